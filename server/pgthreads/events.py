@@ -1,0 +1,129 @@
+"""AiEvent: what an executor yields while it answers a turn. Never sent to a client verbatim.
+
+`wire` turns events into UIMessageChunks, `accumulator` into the stored UIMessage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+JsonValue: TypeAlias = Any
+"""What `json.dumps` takes: dict with str keys, list, str, int, finite float, bool or None."""
+
+UIMessage: TypeAlias = dict[str, Any]
+"""The AI SDK's message: `{id, role, parts, metadata?}`."""
+
+FinishReason: TypeAlias = Literal[
+    "stop", "length", "content-filter", "tool-calls", "error", "other"
+]
+"""The AI SDK's `FinishReason`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of the answer's text."""
+
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """The next piece of the model's reasoning."""
+
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallStart:
+    """A tool is called with these arguments."""
+
+    tool_call_id: str
+    tool_name: str
+    args: JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallResult:
+    """A tool's result; with `is_error` the result is an error text."""
+
+    tool_call_id: str
+    result: JsonValue
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the executor is doing, for a progress line; shown while it lasts and never stored."""
+
+    phase: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """Token counts and the like; numbers add up over the turn's reports. Kept in `turn.usage`."""
+
+    fact: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantFinal:
+    """The whole text as the model's provider reports it at the end; fills in what deltas lacked."""
+
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The answer is complete."""
+
+    finish_reason: FinishReason = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """The executor gives up; `code` is a snake_case name that is safe to show."""
+
+    code: str
+
+
+AiEvent: TypeAlias = (
+    TextDelta
+    | ReasoningDelta
+    | ToolCallStart
+    | ToolCallResult
+    | Status
+    | UsageReport
+    | AssistantFinal
+    | Done
+    | Error
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorRequest:
+    """One turn for an executor to answer.
+
+    `messages` is the stored history as UIMessages, oldest first; the last one is the user message
+    of this turn. `model` is what the client asked for, unchecked.
+    """
+
+    messages: Sequence[UIMessage]
+    owner_user_id: str
+    state_key: str
+    turn_id: str
+    model: str | None = None
+    metadata: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+class Executor(Protocol):
+    """Whatever produces AiEvents for a turn: usually an async generator function.
+
+    Leaving (stop, shutdown) is `aclose()` or a cancelled task at the executor's next await.
+    An executor that ends without `Done` or `Error` counts as `Done("stop")`; an exception as
+    `Error("executor_failed")`.
+    """
+
+    def __call__(self, request: ExecutorRequest, /) -> AsyncIterator[AiEvent]: ...
