@@ -1,0 +1,97 @@
+"""Runs one PostgreSQL server for as long as standard input stays open, then stops it.
+
+Standard input is a pipe whose only other end is held by the process that wants the server. The
+kernel closes it however that process ends, `kill -9` included, so stopping the server and dying
+are one code path. The keeper is the server's parent: a pid that it signals cannot have become
+somebody else's. It is its own session leader, so a ^C at the terminal reaches the application
+alone, which can still store what it has.
+
+Started by path with `python -I -S`, so it imports the standard library only:
+`keeper.py UID GID FAST_SECONDS PROGRAM ARGUMENT...`; UID -1 keeps the user. Exit status: the
+server's, or 128 + the signal that ended it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import sys
+import time
+from typing import NoReturn
+
+_PR_SET_PDEATHSIG = 1
+_IMMEDIATE_SECONDS = 5.0
+
+
+def _become_server(uid: int, gid: int, command: list[str], libc: ctypes.CDLL | None) -> NoReturn:
+    keeper = os.getppid()
+    try:
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        if uid >= 0:
+            os.setgroups([])
+            os.setgid(gid)
+            os.setuid(uid)
+        if libc is not None:
+            # For a keeper that is itself killed. After setuid, which clears it.
+            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
+            if os.getppid() != keeper:
+                os._exit(1)
+        os.execv(command[0], command)  # noqa: S606
+    except OSError as error:
+        print(f"cannot run {command[0]}: {error}", file=sys.stderr, flush=True)
+    os._exit(127)
+
+
+def _exit_status(pid: int) -> int | None:
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    if ended == 0:
+        return None
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _stop(pid: int, wake: int, fast_seconds: float) -> int:
+    steps = (
+        (signal.SIGINT, fast_seconds),
+        (signal.SIGQUIT, _IMMEDIATE_SECONDS),
+        (signal.SIGKILL, _IMMEDIATE_SECONDS),
+    )
+    for number, seconds in steps:
+        os.kill(pid, number)
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if select.select([wake], [], [], left)[0]:
+                os.read(wake, 512)
+            if (status := _exit_status(pid)) is not None:
+                return status
+    return 1
+
+
+def main(arguments: list[str]) -> int:
+    """Starts the server, waits for it or for the end of standard input; see the module."""
+    uid, gid, fast_seconds, command = int(arguments[0]), int(arguments[1]), float(arguments[2]), 3
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    wake, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Handlers that do nothing, not SIG_IGN, which the server would inherit.
+        signal.signal(number, lambda _number, _frame: None)
+    pid = os.fork()
+    if pid == 0:
+        _become_server(uid, gid, arguments[command:], libc)
+    while True:
+        ready = select.select([0, wake], [], [])[0]
+        if wake in ready:
+            os.read(wake, 512)
+            if (status := _exit_status(pid)) is not None:
+                return status
+        if 0 in ready and not os.read(0, 512):
+            return _stop(pid, wake, fast_seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,275 @@
+"""Starts and stops the embedded PostgreSQL of one data directory."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import psycopg
+
+from . import keeper
+from .binaries import ENVIRONMENT, Account, Binaries
+from .cluster import Cluster
+from .database import APP_ROLE, SUPERUSER, conninfo, grant_server_role, prepare_database
+from .error import EmbeddedError, program_failed, writing
+from .lock import DataDirLock, clear_stale_pid_file
+from .passwords import Passwords
+
+_log = logging.getLogger(__name__)
+
+_PORT_ATTEMPTS = 5
+_POLL_SECONDS = 0.02
+_EARLIER_RUN_SECONDS = 30.0
+_LOG_BYTES = 10 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedServer:
+    """A running embedded PostgreSQL."""
+
+    admin_dsn: str = field(repr=False)
+    """Superuser on the database `pgthreads`, for migrations."""
+    app_dsn: str = field(repr=False)
+    """The application's role `pgthreads_app`: a plain LOGIN role."""
+    version: str
+    """For example "18.4"."""
+    port: int
+    """On 127.0.0.1."""
+    data_dir: Path
+    log_path: Path
+
+
+class EmbeddedPostgres:
+    """The embedded PostgreSQL of `data_dir`, which is made when it is not there.
+
+    `major` is 16 or 18. `durable=False` gives up fsync, for tests. `start_seconds` bounds the wait
+    for a started server (crash recovery included), `stop_seconds` the fast shutdown, after which
+    it is stopped the hard way. A context manager: entering starts, leaving stops.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        major: int = 18,
+        durable: bool = True,
+        start_seconds: float = 120.0,
+        stop_seconds: float = 20.0,
+    ) -> None:
+        self._data_dir = data_dir.expanduser().absolute()
+        self._cluster = Cluster(self._data_dir, major)
+        self._log_path = self._data_dir / "postgres.log"
+        self._durable = durable
+        self._start_seconds = start_seconds
+        self._stop_seconds = stop_seconds
+        self._lock: DataDirLock | None = None
+        self._keeper: subprocess.Popen[bytes] | None = None
+        self._server: EmbeddedServer | None = None
+
+    def start(self) -> EmbeddedServer:
+        """Starts the server and returns once it accepts connections.
+
+        Makes the data directory, the cluster, the database and the application's role as needed.
+        Raises EmbeddedError; then nothing is left running.
+        """
+        if self._lock is not None:
+            raise RuntimeError("this server is already started")
+        try:
+            self._server = self._start()
+        except BaseException:
+            self.stop()
+            raise
+        _log.info(
+            "PostgreSQL %s on 127.0.0.1:%d, data in %s",
+            self._server.version,
+            self._server.port,
+            self._data_dir,
+        )
+        return self._server
+
+    def stop(self) -> None:
+        """Fast shutdown, the hard way after `stop_seconds`; returns when it has ended.
+
+        May be called twice. Raises EmbeddedError if PostgreSQL outlives even that.
+        """
+        lock, running, self._lock, self._keeper = self._lock, self._keeper, None, None
+        self._server = None
+        if running is not None:
+            assert running.stdin is not None  # noqa: S101
+            running.stdin.close()
+            running.wait()
+        if lock is not None:
+            try:
+                # A keeper that was killed cannot tell when its server has ended; the lock can.
+                lock.take_back(patience=self._stop_seconds if running else 0)
+            finally:
+                lock.release()
+
+    def is_running(self) -> bool:
+        """Whether the server that `start()` started has not ended."""
+        return self._keeper is not None and self._keeper.poll() is None
+
+    def prepare_app_role(self) -> None:
+        """Makes the application's role a member of `pgthreads_server`; call it after migrating.
+
+        May be called again. Raises EmbeddedError before the first migration.
+        """
+        if self._server is None:
+            raise RuntimeError("this server is not started")
+        grant_server_role(self._server.admin_dsn)
+
+    def __enter__(self) -> EmbeddedServer:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __del__(self) -> None:
+        # Closing the pipe is all it takes.
+        if self._keeper is not None and self._keeper.stdin is not None:
+            self._keeper.stdin.close()
+
+    def _start(self) -> EmbeddedServer:
+        self._make_data_dir()
+        self._lock = DataDirLock(self._data_dir, patience=_EARLIER_RUN_SECONDS)
+        is_new = not self._cluster.path.exists()
+        account = Account.of(self._cluster.path)
+        account.require_access(self._data_dir)
+        binaries = Binaries.find(self._cluster.major, account, self._data_dir)
+        passwords = Passwords.of(self._data_dir, create=is_new)
+        if is_new:
+            self._cluster.make(
+                account,
+                binaries,
+                passwords,
+                durable=self._durable,
+                lock_fd=self._lock.cluster_fd,
+            )
+        self._cluster.require_version()
+        clear_stale_pid_file(self._cluster.path)
+        port = self._launch(account, binaries, passwords)
+        try:
+            prepare_database(port, passwords)
+        except psycopg.Error as error:
+            what = "cannot prepare the database"
+            raise program_failed(what, str(error), self._data_dir) from error
+        return self._describe(port, passwords, binaries.version)
+
+    def _describe(self, port: int, passwords: Passwords, version: str) -> EmbeddedServer:
+        return EmbeddedServer(
+            admin_dsn=conninfo(port, SUPERUSER, passwords.superuser),
+            app_dsn=conninfo(port, APP_ROLE, passwords.app),
+            version=version,
+            port=port,
+            data_dir=self._data_dir,
+            log_path=self._log_path,
+        )
+
+    def _make_data_dir(self) -> None:
+        if (self._data_dir / "PG_VERSION").exists():
+            raise EmbeddedError(
+                f"{self._data_dir} is the data directory of a PostgreSQL that pgthreads did not"
+                " make",
+                "choose another --data-dir, or start that server and use --database-url",
+            )
+        with writing(self._data_dir):
+            if not self._data_dir.exists():
+                # The account that PostgreSQL runs as must get through to the cluster.
+                self._data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True)
+
+    def _launch(self, account: Account, binaries: Binaries, passwords: Passwords) -> int:
+        for _ in range(_PORT_ATTEMPTS):
+            port = _free_port()
+            logged_from = self._spawn(account, binaries, port)
+            if self._wait_until_ready(port, passwords):
+                return port
+            with self._log_path.open(errors="replace") as file:
+                file.seek(logged_from)
+                output = file.read()
+            # Between our look and its bind somebody else took the port.
+            if "could not create any TCP/IP sockets" not in output:
+                break
+            assert self._lock is not None  # noqa: S101
+            self._lock.take_back(patience=self._stop_seconds)
+        raise program_failed(
+            f"PostgreSQL did not start; the end of {self._log_path}:", output, self._data_dir
+        )
+
+    def _spawn(self, account: Account, binaries: Binaries, port: int) -> int:
+        """Starts the keeper, and by it the server; returns where in the log it begins."""
+        assert self._lock is not None  # noqa: S101
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": port,
+            "unix_socket_directories": "",
+            "logging_collector": "off",
+            "log_destination": "stderr",
+        }
+        if not self._durable:
+            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        command = [str(binaries.program("postgres")), "-D", str(self._cluster.path)]
+        for name, value in settings.items():
+            command += ["-c", f"{name}={value}"]
+        uid, gid = (account.uid, account.gid) if account.switch else (-1, -1)
+        with writing(self._data_dir):
+            if self._log_path.exists() and self._log_path.stat().st_size > _LOG_BYTES:
+                self._log_path.replace(self._log_path.with_suffix(".log.1"))
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+            log = os.open(self._log_path, flags, 0o600)
+        try:
+            self._keeper = subprocess.Popen(  # noqa: S603
+                [
+                    *(sys.executable, "-I", "-S", keeper.__file__),
+                    *(str(uid), str(gid), str(self._stop_seconds)),
+                    *command,
+                ],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=ENVIRONMENT,
+                pass_fds=[self._lock.cluster_fd],
+                start_new_session=True,
+            )
+            self._lock.hand_over()
+            return os.fstat(log).st_size
+        finally:
+            os.close(log)
+
+    def _wait_until_ready(self, port: int, passwords: Passwords) -> bool:
+        """True once the server answers; False once it has ended."""
+        assert self._keeper is not None  # noqa: S101
+        dsn = conninfo(port, SUPERUSER, passwords.superuser, "postgres", connect_timeout=5)
+        deadline = time.monotonic() + self._start_seconds
+        while self._keeper.poll() is None:
+            try:
+                psycopg.connect(dsn).close()
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise EmbeddedError(
+                        f"PostgreSQL did not answer within {self._start_seconds:.0f} seconds:"
+                        f" {error}",
+                        f"see {self._log_path}",
+                    ) from error
+                time.sleep(_POLL_SECONDS)
+            else:
+                return True
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
