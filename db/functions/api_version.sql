@@ -1,0 +1,16 @@
+-- The contract's version: raised when a client of an older one would break.
+
+create or replace function pgthreads.api_version()
+returns int
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select 1;
+$$;
+
+comment on function pgthreads.api_version() is
+  'The version of the contract of these functions.';
+revoke all on function pgthreads.api_version() from public;
+grant execute on function pgthreads.api_version() to pgthreads_server, pgthreads_maintenance;

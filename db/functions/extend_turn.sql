@@ -1,0 +1,36 @@
+-- A turn's heartbeat: extends the lease and tells whether somebody asked for a stop. A lease that ran
+-- out can be had back as long as nobody took the thread over. Locks: the turn's row.
+
+create or replace function pgthreads.extend_turn(
+  p_owner_user_id text,
+  p_state_key text,
+  p_turn_id text
+)
+returns table (alive boolean, stop_requested boolean, lease_until timestamptz)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  perform pgthreads.require_tenant(p_owner_user_id);
+  return query
+    update pgthreads.turn as n
+    set lease_until = clock_timestamp() + c.lease
+    from pgthreads.config as c
+    where n.owner_user_id = p_owner_user_id
+      and n.state_key = p_state_key
+      and n.turn_id = p_turn_id
+      and n.status = 'running'
+    returning true, n.stop_requested_at is not null, n.lease_until;
+  if not found then
+    return query select false, false, null::timestamptz;
+  end if;
+end;
+$$;
+
+comment on function pgthreads.extend_turn(text, text, text) is
+  'Extends the turn''s lease; tells whether it is still the caller''s and should stop.';
+revoke all on function pgthreads.extend_turn(text, text, text) from public;
+grant execute on function pgthreads.extend_turn(text, text, text) to pgthreads_server;

@@ -1,0 +1,82 @@
+-- An owner's threads, the latest append first, by keyset: next_cursor, on the last row of a page that
+-- is not the last page, is what the next call passes as p_cursor. Reads headers and running turns,
+-- never messages.
+
+create or replace function pgthreads.list_threads(
+  p_owner_user_id text,
+  p_limit int default 50,
+  p_cursor text default null
+)
+returns table (
+  state_key text,
+  title text,
+  message_count int,
+  metadata jsonb,
+  created_at timestamptz,
+  updated_at timestamptz,
+  running boolean,
+  next_cursor text
+)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_cursor text[] := regexp_match(p_cursor, '^([0-9]{1,18})\.([a-zA-Z0-9_-]{1,128})$');
+begin
+  perform pgthreads.require_tenant(p_owner_user_id);
+  if p_limit is null or p_limit not between 1 and 200 then
+    raise exception 'not a page size' using
+      errcode = 'invalid_parameter_value',
+      detail = format('p_limit is %s.', coalesce(p_limit::text, 'null')),
+      hint = 'A page has 1 to 200 threads.';
+  end if;
+  if p_cursor is not null and v_cursor is null then
+    raise exception 'not a cursor of list_threads' using
+      errcode = 'invalid_parameter_value',
+      detail = format('p_cursor is %L.', left(p_cursor, 160)),
+      hint = 'Pass the next_cursor of the page before, or null for the first page.';
+  end if;
+  return query
+    select p.state_key, p.title, p.message_count, p.metadata, p.created_at, p.updated_at,
+      exists (
+        select
+        from pgthreads.turn as n
+        where n.owner_user_id = p.owner_user_id
+          and n.state_key = p.state_key
+          and n.status = 'running'
+          and n.lease_until > clock_timestamp()
+      ),
+      case
+        when p.place = p_limit and p.has_next then format('%s.%s',
+          (extract(epoch from p.updated_at) * 1000000)::bigint, p.state_key)
+      end
+    from (
+      select t.*, row_number() over newest as place,
+        lead(true, 1, false) over newest as has_next
+      from pgthreads.thread as t
+      where t.owner_user_id = p_owner_user_id
+        and t.deleted_at is null
+        and (
+          p_cursor is null
+          or (t.updated_at, t.state_key) < (
+            timestamptz 'epoch' + make_interval(secs => v_cursor[1]::bigint / 1000000)
+              + (v_cursor[1]::bigint % 1000000) * interval '1 microsecond',
+            v_cursor[2]
+          )
+        )
+      window newest as (order by t.updated_at desc, t.state_key desc)
+      order by t.updated_at desc, t.state_key desc
+      limit p_limit + 1
+    ) as p
+    where p.place <= p_limit
+    order by p.place;
+end;
+$$;
+
+comment on function pgthreads.list_threads(text, int, text) is
+  'A page of the owner''s threads, the latest append first, without their messages.';
+revoke all on function pgthreads.list_threads(text, int, text) from public;
+grant execute on function pgthreads.list_threads(text, int, text) to pgthreads_server;

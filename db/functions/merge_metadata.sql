@@ -1,0 +1,33 @@
+-- A thread's metadata with the keys of another object laid over it, redacted.
+
+create or replace function pgthreads.merge_metadata(p_metadata jsonb, p_changes jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_limit constant int := 65536;
+  v_metadata jsonb;
+begin
+  if jsonb_typeof(p_changes) is distinct from 'object' then
+    raise exception 'metadata of a thread is an object' using
+      errcode = 'THMSG',
+      detail = format('p_metadata is of type %s.', jsonb_typeof(p_changes)),
+      hint = 'Pass a jsonb object, or null to leave it as it is.';
+  end if;
+  v_metadata := p_metadata || pgthreads.redact_json(p_changes);
+  if octet_length(v_metadata::text) > v_limit then
+    raise exception 'the metadata is too large' using
+      errcode = 'THMAX',
+      detail = format('It would have %s bytes, the limit is %s.',
+        octet_length(v_metadata::text), v_limit),
+      hint = 'Keep large values in a table of your own that refers to thread.id.';
+  end if;
+  return v_metadata;
+end;
+$$;
+
+comment on function pgthreads.merge_metadata(jsonb, jsonb) is
+  'The first object with the redacted keys of the second laid over it; at most 64 KiB.';
+revoke all on function pgthreads.merge_metadata(jsonb, jsonb) from public;

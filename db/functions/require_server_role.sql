@@ -1,0 +1,37 @@
+-- For servers, at their start: refuses a session that row level security would not hold, or that
+-- could write to the tables directly.
+
+create or replace function pgthreads.require_server_role()
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_role pg_catalog.pg_roles;
+  v_fault text;
+begin
+  select r.* into strict v_role from pg_catalog.pg_roles as r where r.rolname = current_user;
+  v_fault := case
+    when v_role.rolsuper then 'is a superuser'
+    when v_role.rolbypassrls then 'has BYPASSRLS'
+    when pg_has_role(current_user, 'pgthreads_owner', 'member') then 'is a member of pgthreads_owner'
+    when pg_has_role(current_user, 'pgthreads_maintenance', 'member')
+      then 'is a member of pgthreads_maintenance'
+    when not pg_has_role(current_user, 'pgthreads_server', 'usage')
+      then 'is not a member of pgthreads_server'
+  end;
+  if v_fault is not null then
+    raise exception 'this role must not serve clients' using
+      errcode = 'insufficient_privilege',
+      detail = format('Role %I %s.', current_user, v_fault),
+      hint = 'Connect as a login role of its own: create role app login in role pgthreads_server.';
+  end if;
+  return current_user;
+end;
+$$;
+
+comment on function pgthreads.require_server_role() is
+  'Raises insufficient_privilege unless the role is a plain member of pgthreads_server.';
+revoke all on function pgthreads.require_server_role() from public;
+grant execute on function pgthreads.require_server_role() to pgthreads_server;

@@ -1,0 +1,22 @@
+-- Refuses what is not a state key: STATE_KEY_LIFECYCLE.
+
+create or replace function pgthreads.require_state_key(p_state_key text)
+returns void
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_state_key is null or p_state_key !~ '^[a-zA-Z0-9_-]{1,128}$' then
+    raise exception 'not a state key' using
+      errcode = 'THKEY',
+      detail = format('Got %s.', coalesce(quote_literal(left(p_state_key, 140)), 'null')),
+      hint = 'A state key has 1 to 128 letters, digits, underscores and hyphens.';
+  end if;
+end;
+$$;
+
+comment on function pgthreads.require_state_key(text) is
+  'Raises THKEY unless the argument is a state key.';
+revoke all on function pgthreads.require_state_key(text) from public;
+grant execute on function pgthreads.require_state_key(text) to pgthreads_server;

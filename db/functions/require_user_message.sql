@@ -1,0 +1,61 @@
+-- What a client may send: CLIENT_SENDS_USER_ONLY and TOOLS_ARE_SERVER_AUTHORED. Returns the message
+-- with nothing but its id, role, metadata, and the text and files of its parts; a provider's options
+-- that a client put next to them do not get into a prompt.
+
+create or replace function pgthreads.require_user_message(p_message jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fault text := pgthreads.ui_message_fault(p_message);
+  v_part jsonb;
+  v_place bigint;
+  v_parts jsonb := '[]';
+  v_blank boolean := true;
+begin
+  if v_fault is null and p_message ->> 'role' <> 'user' then
+    v_fault := format('The role is %s.', p_message ->> 'role');
+  end if;
+  if v_fault is null then
+    for v_part, v_place in
+      select e.value, e.ordinality - 1
+      from jsonb_array_elements(p_message -> 'parts') with ordinality as e (value, ordinality)
+    loop
+      if v_part ->> 'type' = 'text' then
+        v_parts := v_parts || jsonb_build_object('type', 'text', 'text', v_part -> 'text');
+        v_blank := v_blank and v_part ->> 'text' ~ '^\s*$';
+      elsif v_part ->> 'type' = 'file' and v_part ->> 'url' ~* '^(data|https?):' then
+        v_parts := v_parts || (
+          select jsonb_object_agg(f.key, f.value)
+          from jsonb_each(v_part) as f
+          where f.key in ('type', 'mediaType', 'url', 'filename')
+        );
+        v_blank := false;
+      else
+        v_fault := format('parts[%s] is of type %s.', v_place, v_part ->> 'type');
+        exit;
+      end if;
+    end loop;
+  end if;
+  if v_fault is null and v_blank then
+    v_fault := 'There is no text and no file in it.';
+  end if;
+  if v_fault is not null then
+    raise exception 'not a message that a user may send' using
+      errcode = 'THMSG',
+      detail = v_fault,
+      hint = 'Send a UIMessage of role user with text parts, and file parts with data or http URLs.';
+  end if;
+  return jsonb_build_object('id', p_message -> 'id', 'role', 'user', 'parts', v_parts)
+    || case
+      when p_message ? 'metadata' then jsonb_build_object('metadata', p_message -> 'metadata')
+      else '{}'
+    end;
+end;
+$$;
+
+comment on function pgthreads.require_user_message(jsonb) is
+  'The parts of a client''s user message that count; raises THMSG for anything else.';
+revoke all on function pgthreads.require_user_message(jsonb) from public;

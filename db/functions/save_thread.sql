@@ -1,0 +1,99 @@
+-- Stores a whole UIMessage[]: appends what is new at its end. An array that is shorter than the
+-- thread, or that differs in what is stored, is refused: MESSAGES_GROW_ONLY. What a caller still
+-- holds as it was before redaction counts as equal. Locks: as append_thread.
+
+create or replace function pgthreads.save_thread(
+  p_owner_user_id text,
+  p_state_key text,
+  p_messages jsonb,
+  p_expected_count int default null,
+  p_metadata jsonb default null
+)
+returns table (state_key text, message_count int, appended int)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_count int;
+  v_deleted_at timestamptz;
+  v_seq int;
+  v_result record;
+begin
+  perform pgthreads.require_tenant(p_owner_user_id);
+  if p_messages is null or jsonb_typeof(p_messages) <> 'array' then
+    raise exception 'not an array of UIMessages' using
+      errcode = 'THMSG',
+      detail = format('p_messages is %s.', coalesce(jsonb_typeof(p_messages), 'null')),
+      hint = 'Pass the whole thread as a jsonb array.';
+  end if;
+  select t.message_count, t.deleted_at into v_count, v_deleted_at
+  from pgthreads.thread as t
+  where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
+  for update;
+  v_count := coalesce(v_count, 0);
+  if v_deleted_at is null and v_count > 0 then
+    if p_expected_count <> v_count then
+      raise exception 'the thread has changed' using
+        errcode = 'THCNT',
+        detail = format('Thread %s has %s messages, expected were %s.', p_state_key, v_count,
+          p_expected_count),
+        hint = 'Load the thread again and decide anew.';
+    end if;
+    select m.seq into v_seq
+    from pgthreads.message as m
+    left join jsonb_array_elements(p_messages) with ordinality as e (value, place)
+      on e.place = m.seq
+    where m.owner_user_id = p_owner_user_id
+      and m.state_key = p_state_key
+      and (
+        e.value is null
+        or (
+          m.message::jsonb <> e.value
+          and case
+            when pgthreads.is_ui_message(e.value)
+              then m.message::jsonb <> pgthreads.redact_message(e.value)
+            else true
+          end
+        )
+      )
+    order by m.seq
+    limit 1;
+    if found then
+      raise exception 'the array does not continue the thread' using
+        errcode = 'THSHR',
+        detail = case
+          when v_seq > jsonb_array_length(p_messages)
+            then format('Thread %s has %s messages, the array %s.', p_state_key, v_count,
+              jsonb_array_length(p_messages))
+          else format('Message %s of thread %s differs.', v_seq, p_state_key)
+        end,
+        hint = 'Messages never change: load the thread, push new messages, and save.';
+    end if;
+  end if;
+  select a.* into strict v_result
+  from pgthreads.append_thread(
+    p_owner_user_id, p_state_key,
+    (
+      select coalesce(jsonb_agg(e.value order by e.place), '[]')
+      from jsonb_array_elements(p_messages) with ordinality as e (value, place)
+      where e.place > v_count
+    ),
+    p_expected_count, null, p_metadata) as a;
+  if v_result.message_count <> jsonb_array_length(p_messages) then
+    raise exception 'a message id stands twice in the array' using
+      errcode = 'THDUP',
+      detail = format('The array has %s messages, of which %s are distinct.',
+        jsonb_array_length(p_messages), v_result.message_count),
+      hint = 'Give every message an id of its own.';
+  end if;
+  return query select v_result.state_key, v_result.message_count, v_result.appended;
+end;
+$$;
+
+comment on function pgthreads.save_thread(text, text, jsonb, int, jsonb) is
+  'Appends what a whole UIMessage[] has beyond the thread; refuses one that is shorter or differs.';
+revoke all on function pgthreads.save_thread(text, text, jsonb, int, jsonb) from public;
+grant execute on function pgthreads.save_thread(text, text, jsonb, int, jsonb) to pgthreads_server;

@@ -1,0 +1,48 @@
+-- What is wrong with a value that should be a UIMessage, in words, null if nothing is:
+-- UIMESSAGE_IS_CONTRACT. The rules are those of the AI SDK's UIMessage, plus an id that is not empty.
+
+create or replace function pgthreads.ui_message_fault(p_message jsonb)
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_part jsonb;
+  v_index bigint;
+begin
+  if p_message is null or jsonb_typeof(p_message) <> 'object' then
+    return 'A UIMessage is an object.';
+  end if;
+  if jsonb_typeof(p_message -> 'id') is distinct from 'string'
+    or char_length(p_message ->> 'id') not between 1 and 256 then
+    return 'id is not a string of 1 to 256 characters.';
+  end if;
+  if jsonb_typeof(p_message -> 'role') is distinct from 'string'
+    or p_message ->> 'role' not in ('system', 'user', 'assistant') then
+    return 'role is none of system, user, assistant.';
+  end if;
+  if jsonb_typeof(p_message -> 'parts') is distinct from 'array' then
+    return 'parts is not an array.';
+  end if;
+  if p_message ->> 'role' <> 'assistant' and jsonb_array_length(p_message -> 'parts') = 0 then
+    return format('A message of role %s has at least one part.', p_message ->> 'role');
+  end if;
+  for v_part, v_index in
+    select e.value, e.ordinality - 1
+    from jsonb_array_elements(p_message -> 'parts') with ordinality as e (value, ordinality)
+  loop
+    if pgthreads.is_ui_message_part(v_part) is not true then
+      return format('parts[%s], of type %s, is not a valid part.', v_index,
+        coalesce(left((v_part -> 'type')::text, 80), 'nothing'));
+    end if;
+  end loop;
+  return null;
+end;
+$$;
+
+comment on function pgthreads.ui_message_fault(jsonb) is
+  'Says what keeps the value from being a UIMessage; null if nothing does.';
+revoke all on function pgthreads.ui_message_fault(jsonb) from public;
+grant execute on function pgthreads.ui_message_fault(jsonb) to pgthreads_server;

@@ -1,0 +1,50 @@
+-- Renames a thread and merges keys into its metadata. Null leaves either as it is, an empty title
+-- takes the title away. Does not count as activity: the thread keeps its place in the list.
+-- Locks: the thread's row.
+
+create or replace function pgthreads.update_thread(
+  p_owner_user_id text,
+  p_state_key text,
+  p_title text default null,
+  p_metadata jsonb default null
+)
+returns table (
+  state_key text,
+  title text,
+  message_count int,
+  metadata jsonb,
+  created_at timestamptz,
+  updated_at timestamptz
+)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_title text := btrim(pgthreads.redact_text(p_title));
+begin
+  perform pgthreads.require_thread(p_owner_user_id, p_state_key);
+  if char_length(v_title) > 200 then
+    raise exception 'the title is too long' using
+      errcode = 'string_data_right_truncation',
+      detail = format('It has %s characters.', char_length(v_title)),
+      hint = 'A title has at most 200 characters.';
+  end if;
+  return query
+    update pgthreads.thread as t
+    set title = case when p_title is null then t.title else nullif(v_title, '') end,
+      metadata = case
+        when p_metadata is null then t.metadata
+        else pgthreads.merge_metadata(t.metadata, p_metadata)
+      end
+    where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
+    returning t.state_key, t.title, t.message_count, t.metadata, t.created_at, t.updated_at;
+end;
+$$;
+
+comment on function pgthreads.update_thread(text, text, text, jsonb) is
+  'Renames the thread and merges keys into its metadata; null leaves either as it is.';
+revoke all on function pgthreads.update_thread(text, text, text, jsonb) from public;
+grant execute on function pgthreads.update_thread(text, text, text, jsonb) to pgthreads_server;

@@ -1,0 +1,85 @@
+-- Installs or upgrades schema pgthreads. Safe to run again, and twice at once.
+--
+--   psql -1 -v ON_ERROR_STOP=1 -f db/install.sql
+--
+-- Run it as a superuser, or as a role with CREATEROLE that may create schemas in this database.
+-- Migrations are read with `cat` from the folder of this file: PGTHREADS_DB, else as psql was told
+-- by -f, else db/.
+
+\set QUIET on
+\set ON_ERROR_STOP on
+\encoding UTF8
+set client_min_messages = warning;
+
+select pg_catalog.pg_current_xact_id() as transaction_id \gset
+select pg_catalog.pg_current_xact_id() = :'transaction_id'::pg_catalog.xid8 as in_transaction \gset
+\if :in_transaction
+\else
+do $$ begin raise exception 'run this file in one transaction: psql -1 -f db/install.sql'; end $$;
+\endif
+
+-- One installation at a time in this database.
+\o /dev/null
+select pg_catalog.pg_advisory_xact_lock(7304721120260101);
+
+\ir roles.sql
+set local role pgthreads_owner;
+set local check_function_bodies = off;
+\ir ledger.sql
+
+\set db `d="$PGTHREADS_DB"; [ -n "$d" ] || d=$(ps -o args= -p $PPID 2>/dev/null | sed -n 's/.*[ =f]\([^ ]*\)install\.sql.*/\1/p'); [ -f "$d/install.sql" ] || d=db; cd "$d" && pwd`
+\setenv PGTHREADS_DB :db
+
+\set migration `cat "$PGTHREADS_DB/migrations/0001_tables.sql"`
+select pgthreads.apply_migration('0001_tables', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0002_redaction_rules.sql"`
+select pgthreads.apply_migration('0002_redaction_rules', :'migration');
+
+\ir functions/api_version.sql
+\ir functions/append_thread.sql
+\ir functions/begin_turn.sql
+\ir functions/clean_json.sql
+\ir functions/current_tenant.sql
+\ir functions/extend_turn.sql
+\ir functions/finish_turn.sql
+\ir functions/is_iban.sql
+\ir functions/is_luhn.sql
+\ir functions/is_ui_message.sql
+\ir functions/is_ui_message_part.sql
+\ir functions/is_url.sql
+\ir functions/list_threads.sql
+\ir functions/load_thread.sql
+\ir functions/merge_metadata.sql
+\ir functions/message_title.sql
+\ir functions/new_state_key.sql
+\ir functions/read_messages.sql
+\ir functions/read_thread.sql
+\ir functions/redact_json.sql
+\ir functions/redact_match.sql
+\ir functions/redact_message.sql
+\ir functions/redact_text.sql
+\ir functions/refresh_redaction_screen.sql
+\ir functions/refuse_change.sql
+\ir functions/request_stop.sql
+\ir functions/require_server_role.sql
+\ir functions/require_state_key.sql
+\ir functions/require_tenant.sql
+\ir functions/require_thread.sql
+\ir functions/require_user_message.sql
+\ir functions/require_window.sql
+\ir functions/save_thread.sql
+\ir functions/set_tenant.sql
+\ir functions/soft_delete_thread.sql
+\ir functions/ui_message_fault.sql
+\ir functions/update_thread.sql
+
+\ir views/ai_threads.sql
+
+\ir policies/config.sql
+\ir policies/message.sql
+\ir policies/redaction_rule.sql
+\ir policies/thread.sql
+\ir policies/turn.sql
+
+reset role;
+\o

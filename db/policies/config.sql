@@ -1,0 +1,11 @@
+-- Limits hold no tenant's data: the owner role, and whoever it lets, changes them.
+
+alter table pgthreads.config enable row level security;
+alter table pgthreads.config force row level security;
+
+drop policy if exists config_owner on pgthreads.config;
+create policy config_owner on pgthreads.config to pgthreads_owner
+  using (true)
+  with check (true);
+
+revoke all on pgthreads.config from public, pgthreads_server;

@@ -1,0 +1,33 @@
+-- Row level security of message: MESSAGES_GROW_ONLY and TENANT_SCOPED. There is no policy for UPDATE
+-- or DELETE, so no role but one that bypasses row level security reaches a stored row; the triggers
+-- stand behind that. The server role's policy looks at the thread, because a message does not know
+-- that its thread is deleted; it is for SELECT alone, so no write ever meets the subquery.
+
+alter table pgthreads.message enable row level security;
+alter table pgthreads.message force row level security;
+
+drop policy if exists message_owner_select on pgthreads.message;
+create policy message_owner_select on pgthreads.message for select to pgthreads_owner
+  using (owner_user_id = nullif(current_setting('app.current_user_id', true), ''));
+
+drop policy if exists message_owner_insert on pgthreads.message;
+create policy message_owner_insert on pgthreads.message for insert to pgthreads_owner
+  with check (owner_user_id = nullif(current_setting('app.current_user_id', true), ''));
+
+drop policy if exists message_server on pgthreads.message;
+create policy message_server on pgthreads.message for select to pgthreads_server
+  using (
+    owner_user_id = nullif(current_setting('app.current_user_id', true), '')
+    and exists (
+      select
+      from pgthreads.thread as t
+      where t.owner_user_id = message.owner_user_id and t.state_key = message.state_key
+    )
+  );
+
+revoke all on pgthreads.message from public, pgthreads_server;
+grant select on pgthreads.message to pgthreads_server;
+
+create or replace trigger message_grow_only
+  before update or delete or truncate on pgthreads.message
+  for each statement execute function pgthreads.refuse_change();

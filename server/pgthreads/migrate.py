@@ -1,0 +1,82 @@
+"""Installs or upgrades schema `pgthreads`: the same files, in the same order, as `db/install.sql`.
+
+The rules (which migration is pending, which was edited) are those of the SQL function
+`pgthreads.apply_migration`; this module only reads files and sends them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import LiteralString, cast
+
+import psycopg
+
+INSTALL_LOCK = 7304721120260101
+"""Key of the advisory lock that install.sql takes too: one installation at a time."""
+
+
+class MigrateError(Exception):
+    """The installation was refused and changed nothing; `hint` says what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def database_files() -> Path:
+    """Return the folder of the SQL files: `db/` of the checkout, else the installed package's."""
+    here = Path(__file__).resolve().parent
+    for folder in (here / "db", here.parent.parent / "db"):
+        if (folder / "install.sql").is_file():
+            return folder
+    raise MigrateError("the SQL files of pgthreads are missing", "Install the package again.")
+
+
+def migrate(conninfo: str, db: Path | None = None) -> list[str]:
+    """Install or upgrade the schema in one transaction; return the names of new migrations.
+
+    `conninfo` names a superuser, or a role with CREATEROLE that may create schemas in the database.
+    Raises `MigrateError` with the server's message where the server refuses, for instance a
+    migration that was edited after it had been applied.
+    """
+    folder = db or database_files()
+    try:
+        with psycopg.connect(conninfo, options="-c client_min_messages=warning") as connection:
+            return _install(connection, folder)
+    except psycopg.OperationalError as error:
+        raise MigrateError(
+            f"cannot reach the database: {error}".strip(), "Check the database URL."
+        ) from error
+    except psycopg.Error as error:
+        diagnosis = error.diag
+        message = diagnosis.message_primary or str(error)
+        if diagnosis.message_detail:
+            message = f"{message}: {diagnosis.message_detail}"
+        raise MigrateError(message, diagnosis.message_hint or "") from error
+
+
+def _install(connection: psycopg.Connection, folder: Path) -> list[str]:
+    def run(file: Path) -> None:
+        # Without parameters psycopg sends the text as it stands: several statements are fine.
+        connection.execute(cast(LiteralString, _text(file)))
+
+    connection.execute("select pg_catalog.pg_advisory_xact_lock(%s)", (INSTALL_LOCK,))
+    run(folder / "roles.sql")
+    connection.execute("set local role pgthreads_owner")
+    connection.execute("set local check_function_bodies = off")
+    run(folder / "ledger.sql")
+    applied = []
+    for file in sorted((folder / "migrations").glob("*.sql")):
+        row = connection.execute(
+            "select pgthreads.apply_migration(%s, %s)", (file.stem, _text(file))
+        ).fetchone()
+        if row and row[0]:
+            applied.append(file.stem)
+    for kind in ("functions", "views", "policies"):
+        for file in sorted((folder / kind).glob("*.sql")):
+            run(file)
+    return applied
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
