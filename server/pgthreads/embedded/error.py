@@ -23,6 +23,10 @@ class EmbeddedError(Exception):
         self.hint = hint
 
 
+class DataDirInUseError(EmbeddedError):
+    """Another process serves this data directory."""
+
+
 def disk_full(place: Path) -> EmbeddedError:
     """The file system that holds `place` has no room."""
     return EmbeddedError(

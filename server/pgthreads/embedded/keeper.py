@@ -21,6 +21,9 @@ import sys
 import time
 from typing import NoReturn
 
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+"""What PostgreSQL's programs see: no PG* variable of the caller, English messages."""
+
 _PR_SET_PDEATHSIG = 1
 _IMMEDIATE_SECONDS = 5.0
 
@@ -39,7 +42,7 @@ def _become_server(uid: int, gid: int, command: list[str], libc: ctypes.CDLL | N
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
             if os.getppid() != keeper:
                 os._exit(1)
-        os.execv(command[0], command)  # noqa: S606
+        os.execve(command[0], command, ENVIRONMENT)  # noqa: S606
     except OSError as error:
         print(f"cannot run {command[0]}: {error}", file=sys.stderr, flush=True)
     os._exit(127)

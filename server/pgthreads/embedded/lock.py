@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from .error import EmbeddedError, writing
+from .error import DataDirInUseError, EmbeddedError, writing
 
 _POLL_SECONDS = 0.05
 
@@ -43,7 +43,7 @@ class DataDirLock:
     def _claim(self) -> None:
         if not _try_lock(self._serve, self._data_dir):
             pid = os.pread(self._serve, 32, 0).decode("ascii", "replace").strip()
-            raise EmbeddedError(
+            raise DataDirInUseError(
                 f"{self._data_dir} is in use by another pgthreads (pid {pid or 'unknown'})",
                 "stop that one first, or choose another --data-dir",
             )

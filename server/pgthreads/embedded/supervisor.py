@@ -8,19 +8,19 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
 import psycopg
 
 from . import keeper
-from .binaries import ENVIRONMENT, Account, Binaries
+from .binaries import Account, Binaries
 from .cluster import Cluster
-from .database import APP_ROLE, SUPERUSER, conninfo, grant_server_role, prepare_database
+from .database import SUPERUSER, conninfo, grant_server_role, prepare_database
 from .error import EmbeddedError, program_failed, writing
 from .lock import DataDirLock, clear_stale_pid_file
 from .passwords import Passwords
+from .server import EmbeddedServer
 
 _log = logging.getLogger(__name__)
 
@@ -28,22 +28,6 @@ _PORT_ATTEMPTS = 5
 _POLL_SECONDS = 0.02
 _EARLIER_RUN_SECONDS = 30.0
 _LOG_BYTES = 10 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddedServer:
-    """A running embedded PostgreSQL."""
-
-    admin_dsn: str = field(repr=False)
-    """Superuser on the database `pgthreads`, for migrations."""
-    app_dsn: str = field(repr=False)
-    """The application's role `pgthreads_app`: a plain LOGIN role."""
-    version: str
-    """For example "18.4"."""
-    port: int
-    """On 127.0.0.1."""
-    data_dir: Path
-    log_path: Path
 
 
 class EmbeddedPostgres:
@@ -101,15 +85,16 @@ class EmbeddedPostgres:
         """
         lock, running, self._lock, self._keeper = self._lock, self._keeper, None, None
         self._server = None
-        if running is not None:
-            assert running.stdin is not None  # noqa: S101
-            running.stdin.close()
-            running.wait()
-        if lock is not None:
-            try:
+        try:
+            if running is not None:
+                assert running.stdin is not None  # noqa: S101
+                running.stdin.close()
+                running.wait()
+            if lock is not None:
                 # A keeper that was killed cannot tell when its server has ended; the lock can.
                 lock.take_back(patience=self._stop_seconds if running else 0)
-            finally:
+        finally:
+            if lock is not None:
                 lock.release()
 
     def is_running(self) -> bool:
@@ -165,17 +150,7 @@ class EmbeddedPostgres:
         except psycopg.Error as error:
             what = "cannot prepare the database"
             raise program_failed(what, str(error), self._data_dir) from error
-        return self._describe(port, passwords, binaries.version)
-
-    def _describe(self, port: int, passwords: Passwords, version: str) -> EmbeddedServer:
-        return EmbeddedServer(
-            admin_dsn=conninfo(port, SUPERUSER, passwords.superuser),
-            app_dsn=conninfo(port, APP_ROLE, passwords.app),
-            version=version,
-            port=port,
-            data_dir=self._data_dir,
-            log_path=self._log_path,
-        )
+        return EmbeddedServer.at(self._data_dir, port, binaries.version, passwords)
 
     def _make_data_dir(self) -> None:
         if (self._data_dir / "PG_VERSION").exists():
@@ -186,8 +161,10 @@ class EmbeddedPostgres:
             )
         with writing(self._data_dir):
             if not self._data_dir.exists():
-                # The account that PostgreSQL runs as must get through to the cluster.
-                self._data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True)
+                self._data_dir.mkdir(mode=0o700, parents=True)
+                # Root's PostgreSQL is another account, which must get through to the cluster.
+                if os.geteuid() == 0:
+                    self._data_dir.chmod(0o711)
 
     def _launch(self, account: Account, binaries: Binaries, passwords: Passwords) -> int:
         for _ in range(_PORT_ATTEMPTS):
@@ -228,6 +205,7 @@ class EmbeddedPostgres:
                 self._log_path.replace(self._log_path.with_suffix(".log.1"))
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
             log = os.open(self._log_path, flags, 0o600)
+        logged_from = os.fstat(log).st_size
         try:
             self._keeper = subprocess.Popen(  # noqa: S603
                 [
@@ -239,14 +217,13 @@ class EmbeddedPostgres:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env=ENVIRONMENT,
                 pass_fds=[self._lock.cluster_fd],
                 start_new_session=True,
             )
             self._lock.hand_over()
-            return os.fstat(log).st_size
         finally:
             os.close(log)
+        return logged_from
 
     def _wait_until_ready(self, port: int, passwords: Passwords) -> bool:
         """True once the server answers; False once it has ended."""
