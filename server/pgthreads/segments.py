@@ -1,0 +1,190 @@
+"""How a turn's events fall into the steps and parts of one message.
+
+The stored message and the client's must be equal, so the rules stand here once; `Accumulator` and
+`WireEncoder` only say what each outcome looks like in a UIMessage and on the wire.
+
+- Consecutive deltas of one kind are one part; another kind, or a tool call, closes it.
+- A tool result ends what the model said: text, reasoning or a call after it begins a new step.
+- A stream never breaks its client: empty deltas, results of unknown or finished calls, second
+  starts of one call, and output after `Done` or `Error` are dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from .events import (
+    AiEvent,
+    AssistantFinal,
+    Done,
+    Error,
+    FinishReason,
+    JsonValue,
+    ReasoningDelta,
+    Status,
+    TextDelta,
+    ToolCallResult,
+    ToolCallStart,
+    UsageReport,
+)
+
+log = logging.getLogger(__name__)
+
+PartKind: TypeAlias = Literal["text", "reasoning"]
+
+EndStatus: TypeAlias = Literal["completed", "stopped", "failed"]
+"""How a turn ended; the last two are kept as the message's `metadata.status`."""
+
+UNANSWERED: Mapping[EndStatus, str] = {
+    "completed": "The tool returned no result.",
+    "stopped": "Stopped before the tool returned a result.",
+    "failed": "The answer failed before the tool returned a result.",
+}
+"""`errorText` of the calls that are still open when a turn ends."""
+
+
+class Segmenter(ABC):
+    """Takes cleaned events and calls a hook for each thing that happens to the message.
+
+    `finish_reason` and `error_code` hold what `Done` and `Error` said, None before.
+    `final_mismatch` turns true when an `AssistantFinal` contradicts the text already streamed.
+    """
+
+    def __init__(self) -> None:
+        self.finish_reason: FinishReason | None = None
+        self.error_code: str | None = None
+        self.final_mismatch = False
+        self._open: PartKind | None = None
+        self._answered = False
+        self._text: list[str] = []
+        self._step_text = 0
+        self._calls: dict[str, bool] = {}
+        self._ended = False
+        self._closed = False
+
+    def _apply(self, event: AiEvent) -> None:
+        if isinstance(event, UsageReport):
+            self._usage(event.fact)
+            return
+        if self._ended:
+            return
+        match event:
+            case TextDelta(delta):
+                self._write("text", delta)
+            case ReasoningDelta(delta):
+                self._write("reasoning", delta)
+            case ToolCallStart(call_id, name, args):
+                self._start_call(call_id, name, args)
+            case ToolCallResult(call_id, result, is_error):
+                self._end_call(call_id, result, is_error)
+            case Status(phase, label):
+                self._status(phase, label)
+            case AssistantFinal(content):
+                self._reconcile(content)
+            case Done(reason):
+                self.finish_reason = reason
+                self._ended = True
+            case Error(code):
+                self.error_code = code
+                self._ended = True
+
+    def _close(self, status: EndStatus) -> None:
+        if self._closed:
+            return
+        self._closed = self._ended = True
+        self._close_part()
+        for call_id, is_open in self._calls.items():
+            if is_open:
+                self._tool_error(call_id, UNANSWERED[status])
+        if status != "completed":
+            self._metadata({"status": status})
+        self._end_step()
+
+    def _write(self, kind: PartKind, delta: str) -> None:
+        if not delta:
+            return
+        if self._open != kind:
+            self._new_output()
+            self._open_part(kind)
+            self._open = kind
+        if kind == "text":
+            self._text.append(delta)
+        self._delta(delta)
+
+    def _start_call(self, call_id: str, name: str, args: JsonValue) -> None:
+        if call_id in self._calls:
+            return
+        self._new_output()
+        self._calls[call_id] = True
+        self._tool_call(call_id, name, args)
+
+    def _end_call(self, call_id: str, result: JsonValue, is_error: bool) -> None:
+        if not self._calls.get(call_id):
+            return
+        self._close_part()
+        self._calls[call_id] = False
+        self._answered = True
+        self._step_text = len(self._text)
+        if is_error:
+            text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
+            self._tool_error(call_id, text)
+        else:
+            self._tool_output(call_id, result)
+
+    def _reconcile(self, content: str) -> None:
+        for said in ("".join(self._text), "".join(self._text[self._step_text :])):
+            if content.startswith(said):
+                self._write("text", content[len(said) :])
+                return
+        self.final_mismatch = True
+        log.warning("the final text contradicts what was streamed; the streamed text stays")
+
+    def _new_output(self) -> None:
+        """Close the open part, and begin a step if a tool has answered in this one."""
+        self._close_part()
+        if self._answered:
+            self._answered = False
+            self._end_step()
+            self._begin_step()
+
+    def _close_part(self) -> None:
+        if self._open is not None:
+            self._end_part()
+            self._open = None
+
+    @abstractmethod
+    def _begin_step(self) -> None: ...
+
+    @abstractmethod
+    def _end_step(self) -> None: ...
+
+    @abstractmethod
+    def _open_part(self, kind: PartKind) -> None: ...
+
+    @abstractmethod
+    def _delta(self, delta: str) -> None: ...
+
+    @abstractmethod
+    def _end_part(self) -> None: ...
+
+    @abstractmethod
+    def _tool_call(self, call_id: str, name: str, args: JsonValue) -> None: ...
+
+    @abstractmethod
+    def _tool_output(self, call_id: str, output: JsonValue) -> None: ...
+
+    @abstractmethod
+    def _tool_error(self, call_id: str, error_text: str) -> None: ...
+
+    @abstractmethod
+    def _metadata(self, metadata: dict[str, JsonValue]) -> None: ...
+
+    @abstractmethod
+    def _status(self, phase: str, label: str) -> None: ...
+
+    @abstractmethod
+    def _usage(self, fact: Mapping[str, JsonValue]) -> None: ...
