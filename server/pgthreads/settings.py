@@ -1,0 +1,248 @@
+"""Every setting of the server, declared once: a field here is a flag and a variable.
+
+The field `drain_timeout` is the flag `--drain-timeout` and the variable
+`PGTHREADS_DRAIN_TIMEOUT`; a flag wins. A variable that takes several values separates them by
+spaces, and one that is empty counts as unset.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import click
+
+from .options import check_range, flag_of, options_of, setting
+
+AUTH_MODES = ("dev", "jwt")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+_MINIMUM_SECRET_BYTES = 32
+
+
+class SettingsError(Exception):
+    """The settings contradict each other or a rule. `hint` is the way out."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def default_data_dir() -> Path:
+    """Where the embedded PostgreSQL keeps its data unless told otherwise.
+
+    For root a system directory: its PostgreSQL runs as another user, who cannot enter /root.
+    """
+    if os.geteuid() == 0:
+        return Path("/var/lib/pgthreads")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "pgthreads"
+    configured = os.environ.get("XDG_DATA_HOME", "")
+    base = Path(configured) if configured.startswith("/") else Path.home() / ".local" / "share"
+    return base / "pgthreads"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What `pgthreads serve` and `pgthreads.app` run by. Raises SettingsError when made."""
+
+    host: str = setting("Address to listen on.", default="127.0.0.1")
+    port: int = setting(
+        "Port to listen on; 0 takes a free one.", click.IntRange(0, 65535), default=8080
+    )
+    data_dir: Path = setting(  # noqa: RUF009
+        "Directory of the embedded PostgreSQL, used without --database-url.",
+        click.Path(file_okay=False, path_type=Path),
+        default=default_data_dir,
+        show_default="the user's data directory",
+    )
+    database_url: str | None = setting(
+        "PostgreSQL to use, as the application's role, for example"
+        " postgresql://app@db/chat. Without it an embedded one is started.",
+        secret=True,
+    )
+    pool_size: int = setting("Most connections to the database.", click.IntRange(1), default=10)
+    prepare: bool = setting(
+        "Whether to use prepared statements; --no-prepare suits PgBouncer before 1.21 in"
+        " transaction mode.",
+        bool,
+        default=True,
+        is_flag=True,
+    )
+    auth: str = setting(
+        "How callers are known: dev is one fixed user, on loopback only; jwt a bearer token"
+        " whose sub is the owner.",
+        click.Choice(AUTH_MODES),
+        default="dev",
+    )
+    dev_user: str = setting("The owner of all threads with --auth dev.", default="dev")
+    jwt_secret: str | None = setting(
+        "Secret of HS256 tokens, at least 32 bytes. Better given by the variable: flags show in"
+        " process lists.",
+        secret=True,
+    )
+    jwks_url: str | None = setting("Address of the key set of RS256 or ES256 tokens.")
+    jwt_audience: str | None = setting("Audience that tokens must name.")
+    jwt_issuer: str | None = setting("Issuer that tokens must name.")
+    executor: str | None = setting(
+        "What answers, as module:attribute: an async generator function or a pydantic-ai Agent."
+        " Without it and --model a built-in one answers offline.",
+        metavar="MODULE:ATTR",
+    )
+    model: str | None = setting(
+        "A model that pydantic-ai speaks to, for example openai:gpt-5-mini or ollama:qwen3.",
+        metavar="PROVIDER:NAME",
+    )
+    history_window: int = setting(
+        "How many of a thread's last messages the prompt holds.", click.IntRange(1), default=200
+    )
+    cors_origin: Sequence[str] = setting(
+        "Origin whose pages may call, for example https://app.example; may be given again.",
+        default=(),
+        multiple=True,
+    )
+    max_body: int = setting(
+        "Largest request body in bytes.", click.IntRange(1024), default=4 * 1024 * 1024
+    )
+    heartbeat: float = setting(
+        "Seconds between signs of life: to the client, and to the turn's lease.",
+        click.FloatRange(0.05, 30),
+        default=5.0,
+    )
+    drain_timeout: float = setting(
+        "Seconds that running answers get to finish at shutdown; then what there is of them is"
+        " stored.",
+        click.FloatRange(0, 3600),
+        default=20.0,
+    )
+    log_level: str = setting("What to log.", click.Choice(LOG_LEVELS), default="info")
+
+    def __post_init__(self) -> None:
+        self._check_values()
+        self._check_auth()
+        for origin in self.cors_origin:
+            self._check_origin(origin)
+        if self.executor is not None:
+            if self.model is not None:
+                raise SettingsError("--executor and --model exclude each other", "give one of them")
+            if not re.fullmatch(r"[\w.]+:[\w.]+", self.executor):
+                raise SettingsError(f"--executor {self.executor!r} is not of the form module:attr")
+        if self.model is not None and not re.fullmatch(r"[^:\s]+:\S+", self.model):
+            raise SettingsError(
+                f"--model {self.model!r} is not of the form provider:name",
+                "for example openai:gpt-5-mini",
+            )
+        if self.database_url is not None:
+            _check_conninfo(self.database_url)
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """The settings of the environment alone, for `pgthreads.app:create_app`.
+
+        Raises SettingsError.
+        """
+        command = click.Command("pgthreads", params=list(options_of(cls)))
+        try:
+            with command.make_context("pgthreads", []) as context:
+                return cls.from_params(context.params)
+        except click.UsageError as error:
+            raise SettingsError(error.format_message()) from error
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> Self:
+        """From what click parsed of the flags of `setting_options`. Raises SettingsError."""
+        return cls(**{each.name: params[each.name] for each in fields(cls)})
+
+    def _check_values(self) -> None:
+        for each in fields(self):
+            try:
+                check_range(each, getattr(self, each.name))
+            except click.BadParameter as error:
+                raise SettingsError(f"{flag_of(each.name)}: {error.message}") from error
+        if not self.host.strip():
+            raise SettingsError("--host is empty", "0.0.0.0 or :: listens on every address")
+
+    def _check_auth(self) -> None:
+        given = [n for n in ("jwt_secret", "jwks_url") if getattr(self, n) is not None]
+        if self.auth == "dev":
+            if not is_loopback(self.host):
+                raise SettingsError(
+                    f"--auth dev lets everybody in as one user, so it is for loopback addresses"
+                    f" only, and --host is {self.host}",
+                    "use --auth jwt, or --host 127.0.0.1",
+                )
+            if given:
+                raise SettingsError(
+                    f"{flag_of(given[0])} is set, but --auth is dev and would not look at it",
+                    "add --auth jwt, or unset it",
+                )
+            if not self.dev_user:
+                raise SettingsError("--dev-user is empty")
+            return
+        if len(given) != 1:
+            raise SettingsError(
+                "--auth jwt needs exactly one of --jwt-secret and --jwks-url",
+                "set PGTHREADS_JWT_SECRET or PGTHREADS_JWKS_URL",
+            )
+        if self.jwt_secret is not None and len(self.jwt_secret.encode()) < _MINIMUM_SECRET_BYTES:
+            raise SettingsError(
+                f"--jwt-secret has less than {_MINIMUM_SECRET_BYTES} bytes (RFC 7518, 3.2)",
+                "make one with: openssl rand -base64 48",
+            )
+        if self.jwks_url is not None:
+            url = urlsplit(self.jwks_url)
+            safe = url.scheme == "https" or (url.scheme == "http" and is_loopback(url.hostname))
+            if not safe or not url.hostname:
+                raise SettingsError(
+                    f"--jwks-url {self.jwks_url!r} is not an https address",
+                    "keys fetched without TLS could be anybody's",
+                )
+
+    def _check_origin(self, origin: str) -> None:
+        if origin == "*":
+            if self.auth == "dev":
+                raise SettingsError(
+                    "--cors-origin '*' with --auth dev would let every web page read the threads",
+                    "name the origin, for example http://localhost:3000",
+                )
+            return
+        url = urlsplit(origin)
+        if url.scheme not in ("http", "https") or f"{url.scheme}://{url.netloc}" != origin:
+            raise SettingsError(
+                f"--cors-origin {origin!r} is not an origin",
+                "scheme, host and port only, for example https://app.example",
+            )
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether an address to listen on is reached from this machine only.
+
+    `localhost` counts; another name does not, because what it means may change.
+    """
+    if host is None:
+        return False
+    name = host.strip("[]").lower()
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+def _check_conninfo(conninfo: str) -> None:
+    # Imported here: it is slow, and nothing else of --help needs it.
+    import psycopg  # noqa: PLC0415
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    try:
+        conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError as error:
+        raise SettingsError(
+            "--database-url is not a connection string",
+            "for example postgresql://app:password@db.example/chat",
+        ) from error
