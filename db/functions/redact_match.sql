@@ -1,5 +1,5 @@
 -- A match of a rule with a verifier: its longest run of words from the start that passes is replaced,
--- the rest kept.
+-- the rest kept. What the match has in front of the number (see the rules' <start>) is kept too.
 
 create or replace function pgthreads.redact_match(
   p_match text,
@@ -13,14 +13,14 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_head text := p_match;
+  v_front text := substring(p_match from case p_verifier when 'iban' then '^[^A-Z]*' else '^[^0-9]*' end);
+  v_number text := substr(p_match, char_length(v_front) + 1);
+  v_head text := v_number;
 begin
   while v_head <> '' loop
-    if case p_verifier
-      when 'luhn' then pgthreads.is_luhn(v_head)
-      when 'iban' then pgthreads.is_iban(v_head)
-    end then
-      return p_replacement || substr(p_match, char_length(v_head) + 1);
+    if (p_verifier = 'luhn' and pgthreads.is_luhn(v_head))
+      or (p_verifier = 'iban' and pgthreads.is_iban(v_head)) then
+      return v_front || p_replacement || substr(v_number, char_length(v_head) + 1);
     end if;
     v_head := case when p_verifier = 'iban' then regexp_replace(v_head, ' ?[^ ]*$', '') else '' end;
   end loop;

@@ -1,13 +1,16 @@
 -- The rules that ship. Off by default: what is rarely a secret and often wanted in a chat.
--- <start> is a word's start that also stands behind an escape such as \n: tool output is often JSON
--- inside a string, where the letter of the escape would hide the boundary.
+-- <start> is what stands before a word, or an escape such as \n: tool output is often JSON inside a
+-- string, where the letter of the escape would hide the boundary. It is matched and put back, since a
+-- lookbehind is tried from the start of the text at every place, and so quadratic.
 
 insert into pgthreads.redaction_rule
   (ordering, name, category, pattern, replacement, screen, verifier, enabled)
 select
   v.ordering, v.name, v.category,
   replace(
-    v.pattern, '<start>', '(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))'
+    v.pattern, '<start>',
+    case when v.verifier is null then '(' else '(?:' end
+      || '^|[^A-Za-z0-9]|\\[bfnrt]|\\u[0-9a-f]{4})'
   ),
   v.replacement, v.screen, v.verifier, v.enabled
 from (values
@@ -24,30 +27,30 @@ from (values
   (
     20, 'jwt', 'JSON Web Tokens',
     '<start>eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*',
-    '[REDACTED:jwt]', 'eyJ[A-Za-z0-9_-]{8,}\.eyJ', null, true
+    '\1[REDACTED:jwt]', 'eyJ[A-Za-z0-9_-]{8,}\.eyJ', null, true
   ),
   (
     30, 'bearer_token', 'Bearer tokens',
     '(?i)<start>(bearer\s+)[a-z0-9._~+/=-]{16,}',
-    '\1[REDACTED:bearer_token]', '[Bb][Ee][Aa][Rr][Ee][Rr]', null, true
+    '\1\2[REDACTED:bearer_token]', '[Bb][Ee][Aa][Rr][Ee][Rr]', null, true
   ),
   (
     40, 'github_token', 'GitHub and GitLab tokens',
     '<start>(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255}|glpat-[A-Za-z0-9_-]{20,})',
-    '[REDACTED:github_token]',
+    '\1[REDACTED:github_token]',
     'gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22}|glpat-[A-Za-z0-9_-]{20}', null, true
   ),
   (
     50, 'provider_api_key', 'API keys of model providers and payment services',
     '<start>(?:sk-[A-Za-z0-9_-]{16,}|[rs]k_(?:live|test)_[A-Za-z0-9]{16,}|AIza[0-9A-Za-z_-]{35}|gsk_[A-Za-z0-9]{32,}|hf_[A-Za-z0-9]{30,}|xai-[A-Za-z0-9]{32,}|pplx-[A-Za-z0-9]{32,}|r8_[A-Za-z0-9]{32,}|xox[abeoprs]-[A-Za-z0-9-]{10,})',
-    '[REDACTED:provider_api_key]',
+    '\1[REDACTED:provider_api_key]',
     'sk-[A-Za-z0-9_-]{16}|[rs]k_(?:live|test)_[A-Za-z0-9]{16}|AIza[0-9A-Za-z_-]{35}|gsk_[A-Za-z0-9]{32}|hf_[A-Za-z0-9]{30}|xai-[A-Za-z0-9]{32}|pplx-[A-Za-z0-9]{32}|r8_[A-Za-z0-9]{32}|xox[abeoprs]-[A-Za-z0-9-]{10}',
     null, true
   ),
   (
     60, 'cloud_key_id', 'Access key ids of AWS',
     '<start>(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}(?![A-Za-z0-9])',
-    '[REDACTED:cloud_key]', '(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}', null, true
+    '\1[REDACTED:cloud_key]', '(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}', null, true
   ),
   (
     61, 'cloud_secret', 'Secret keys of AWS and Azure next to their names',
@@ -63,14 +66,14 @@ from (values
   ),
   (
     80, 'payment_card', 'Payment cards with a right check digit',
-    '(?<![0-9])(?:4[0-9]{12}(?:[0-9]{3}){0,2}|(?:5[1-5]|2[2-7]|35|6[0-9])[0-9]{14}|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}|(?:4[0-9]|5[1-5]|2[2-7]|35|6[0-9])[0-9]{2}(?:[ -][0-9]{4}){3}|3[47][0-9]{2}[ -][0-9]{6}[ -][0-9]{5}|3(?:0[0-5]|[68][0-9])[0-9][ -][0-9]{6}[ -][0-9]{4})(?![0-9])',
+    '(?:^|[^0-9])(?:4[0-9]{12}(?:[0-9]{3}){0,2}|(?:5[1-5]|2[2-7]|35|6[0-9])[0-9]{14}|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}|(?:4[0-9]|5[1-5]|2[2-7]|35|6[0-9])[0-9]{2}(?:[ -][0-9]{4}){3}|3[47][0-9]{2}[ -][0-9]{6}[ -][0-9]{5}|3(?:0[0-5]|[68][0-9])[0-9][ -][0-9]{6}[ -][0-9]{4})(?![0-9])',
     '[REDACTED:payment_card]',
     '[2-6](?:[ -]?[0-9]){12}', 'luhn', true
   ),
   (
     90, 'us_ssn', 'US social security numbers',
-    '(?<![0-9-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![0-9-])',
-    '[REDACTED:us_ssn]', '[0-9]{3}-[0-9]{2}-[0-9]{4}', null, true
+    '(^|[^0-9-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![0-9-])',
+    '\1[REDACTED:us_ssn]', '[0-9]{3}-[0-9]{2}-[0-9]{4}', null, true
   ),
   (
     100, 'iban', 'IBANs with right check digits',
@@ -79,17 +82,17 @@ from (values
   ),
   (
     200, 'email', 'E-mail addresses',
-    '(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}',
+    '[A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}',
     '[REDACTED:email]', '@[A-Za-z0-9-]+\.', null, false
   ),
   (
     210, 'phone', 'Phone numbers in international form',
-    '(?<![0-9+])\+[1-9][0-9 ().-]{6,18}[0-9]',
-    '[REDACTED:phone]', '\+[1-9][0-9 ().-]{6}', null, false
+    '(^|[^0-9+])\+[1-9][0-9 ().-]{6,18}[0-9]',
+    '\1[REDACTED:phone]', '\+[1-9][0-9 ().-]{6}', null, false
   ),
   (
     220, 'ip_address', 'IPv4 addresses',
-    '(?<![0-9.])(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?![0-9.])',
-    '[REDACTED:ip_address]', '[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]', null, false
+    '(^|[^0-9.])(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?![0-9.])',
+    '\1[REDACTED:ip_address]', '[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]', null, false
   )
 ) as v (ordering, name, category, pattern, replacement, screen, verifier, enabled);

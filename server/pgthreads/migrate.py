@@ -41,7 +41,7 @@ def migrate(conninfo: str, db: Path | None = None) -> list[str]:
     """
     folder = db or database_files()
     try:
-        with psycopg.connect(conninfo, options="-c client_min_messages=warning") as connection:
+        with psycopg.connect(conninfo) as connection:
             return _install(connection, folder)
     except psycopg.OperationalError as error:
         raise MigrateError(
@@ -60,6 +60,7 @@ def _install(connection: psycopg.Connection, folder: Path) -> list[str]:
         # Without parameters psycopg sends the text as it stands: several statements are fine.
         connection.execute(cast(LiteralString, _text(file)))
 
+    connection.execute("set local client_min_messages = warning")
     connection.execute("select pg_catalog.pg_advisory_xact_lock(%s)", (INSTALL_LOCK,))
     run(folder / "roles.sql")
     connection.execute("set local role pgthreads_owner")
