@@ -66,8 +66,10 @@ class Accumulator(Segmenter):
     def _end_step(self) -> None:
         pass
 
-    def _open_part(self, kind: PartKind) -> None:
-        self._parts.append({"type": kind, "text": ""})
+    def _open_part(self, kind: PartKind, part_id: str) -> None:
+        # Clients keep the stream's id on a reasoning part, though not on a text part.
+        named = {"id": part_id} if kind == "reasoning" else {}
+        self._parts.append({"type": kind, **named, "text": ""})
 
     def _delta(self, delta: str) -> None:
         self._pieces.append(delta)

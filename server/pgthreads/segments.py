@@ -59,6 +59,7 @@ class Segmenter(ABC):
         self.error_code: str | None = None
         self.final_mismatch = False
         self._open: PartKind | None = None
+        self._part_count = 0
         self._answered = False
         self._text: list[str] = []
         self._step_text = 0
@@ -109,7 +110,8 @@ class Segmenter(ABC):
             return
         if self._open != kind:
             self._new_output()
-            self._open_part(kind)
+            self._open_part(kind, f"{kind[0]}{self._part_count}")
+            self._part_count += 1
             self._open = kind
         if kind == "text":
             self._text.append(delta)
@@ -163,7 +165,7 @@ class Segmenter(ABC):
     def _end_step(self) -> None: ...
 
     @abstractmethod
-    def _open_part(self, kind: PartKind) -> None: ...
+    def _open_part(self, kind: PartKind, part_id: str) -> None: ...
 
     @abstractmethod
     def _delta(self, delta: str) -> None: ...

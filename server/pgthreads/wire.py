@@ -19,7 +19,6 @@ from .segments import EndStatus, PartKind, Segmenter
 DONE = b"data: [DONE]\n\n"
 """The last frame of every stream."""
 
-_ID_PREFIX: Mapping[PartKind, str] = {"text": "t", "reasoning": "r"}
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -38,7 +37,6 @@ class WireEncoder(Segmenter):
         super().__init__()
         self._message_id = message_id
         self._frames: list[bytes] = []
-        self._part_count = 0
         self._part_id = ""
         self._delta_prefix = b""
 
@@ -87,13 +85,10 @@ class WireEncoder(Segmenter):
     def _end_step(self) -> None:
         self._send({"type": "finish-step"})
 
-    def _open_part(self, kind: PartKind) -> None:
-        self._part_id = f"{_ID_PREFIX[kind]}{self._part_count}"
-        self._part_count += 1
-        self._delta_prefix = (
-            f'data: {{"type":"{kind}-delta","id":"{self._part_id}","delta":'.encode()
-        )
-        self._send({"type": f"{kind}-start", "id": self._part_id})
+    def _open_part(self, kind: PartKind, part_id: str) -> None:
+        self._part_id = part_id
+        self._delta_prefix = f'data: {{"type":"{kind}-delta","id":"{part_id}","delta":'.encode()
+        self._send({"type": f"{kind}-start", "id": part_id})
 
     def _delta(self, delta: str) -> None:
         # The hot path: one frame a token, so no dict and no general encoder.
@@ -167,7 +162,7 @@ def replay(message: UIMessage, finish_reason: FinishReason = "stop") -> bytes:
 def _chunks_of_part(part: Mapping[str, Any], number: int) -> Iterator[dict[str, Any]]:
     kind: str = part["type"]
     if kind in ("text", "reasoning"):
-        part_id = f"{kind[0]}{number}"
+        part_id = part.get("id") or f"{kind[0]}{number}"
         yield {"type": f"{kind}-start", "id": part_id}
         if part["text"]:
             yield {"type": f"{kind}-delta", "id": part_id, "delta": part["text"]}

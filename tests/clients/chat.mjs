@@ -1,0 +1,72 @@
+// Chats with a running server through the stock DefaultChatTransport, and prints what came of it.
+//
+//   node chat.mjs '{"baseUrl": "http://127.0.0.1:8080", "version": 7, "steps": [{"prompt": "hi"}]}'
+//
+// Options: `baseUrl`, `version` (see sdk.mjs), `token` (bearer), `chatId`, `messages` (what a page
+// loaded), `body` (sent with each request, e.g. {"stateKey": ...}), `steps`. A step is one of
+//   {"prompt": text, "messageId"?: id}   a user message; the id is made up unless given
+//   {"resume": true}                     what `resume: true` does when a page is opened
+//   {"regenerate": true}
+// and may have "abortAfter": n, leave after n changes of the messages (the user message is one), or
+// "stopAfter": n, ask the server to stop then.
+//
+// Prints one JSON object: {messages, status, errors, data, finishes, responses: [{method, path,
+// status, stateKey}]}.
+
+import { createChat, load } from './sdk.mjs';
+
+const options = JSON.parse(process.argv[2]);
+const sdk = await load(options.version);
+const root = `${options.baseUrl.replace(/\/$/, '')}/api/v1/ai`;
+const headers = options.token ? { authorization: `Bearer ${options.token}` } : {};
+const responses = [];
+let writes = 0;
+let onWrite = () => {};
+
+async function recordingFetch(url, init) {
+  const response = await fetch(url, init);
+  responses.push({
+    method: init?.method ?? 'GET',
+    path: new URL(url).pathname,
+    status: response.status,
+    stateKey: response.headers.get('x-state-key'),
+  });
+  return response;
+}
+
+const { chat, events } = createChat(sdk, {
+  api: `${root}/chat`,
+  chatId: options.chatId,
+  messages: options.messages,
+  headers,
+  body: options.body,
+  fetch: recordingFetch,
+  onWrite: () => {
+    writes += 1;
+    onWrite(writes);
+  },
+});
+
+function run(step) {
+  if (step.resume) return chat.resumeStream();
+  if (step.regenerate) return chat.regenerate();
+  const parts = [{ type: 'text', text: step.prompt }];
+  return chat.sendMessage(step.messageId ? { id: step.messageId, parts } : { parts });
+}
+
+for (const step of options.steps) {
+  let stopping;
+  writes = 0;
+  onWrite = count => {
+    if (count === step.abortAfter) void chat.stop();
+    if (count === step.stopAfter) {
+      const key = responses.at(-1).stateKey ?? chat.id;
+      stopping = recordingFetch(`${root}/threads/${key}/stop`, { method: 'POST', headers });
+    }
+  };
+  await run(step);
+  await stopping;
+}
+
+const { messages, status } = chat;
+console.log(JSON.stringify({ messages, status, ...events, responses }));
