@@ -1,0 +1,25 @@
+-- What specs share, in schema test of each spec's database. A step of a spec ends at the first brace
+-- that closes, so a spec cannot spell out a JSON object.
+
+create schema test;
+grant usage on schema test to public;
+
+create function test.message(p_id text, p_text text default 'hello', p_role text default 'user')
+returns jsonb
+language sql
+immutable
+return jsonb_build_object(
+  'id', p_id,
+  'role', p_role,
+  'parts', jsonb_build_array(jsonb_build_object('type', 'text', 'text', p_text))
+);
+
+-- For a spec's teardown: the permutations of a spec run one after the other in one database.
+create procedure test.reset()
+language plpgsql
+as $$
+begin
+  set local session_replication_role = replica;
+  truncate pgthreads.turn, pgthreads.message, pgthreads.thread;
+end;
+$$;
