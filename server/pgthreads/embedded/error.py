@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_FULL_TEXTS = ("No space left on device", "Disk quota exceeded")
+_FULL_TEXTS = ("No space left on device", "Disk quota exceeded", "Check free disk space")
 _CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _TAIL_LINES = 15
 _NEARLY_FULL_BYTES = 1 << 20

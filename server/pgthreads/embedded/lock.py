@@ -20,7 +20,9 @@ from typing import NoReturn
 
 from .error import DataDirInUseError, EmbeddedError, writing
 
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.02
+_DYING_SECONDS = 2.0
+"""How long a killed process may take to let go of what it had open."""
 
 
 class DataDirLock:
@@ -41,7 +43,7 @@ class DataDirLock:
             raise
 
     def _claim(self) -> None:
-        if not _try_lock(self._serve, self._data_dir):
+        if not _lock_within(_DYING_SECONDS, self._serve, self._data_dir):
             pid = os.pread(self._serve, 32, 0).decode("ascii", "replace").strip()
             raise DataDirInUseError(
                 f"{self._data_dir} is in use by another pgthreads (pid {pid or 'unknown'})",
@@ -53,12 +55,9 @@ class DataDirLock:
 
     def _wait_for_cluster(self, patience: float) -> int:
         fd = _open(self._data_dir / "cluster.lock")
-        deadline = time.monotonic() + patience
         try:
-            while not _try_lock(fd, self._data_dir):
-                if time.monotonic() > deadline:
-                    _refuse_running(self._data_dir, patience)
-                time.sleep(_POLL_SECONDS)
+            if not _lock_within(patience, fd, self._data_dir):
+                _refuse_running(self._data_dir, patience)
         except BaseException:
             os.close(fd)
             raise
@@ -100,6 +99,15 @@ def _refuse_running(data_dir: Path, patience: float) -> NoReturn:
 def _open(path: Path) -> int:
     with writing(path):
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+def _lock_within(seconds: float, fd: int, data_dir: Path) -> bool:
+    deadline = time.monotonic() + seconds
+    while not _try_lock(fd, data_dir):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
 
 
 def _try_lock(fd: int, data_dir: Path) -> bool:

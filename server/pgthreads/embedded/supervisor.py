@@ -228,7 +228,7 @@ class EmbeddedPostgres:
     def _wait_until_ready(self, port: int, passwords: Passwords) -> bool:
         """True once the server answers; False once it has ended."""
         assert self._keeper is not None  # noqa: S101
-        dsn = conninfo(port, SUPERUSER, passwords.superuser, "postgres", connect_timeout=5)
+        dsn = conninfo(port, SUPERUSER, passwords.superuser, "postgres", connect_timeout=2)
         deadline = time.monotonic() + self._start_seconds
         while self._keeper.poll() is None:
             try:

@@ -1,0 +1,169 @@
+"""The command `pgthreads`. Exit status: 0 done, 1 it failed, 2 it was called wrongly."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import __version__
+from .options import option_of, options_of, with_options
+from .settings import Settings, SettingsError
+
+
+class _Failure(click.ClickException):
+    """One clear line, the way out below it, no traceback."""
+
+    exit_code = 1
+
+
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            raise click.UsageError(_with_hint(str(error), error.hint), ctx) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            message = _explain(error)
+            if message is None:
+                raise
+            raise _Failure(message) from error
+
+
+def _with_hint(message: str, hint: str | None) -> str:
+    return f"{message}\nHint: {hint}" if hint else message
+
+
+def _explain(error: Exception) -> str | None:
+    """The text for an error that can happen to a correct program, else None."""
+    # Every error of this package that a person can act on carries a hint.
+    if type(error).__module__.startswith("pgthreads.") and hasattr(error, "hint"):
+        return _with_hint(str(error), error.hint)
+    # Imported here, as in the commands: the driver is slow to load, and --help needs none of it.
+    import psycopg  # noqa: PLC0415
+
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return _with_hint(
+            str(error.diag.message_primary or error),
+            "this command needs a role that is a member of pgthreads_server: pgthreads doctor",
+        )
+    if isinstance(error, psycopg.Error):
+        # A failed connection is told once for each address tried; the first line says it.
+        return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return None
+
+
+@click.group(cls=_Group, context_settings={"max_content_width": 100})
+@click.version_option(__version__, prog_name="pgthreads")
+def main() -> None:
+    """Server-authoritative chat threads in PostgreSQL.
+
+    `pgthreads serve` starts everything on this machine. Every flag can be given by the variable
+    that its help names.
+    """
+
+
+@main.command()
+@with_options(*options_of(Settings))
+def serve(**params: Any) -> None:
+    """Serve chats over HTTP.
+
+    Without --database-url an embedded PostgreSQL is started, migrated, and stopped at the end.
+    SIGTERM and ^C let running answers finish, for --drain-timeout seconds.
+    """
+    settings = Settings.from_params(params)
+    require_free_port(settings.host, settings.port)
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    from . import app  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        if settings.database_url is None:
+            dsn = stack.enter_context(_embedded_database(settings.data_dir))
+            settings = replace(settings, database_url=dsn)
+        asyncio.run(app.serve(settings, ready=lambda url: _announce(settings, url)))
+
+
+@main.command()
+@with_options(
+    option_of(
+        Settings,
+        "database_url",
+        help="The database, as a superuser or as a role with CREATEROLE that may create schemas.",
+        envvar=["PGTHREADS_ADMIN_DATABASE_URL", "PGTHREADS_DATABASE_URL"],
+        required=True,
+    )
+)
+def migrate(database_url: str) -> None:
+    """Install or upgrade the schema; safe to run again, and twice at once."""
+    from .migrate import migrate as apply  # noqa: PLC0415
+
+    applied = apply(database_url)
+    for name in applied:
+        click.echo(f"applied {name}")
+    click.echo("functions and policies are up to date" if not applied else "done")
+
+
+@contextmanager
+def _embedded_database(data_dir: Path) -> Iterator[str]:
+    """The application's connection string to an embedded PostgreSQL, migrated and running."""
+    from .embedded import EmbeddedPostgres  # noqa: PLC0415
+    from .migrate import migrate as apply  # noqa: PLC0415
+
+    embedded = EmbeddedPostgres(data_dir)
+    with embedded as server:
+        apply(server.admin_dsn)
+        embedded.prepare_app_role()
+        click.echo(f"PostgreSQL {server.version} on port {server.port}, data in {server.data_dir}")
+        yield server.app_dsn
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Raises click.ClickException unless a server could listen there now."""
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror as error:
+        raise _Failure(f"--host {host}: {error.strerror}") from error
+    for family, kind, protocol, _, address in addresses:
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            try:
+                probe.bind(address)
+                probe.listen(1)
+            except OSError as error:
+                raise _Failure(_why_not(error, host, port)) from error
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return _with_hint(
+            f"port {port} of {host} is in use by another program",
+            f"--port {port + 1 if port < 65535 else 8080}, or --port 0 for a free one",
+        )
+    hint = "ports below 1024 need a privilege" if error.errno == errno.EACCES else ""
+    return _with_hint(
+        f"cannot listen on {host}, port {port}: {os.strerror(error.errno or 0)}", hint
+    )
+
+
+def _announce(settings: Settings, url: str) -> None:
+    token = ' -H "authorization: Bearer $TOKEN"' if settings.auth == "jwt" else ""
+    click.echo(
+        f"pgthreads {__version__} serves {url} (a chat page is there; ^C stops)\n"
+        f"Try: curl -N {url}/api/v1/ai/chat -H 'content-type: application/json'{token}"
+        """ -d '{"message":"what is 2+3*4?"}'"""
+    )
