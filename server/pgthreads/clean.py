@@ -9,8 +9,9 @@ Each rule here is a value that one of the two readers of a turn refuses or chang
   for the first two, and JSON.parse reads the last as Infinity. -0.0 becomes 0.0, because jsonb
   drops the sign and JavaScript keeps it.
 - Keys become strings the way `json.dumps` makes them; tuples become lists.
-- The keys `__proto__`, and `constructor` over an object with `prototype`, get U+FFFD in front: the
-  AI SDK's parser (`secureJsonParse`) throws on them, which would end the client's stream.
+- The keys `__proto__`, and `constructor` over null or an object with `prototype`, get U+FFFD in
+  front: the AI SDK's parser (`secureJsonParse`; older ones for null) throws on them, which would
+  end the client's stream.
 
 Left alone: integers beyond 2^53 stay exact in the database and are rounded by a JavaScript client.
 """
@@ -78,7 +79,8 @@ def clean_json(value: JsonValue, depth: int = 0) -> JsonValue:
     if depth >= MAX_DEPTH:
         raise ValueError(f"a value is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, Mapping):
-        return {_key(k, v): clean_json(v, depth + 1) for k, v in value.items()}
+        cleaned = ((key, clean_json(item, depth + 1)) for key, item in value.items())
+        return {_key(key, item): item for key, item in cleaned}
     if isinstance(value, list | tuple):
         return [clean_json(item, depth + 1) for item in value]
     raise TypeError(f"expected a JSON value, got {type(value).__name__}")
@@ -92,7 +94,8 @@ def _key(key: object, value: JsonValue) -> str:
     if not isinstance(key, str):
         raise TypeError(f"expected a string as a key, got {type(key).__name__}")
     forbidden = key == "__proto__" or (
-        key == "constructor" and isinstance(value, Mapping) and "prototype" in value
+        key == "constructor"
+        and (value is None or (isinstance(value, dict) and "prototype" in value))
     )
     return f"\ufffd{key}" if forbidden else clean_text(key)
 

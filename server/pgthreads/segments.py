@@ -12,7 +12,6 @@ The stored message and the client's must be equal, so the rules stand here once;
 from __future__ import annotations
 
 import json
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
@@ -32,8 +31,6 @@ from .events import (
     UsageReport,
 )
 
-log = logging.getLogger(__name__)
-
 PartKind: TypeAlias = Literal["text", "reasoning"]
 
 EndStatus: TypeAlias = Literal["completed", "stopped", "failed"]
@@ -51,7 +48,8 @@ class Segmenter(ABC):
     """Takes cleaned events and calls a hook for each thing that happens to the message.
 
     `finish_reason` and `error_code` hold what `Done` and `Error` said, None before.
-    `final_mismatch` turns true when an `AssistantFinal` contradicts the text already streamed.
+    `final_mismatch` turns true when an `AssistantFinal` contradicts the text already streamed,
+    which then stays as it is: what a client has seen cannot be unsaid.
     """
 
     def __init__(self) -> None:
@@ -143,7 +141,6 @@ class Segmenter(ABC):
                 self._write("text", content[len(said) :])
                 return
         self.final_mismatch = True
-        log.warning("the final text contradicts what was streamed; the streamed text stays")
 
     def _new_output(self) -> None:
         """Close the open part, and begin a step if a tool has answered in this one."""

@@ -74,7 +74,7 @@ class SdkChecker:
         return self._ask({"op": "assemble", "version": version, "streams": texts, "split": split})
 
     def validate(self, messages: Sequence[Message], version: str = "7") -> dict[str, Any]:
-        """`{valid, error?, modelMessages?}` by safeValidateUIMessages and convertToModelMessages."""
+        """`{valid, error?, modelMessages?}`: whether it is valid, and the prompt it makes."""
         return self.validate_all([messages], version)[0]
 
     def validate_all(

@@ -1,0 +1,60 @@
+"""Events as models, tools and careless executors produce them, for hypothesis."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from hypothesis import strategies as st
+
+from pgthreads.events import (
+    AiEvent,
+    AssistantFinal,
+    Done,
+    Error,
+    FinishReason,
+    ReasoningDelta,
+    Status,
+    TextDelta,
+    ToolCallResult,
+    ToolCallStart,
+    UsageReport,
+)
+
+any_char = st.characters(codec=None)
+awkward = st.sampled_from(
+    ["", "\x00", "\ud83d", "\ude00", "\u2028", "\ufeff", "\r\n\n", "data: ", "<'\"\\"]
+)
+texts = awkward | st.text(any_char, max_size=8)
+call_ids = st.sampled_from(["a", "b", "c", "__proto__", ""])
+names = st.sampled_from(["calculator", "time", "toString", "__proto__"])
+keys = st.sampled_from(["a", "__proto__", "constructor", "prototype", "\x00"]) | texts
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(keys, inner, max_size=3)
+        | st.tuples(inner, inner)
+    ),
+    max_leaves=8,
+)
+
+events: st.SearchStrategy[AiEvent] = st.one_of(
+    st.builds(TextDelta, texts),
+    st.builds(TextDelta, texts),
+    st.builds(ReasoningDelta, texts),
+    st.builds(ToolCallStart, call_ids, names, values),
+    st.builds(ToolCallStart, call_ids, names, values),
+    st.builds(ToolCallResult, call_ids, values, st.booleans()),
+    st.builds(ToolCallResult, call_ids, values, st.booleans()),
+    st.builds(Status, texts, texts),
+    st.builds(UsageReport, st.dictionaries(keys, values, max_size=3)),
+    st.builds(AssistantFinal, texts),
+)
+endings: st.SearchStrategy[list[AiEvent]] = st.one_of(
+    st.just([]),
+    st.builds(lambda reason: [Done(reason)], st.sampled_from(get_args(FinishReason))),
+    st.builds(lambda code: [Error(code)], texts),
+)
+turns = st.builds(list.__add__, st.lists(events, max_size=20), endings)
+statuses = st.sampled_from(["completed", "stopped", "failed"])

@@ -1,0 +1,338 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from pgthreads.accumulator import Accumulator
+from pgthreads.clean import MAX_DEPTH, Cleaner, clean, clean_json, clean_text
+from pgthreads.events import (
+    AiEvent,
+    AssistantFinal,
+    Done,
+    Error,
+    ReasoningDelta,
+    Status,
+    TextDelta,
+    ToolCallResult,
+    ToolCallStart,
+    UsageReport,
+)
+from pgthreads.segments import EndStatus
+from tests.server import ai_events
+
+STEP = {"type": "step-start"}
+
+
+def text(content: str) -> dict[str, Any]:
+    return {"type": "text", "text": content}
+
+
+def tool(call_id: str, state: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "type": "dynamic-tool",
+        "toolName": "add",
+        "toolCallId": call_id,
+        "state": state,
+        "input": {"x": 1},
+        **fields,
+    }
+
+
+def call(call_id: str) -> ToolCallStart:
+    return ToolCallStart(call_id, "add", {"x": 1})
+
+
+def accumulate(*events: AiEvent, status: EndStatus | None = "completed") -> Accumulator:
+    accumulator = Accumulator("m1")
+    for event in events:
+        accumulator.apply(clean(event))
+    if status is not None:
+        accumulator.close(status)
+    return accumulator
+
+
+def parts(*events: AiEvent, status: EndStatus | None = "completed") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = accumulate(*events, status=status).message()["parts"]
+    return found
+
+
+def test_consecutive_deltas_are_one_part() -> None:
+    accumulator = accumulate(TextDelta("Hel"), TextDelta(""), TextDelta("lo"), Done())
+    assert accumulator.message() == {
+        "id": "m1",
+        "role": "assistant",
+        "parts": [STEP, text("Hello")],
+    }
+
+
+def test_another_kind_closes_the_part_and_reasoning_keeps_its_stream_id() -> None:
+    assert parts(ReasoningDelta("a"), ReasoningDelta("b"), TextDelta("c"), ReasoningDelta("d")) == [
+        STEP,
+        {"type": "reasoning", "id": "r0", "text": "ab"},
+        text("c"),
+        {"type": "reasoning", "id": "r2", "text": "d"},
+    ]
+
+
+def test_parallel_calls_stay_in_one_step_and_output_after_a_result_begins_the_next() -> None:
+    assert parts(
+        TextDelta("Let me add."),
+        call("1"),
+        call("2"),
+        ToolCallResult("2", [3]),
+        ToolCallResult("1", None),
+        TextDelta("Done."),
+    ) == [
+        STEP,
+        text("Let me add."),
+        tool("1", "output-available", output=None),
+        tool("2", "output-available", output=[3]),
+        STEP,
+        text("Done."),
+    ]
+
+
+@pytest.mark.parametrize("output", [TextDelta("x"), ReasoningDelta("x"), call("2")])
+def test_any_output_after_a_result_begins_a_step(output: AiEvent) -> None:
+    found = parts(call("1"), ToolCallResult("1", 2), output)
+    assert [part["type"] for part in found][:3] == ["step-start", "dynamic-tool", "step-start"]
+
+
+def test_a_result_in_the_middle_of_text_ends_that_text() -> None:
+    found = parts(call("1"), TextDelta("a"), ToolCallResult("1", 2), TextDelta("b"))
+    assert found == [STEP, tool("1", "output-available", output=2), text("a"), STEP, text("b")]
+
+
+@pytest.mark.parametrize(
+    ("result", "error_text"),
+    [("no such file", "no such file"), ({"wo": "größe"}, '{"wo": "größe"}'), (None, "null")],
+)
+def test_a_tool_error_is_text(result: Any, error_text: str) -> None:
+    assert parts(call("1"), ToolCallResult("1", result, is_error=True)) == [
+        STEP,
+        tool("1", "output-error", errorText=error_text),
+    ]
+
+
+def test_results_without_a_call_and_calls_twice_are_dropped() -> None:
+    assert parts(
+        ToolCallResult("0", 1),
+        call("1"),
+        ToolCallStart("1", "other", {}),
+        ToolCallResult("1", 2),
+        ToolCallResult("1", 3),
+        ToolCallStart("1", "other", {}),
+        TextDelta("a"),
+    ) == [STEP, tool("1", "output-available", output=2), STEP, text("a")]
+
+
+@pytest.mark.parametrize(
+    ("status", "metadata"),
+    [("completed", {}), ("stopped", {"status": "stopped"}), ("failed", {"status": "failed"})],
+)
+def test_close_fails_open_calls_and_keeps_the_status(
+    status: EndStatus, metadata: dict[str, str]
+) -> None:
+    accumulator = accumulate(call("1"), TextDelta("so"), status=status)
+    accumulator.close("failed")
+    accumulator.apply(TextDelta("too late"))
+    message = accumulator.message()
+    assert [part.get("state") for part in message["parts"]] == [None, "output-error", None]
+    assert message["parts"][1]["errorText"]
+    assert message.get("metadata", {}) == metadata
+    assert message["parts"][2] == text("so")
+
+
+def test_nothing_is_added_after_the_end_but_usage() -> None:
+    accumulator = accumulate(
+        TextDelta("a"), Done("length"), TextDelta("b"), Error("x"), UsageReport({"n": 1})
+    )
+    assert accumulator.message()["parts"] == [STEP, text("a")]
+    assert accumulator.finish_reason == "length"
+    assert accumulator.error_code is None
+    assert accumulator.usage() == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "final", "expected"),
+    [
+        ([TextDelta("Hel")], "Hello", [STEP, text("Hello")]),
+        ([TextDelta("Hello")], "Hello", [STEP, text("Hello")]),
+        ([], "Hello", [STEP, text("Hello")]),
+        ([TextDelta("Hello")], "", [STEP, text("Hello")]),
+        ([TextDelta("Hello")], "Bye", [STEP, text("Hello")]),
+        (
+            [TextDelta("a"), ReasoningDelta("r")],
+            "ab",
+            [STEP, text("a"), {"type": "reasoning", "id": "r1", "text": "r"}, text("b")],
+        ),
+    ],
+)
+def test_the_final_text_adds_what_is_missing(
+    said: list[AiEvent], final: str, expected: list[dict[str, Any]]
+) -> None:
+    assert parts(*said, AssistantFinal(final)) == expected
+
+
+@pytest.mark.parametrize(
+    ("after", "final", "expected"),
+    [
+        ([], "B", [STEP, text("B")]),
+        ([], "A", []),
+        ([TextDelta("B")], "B!", [STEP, text("B!")]),
+        ([TextDelta("B")], "AB!", [STEP, text("B!")]),
+        ([TextDelta("B"), ReasoningDelta("r")], "B", None),
+    ],
+)
+def test_the_final_text_may_be_that_of_the_last_step(
+    after: list[AiEvent], final: str, expected: list[dict[str, Any]] | None
+) -> None:
+    before: list[AiEvent] = [TextDelta("A"), call("1"), ToolCallResult("1", 2)]
+    found = parts(*before, *after, AssistantFinal(final))[3:]
+    assert found == (parts(*before, *after)[3:] if expected is None else expected)
+
+
+def test_a_final_text_that_contradicts_the_stream_is_reported() -> None:
+    assert accumulate(TextDelta("yes"), AssistantFinal("no")).final_mismatch
+    assert not accumulate(TextDelta("yes"), AssistantFinal("yes!")).final_mismatch
+
+
+def test_usage_adds_up_and_stays_out_of_the_message() -> None:
+    accumulator = accumulate(
+        UsageReport({"input_tokens": 2, "details": {"cached": 1}, "model": "a", "ok": True}),
+        Status("thinking", "Thinking"),
+        UsageReport(
+            {"input_tokens": 3, "details": {"cached": 4, "new": 1}, "model": "b", "ok": True}
+        ),
+    )
+    assert accumulator.usage() == {
+        "input_tokens": 5,
+        "details": {"cached": 5, "new": 1},
+        "model": "b",
+        "ok": True,
+    }
+    assert accumulator.message()["parts"] == [STEP]
+    assert accumulator.is_empty
+
+
+def test_is_empty_until_something_is_said() -> None:
+    assert accumulate(TextDelta(""), Error("x"), status="failed").is_empty
+    assert not accumulate(TextDelta("a"), status=None).is_empty
+    assert not accumulate(call("1"), status=None).is_empty
+
+
+def test_the_message_can_be_read_on_the_way_and_is_a_copy() -> None:
+    accumulator = accumulate(call("1"), TextDelta("a"), TextDelta("b"), status=None)
+    early = accumulator.message()
+    assert early["parts"] == [STEP, tool("1", "input-available"), text("ab")]
+    accumulator.apply(TextDelta("c"))
+    accumulator.apply(ToolCallResult("1", 2))
+    assert early["parts"][1:] == [tool("1", "input-available"), text("ab")]
+    assert accumulator.message()["parts"][2] == text("abc")
+
+
+@given(ai_events.turns, ai_events.statuses)
+def test_a_closed_message_holds_no_open_call_and_no_empty_text(
+    events: list[AiEvent], status: EndStatus
+) -> None:
+    message = accumulate(*events, status=status).message()
+    for part in message["parts"]:
+        assert part["type"] not in ("text", "reasoning") or part["text"]
+        assert part.get("state") != "input-available"
+    assert json.loads(json.dumps(message, allow_nan=False)) == message
+
+
+def test_clean_events_pass_as_they_are() -> None:
+    for event in (TextDelta("plain"), TextDelta("grüße 😀"), ReasoningDelta("x"), Done()):
+        assert clean(event) is event
+
+
+@pytest.mark.parametrize(
+    ("dirty", "cleaned"),
+    [
+        ("a\x00b", "a\ufffdb"),
+        ("a\ud83db", "a\ufffdb"),
+        ("\ude00\ud83d", "\ufffd\ufffd"),
+        ("\ud83d\ude00", "😀"),
+    ],
+)
+def test_what_postgresql_refuses_becomes_a_replacement_character(dirty: str, cleaned: str) -> None:
+    assert clean_text(dirty) == cleaned
+    assert clean_json({dirty: [dirty]}) == {cleaned: [cleaned]}
+    assert clean(ToolCallStart(dirty, dirty, dirty)) == ToolCallStart(cleaned, cleaned, cleaned)
+
+
+def test_json_values_are_what_both_readers_understand() -> None:
+    assert clean_json((math.nan, math.inf, 10**400, 2**60, 1.0, True, None)) == [
+        None,
+        None,
+        None,
+        2**60,
+        1.0,
+        True,
+        None,
+    ]
+    assert math.copysign(1, clean_json(-0.0)) == 1
+    assert clean_json({1: "a", None: "b", False: "c", 1.5: "d"}) == {
+        "1": "a",
+        "null": "b",
+        "false": "c",
+        "1.5": "d",
+    }
+    assert clean_json({"__proto__": 1, "constructor": {"prototype": 1}}) == {
+        "\ufffd__proto__": 1,
+        "\ufffdconstructor": {"prototype": 1},
+    }
+    assert clean_json({"constructor": "x"}) == {"constructor": "x"}
+    assert clean_json({"constructor": math.nan}) == {"\ufffdconstructor": None}
+
+
+def test_what_is_not_json_is_refused_clearly() -> None:
+    with pytest.raises(TypeError, match="JSON value, got object"):
+        clean(ToolCallResult("1", {"at": object()}))
+    with pytest.raises(TypeError, match="string, got NoneType"):
+        clean(TextDelta(None))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="str, not an AiEvent"):
+        clean("hello")  # type: ignore[arg-type]
+    deep: Any = 1
+    for _ in range(MAX_DEPTH):
+        deep = [deep]
+    assert clean_json(deep) == deep
+    with pytest.raises(ValueError, match="deeper"):
+        clean_json([deep])
+
+
+def test_a_cleaned_value_is_the_executor_s_no_more() -> None:
+    args = {"list": [1]}
+    event = clean(ToolCallStart("1", "add", args))
+    args["list"].append(2)
+    assert event == ToolCallStart("1", "add", {"list": [1]})
+
+
+@given(ai_events.values)
+def test_cleaning_again_changes_nothing(value: Any) -> None:
+    once = clean_json(value)
+    assert clean_json(once) == once
+    json.dumps(once, allow_nan=False).encode()
+
+
+def test_a_pair_split_over_two_deltas_survives() -> None:
+    cleaner = Cleaner()
+    split: list[AiEvent] = [
+        TextDelta("a\ud83d"),
+        Status("x", "y"),
+        TextDelta("\ude00b"),
+        TextDelta("\ud83d"),
+        ReasoningDelta("\ude00c"),
+    ]
+    assert [cleaner(event) for event in split] == [
+        TextDelta("a"),
+        Status("x", "y"),
+        TextDelta("😀b"),
+        TextDelta(""),
+        ReasoningDelta("\ufffdc"),
+    ]
