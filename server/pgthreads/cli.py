@@ -18,6 +18,7 @@ import click
 from . import __version__
 from .options import option_of, options_of, with_options
 from .settings import Settings, SettingsError
+from .thread_commands import threads_group
 
 
 class _Failure(click.ClickException):
@@ -114,6 +115,51 @@ def migrate(database_url: str) -> None:
     for name in applied:
         click.echo(f"applied {name}")
     click.echo("functions and policies are up to date" if not applied else "done")
+
+
+@main.command()
+@with_options(*options_of(Settings))
+@click.pass_context
+def doctor(ctx: click.Context, /, **params: Any) -> None:
+    """Check whether `pgthreads serve` with these flags would run; changes nothing."""
+    settings = Settings.from_params(params)
+    from .doctor import Finding, check_database, check_installation  # noqa: PLC0415
+    from .embedded import EmbeddedError, attached  # noqa: PLC0415
+
+    failures = 0
+
+    def report(finding: Finding) -> None:
+        nonlocal failures
+        failures += finding.verdict == "FAIL"
+        click.echo(f"{finding.verdict:<4}  {finding.text}")
+        if finding.hint:
+            click.echo(f"      {finding.hint}")
+
+    async def report_database(conninfo: str) -> None:
+        async for finding in check_database(conninfo):
+            report(finding)
+
+    for finding in check_installation(settings):
+        report(finding)
+    try:
+        require_free_port(settings.host, settings.port)
+        report(Finding("ok", f"port {settings.port} of {settings.host} is free"))
+    except click.ClickException as error:
+        report(Finding("note", *error.message.split("\nHint: ", 1)))
+    try:
+        if settings.database_url is not None:
+            asyncio.run(report_database(settings.database_url))
+        elif not (settings.data_dir / "cluster").exists():
+            report(Finding("note", f"serve will make a new database in {settings.data_dir}"))
+        else:
+            with attached(settings.data_dir) as server:
+                asyncio.run(report_database(server.app_dsn))
+    except EmbeddedError as error:
+        report(Finding("FAIL", str(error), error.hint))
+    ctx.exit(1 if failures else 0)
+
+
+main.add_command(threads_group)
 
 
 @contextmanager

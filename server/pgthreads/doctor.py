@@ -1,0 +1,88 @@
+"""Whether `pgthreads serve` would run: one check after the other, each with its way out."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal, TypeAlias
+
+import psycopg
+
+from . import __version__
+from .embedded import EmbeddedError, installed_version
+from .errors import PgThreadsError
+from .settings import Settings
+from .threads import Threads, connect
+
+API_VERSION = 1
+"""The contract that this server speaks: what `pgthreads.api_version()` has to return."""
+
+Verdict: TypeAlias = Literal["ok", "note", "FAIL"]
+_MINIMUM_SERVER = 150000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found; `hint` is the way out of a failure."""
+
+    verdict: Verdict
+    text: str
+    hint: str = ""
+
+
+def check_installation(settings: Settings) -> list[Finding]:
+    """Versions, the embedded PostgreSQL, and what the chosen executor needs."""
+    found = [
+        Finding(
+            "ok",
+            f"pgthreads {__version__}, Python {platform.python_version()},"
+            f" psycopg {psycopg.__version__} with libpq {psycopg.pq.version() // 10000}",
+        )
+    ]
+    try:
+        found.append(Finding("ok", f"embedded PostgreSQL {installed_version()}"))
+    except EmbeddedError as error:
+        needed = settings.database_url is None
+        found.append(Finding("FAIL" if needed else "note", str(error), error.hint))
+    if settings.model is not None and find_spec("pydantic_ai") is None:
+        hint = "pip install 'pgthreads[agents]'"
+        found.append(Finding("FAIL", "--model needs pydantic-ai, which is not installed", hint))
+    return found
+
+
+async def check_database(conninfo: str) -> AsyncIterator[Finding]:
+    """The server's version, the schema's, and the role; ends at the first failure."""
+    try:
+        async with await psycopg.AsyncConnection.connect(conninfo, connect_timeout=10) as probe:
+            version, where = probe.info.server_version, f"{probe.info.host}:{probe.info.port}"
+            user = probe.info.user
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[0]
+        yield Finding("FAIL", f"no connection: {reason}", "see --database-url")
+        return
+    text = f"PostgreSQL {version // 10000}.{version % 10000} at {where}"
+    if version < _MINIMUM_SERVER:
+        yield Finding("FAIL", f"{text} is too old", "pgthreads needs PostgreSQL 15 or later")
+        return
+    yield Finding("ok", text)
+    async with connect(conninfo, pool_size=1) as pool:
+        threads = Threads(pool)
+        try:
+            api_version = await threads.api_version()
+            if api_version != API_VERSION:
+                yield Finding(
+                    "FAIL",
+                    f"the schema speaks contract {api_version}, this server {API_VERSION}",
+                    "pgthreads migrate, with the same version of pgthreads as serve",
+                )
+                return
+            yield Finding("ok", f"schema pgthreads, contract {api_version}")
+            yield Finding("ok", f"{await threads.require_server_role()} is a role that may serve")
+        except (PgThreadsError, psycopg.Error) as error:
+            hint = getattr(error, "hint", "") or (
+                "pgthreads migrate installs the schema; a superuser then runs:"
+                f" grant pgthreads_server to {user}"
+            )
+            yield Finding("FAIL", str(error), hint)

@@ -1,0 +1,149 @@
+"""`pgthreads threads`: read one owner's threads, through the same functions as the server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from .options import option_of, with_options
+from .settings import Settings
+
+Result = TypeVar("Result")
+
+_CONNECTION = (
+    option_of(Settings, "database_url"),
+    option_of(Settings, "data_dir"),
+    click.Option(
+        ["--owner"],
+        required=True,
+        envvar="PGTHREADS_OWNER",
+        show_envvar=True,
+        help="Whose threads: the authenticated user's id; dev where --auth is dev.",
+    ),
+)
+_KEY = click.argument("state_key")
+
+
+@click.group("threads")
+def threads_group() -> None:
+    """Look at one owner's threads.
+
+    Without --database-url they are read from the embedded database, running or not.
+    """
+
+
+@threads_group.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--cursor", help="Where an earlier page ended.")
+@with_options(*_CONNECTION)
+def list_command(
+    database_url: str | None, data_dir: Path, owner: str, limit: int, cursor: str | None
+) -> None:
+    """List threads, the latest first: key, messages, last change, title."""
+
+    async def call(threads: Any) -> Any:
+        return await threads.list_threads(owner, limit=limit, cursor=cursor)
+
+    page = _call(database_url, data_dir, call)
+    for row in page:
+        when = row.updated_at.isoformat(sep=" ", timespec="seconds")
+        running = " (running)" if row.running else ""
+        title = printable(row.title or "-").replace("\n", " ")
+        click.echo(f"{row.state_key}  {row.message_count:>5}  {when}  {title}{running}")
+    if page and page[-1].next_cursor:
+        click.echo(f"more: --cursor {page[-1].next_cursor}", err=True)
+
+
+@threads_group.command("show")
+@_KEY
+@click.option("--last", type=click.IntRange(1), help="Only so many messages from the end.")
+@with_options(*_CONNECTION)
+def show_command(
+    state_key: str, database_url: str | None, data_dir: Path, owner: str, last: int | None
+) -> None:
+    """Show a thread's messages for reading."""
+    thread = _read(database_url, data_dir, owner, state_key, last)
+    click.echo(f"{printable(thread.title or state_key)} ({thread.message_count} messages)")
+    for message in json.loads(thread.messages):
+        click.echo(f"\n{click.style(message['role'], bold=True)}")
+        for part in message["parts"]:
+            click.echo(_describe(part))
+
+
+@threads_group.command("export")
+@_KEY
+@with_options(*_CONNECTION)
+def export_command(state_key: str, database_url: str | None, data_dir: Path, owner: str) -> None:
+    """Write a thread as one line of JSON: its header, and `messages` as it is stored."""
+    thread = _read(database_url, data_dir, owner, state_key, None)
+    header = {
+        "stateKey": thread.state_key,
+        "title": thread.title,
+        "messageCount": thread.message_count,
+        "metadata": thread.metadata,
+        "createdAt": thread.created_at.isoformat(),
+        "updatedAt": thread.updated_at.isoformat(),
+        "digest": thread.digest,
+    }
+    # Spliced in, not parsed: what comes out is what is stored.
+    text = json.dumps(header)[:-1].encode() + b', "messages": ' + thread.messages + b"}"
+    click.echo(text.replace(b"\n", b" "))
+
+
+def _read(
+    database_url: str | None, data_dir: Path, owner: str, state_key: str, last: int | None
+) -> Any:
+    async def call(threads: Any) -> Any:
+        return await threads.read_thread(owner, state_key, last=last)
+
+    thread = _call(database_url, data_dir, call)
+    if thread is None:
+        raise click.ClickException(f"{owner} has no thread {state_key}")
+    return thread
+
+
+def _call(
+    database_url: str | None, data_dir: Path, call: Callable[[Any], Awaitable[Result]]
+) -> Result:
+    # Imported here: the driver is slow to load, and --help needs none of it.
+    import psycopg  # noqa: PLC0415
+
+    from .embedded import attached  # noqa: PLC0415
+    from .threads import Threads, connect  # noqa: PLC0415
+
+    async def run(conninfo: str) -> Result:
+        async with connect(conninfo, pool_size=1) as pool:
+            return await call(Threads(pool))
+
+    with ExitStack() as stack:
+        conninfo = database_url or stack.enter_context(attached(data_dir)).app_dsn
+        # A pool only says that it waited in vain; a connection says why.
+        psycopg.connect(conninfo, connect_timeout=10).close()
+        return asyncio.run(run(conninfo))
+
+
+def _describe(part: dict[str, Any]) -> str:
+    kind = str(part.get("type"))
+    if kind == "text":
+        return printable(str(part.get("text")))
+    if kind == "reasoning":
+        return click.style(printable(str(part.get("text"))), dim=True)
+    if kind == "dynamic-tool" or kind.startswith("tool-"):
+        name = part.get("toolName") or kind.removeprefix("tool-")
+        outcome = part.get("output", part.get("errorText", part.get("state")))
+        line = f"[{name}({json.dumps(part.get('input'), ensure_ascii=False)}) -> {outcome}]"
+        return printable(line)
+    return printable(f"[{kind}]")
+
+
+def printable(text: str) -> str:
+    """`text` without what would steer the terminal it is shown on."""
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
