@@ -54,6 +54,14 @@ begin
   from pgthreads.append_thread(
     p_owner_user_id, p_state_key, jsonb_build_array(v_message), null, null, p_metadata) as a;
   v_seq := v_appended.message_count;
+  select c.* into strict v_config from pgthreads.config as c;
+  if v_appended.appended = 1 and v_seq >= v_config.max_messages then
+    raise exception 'the thread has no room for an answer' using
+      errcode = 'THMAX',
+      detail = format('Thread %s would have %s messages with this one, the limit is %s.',
+        v_appended.state_key, v_seq, v_config.max_messages),
+      hint = 'Start a new thread.';
+  end if;
 
   if v_appended.appended = 0 then
     select m.seq into strict v_seq
@@ -71,11 +79,10 @@ begin
       return query select
         case when v_turn.turn_id = p_turn_id then 'started' else 'running' end,
         v_appended.state_key, v_turn.turn_id, v_appended.message_count, v_turn.lease_until,
-        c.max_message_bytes,
+        v_config.max_message_bytes,
         case when v_turn.turn_id = p_turn_id then pgthreads.load_thread(
           p_owner_user_id, v_appended.state_key, p_last, v_appended.message_count + 1) end,
-        null::json
-      from pgthreads.config as c;
+        null::json;
       return;
     end if;
     select m.message into v_answer
@@ -106,7 +113,6 @@ begin
     end if;
   end if;
 
-  select c.* into strict v_config from pgthreads.config as c;
   insert into pgthreads.turn as n (owner_user_id, state_key, turn_id, lease_until, user_seq)
   values (
     p_owner_user_id, v_appended.state_key, p_turn_id, clock_timestamp() + v_config.lease, v_seq

@@ -126,4 +126,5 @@ class Executor(Protocol):
     `Error("executor_failed")`.
     """
 
-    def __call__(self, request: ExecutorRequest, /) -> AsyncIterator[AiEvent]: ...
+    def __call__(self, request: ExecutorRequest, /) -> AsyncIterator[AiEvent]:
+        """Answer one turn."""

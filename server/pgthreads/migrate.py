@@ -7,7 +7,6 @@ The rules (which migration is pending, which was edited) are those of the SQL fu
 from __future__ import annotations
 
 from pathlib import Path
-from typing import LiteralString, cast
 
 import psycopg
 
@@ -58,7 +57,7 @@ def migrate(conninfo: str, db: Path | None = None) -> list[str]:
 def _install(connection: psycopg.Connection, folder: Path) -> list[str]:
     def run(file: Path) -> None:
         # Without parameters psycopg sends the text as it stands: several statements are fine.
-        connection.execute(cast(LiteralString, _text(file)))
+        connection.execute(_text(file))
 
     connection.execute("set local client_min_messages = warning")
     connection.execute("select pg_catalog.pg_advisory_xact_lock(%s)", (INSTALL_LOCK,))

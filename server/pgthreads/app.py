@@ -1,0 +1,150 @@
+"""The aiohttp application: `create_app` for a process manager, `serve` for the command."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import aiohttp_cors
+from aiohttp import web
+
+from . import chat, probes, thread_routes
+from .auth import authenticator
+from .errors import PgThreadsError
+from .executors import executor_of
+from .keys import AUTHENTICATOR, EXECUTOR, METRICS, PUMPS, SETTINGS, THREADS
+from .metrics import Metrics
+from .middlewares import authenticate, observe, report_errors
+from .pump import Pumps
+from .settings import Settings
+from .threads import Threads, connect
+
+log = logging.getLogger(__name__)
+
+API = "/api/v1/ai"
+WEB = Path(__file__).parent / "web"
+
+
+class StartError(Exception):
+    """The server cannot start; `hint` says what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def create_app(settings: Settings | None = None) -> web.Application:
+    """Return the application; without settings, those of the environment.
+
+    On startup it opens the pool and refuses a database without the schema or a role that row level
+    security would not hold (StartError). On shutdown it drains the running turns.
+    """
+    settings = settings or Settings.from_env()
+    app = web.Application(
+        middlewares=[observe, report_errors, authenticate], client_max_size=settings.max_body
+    )
+    app[SETTINGS] = settings
+    app[METRICS] = Metrics()
+    app[PUMPS] = pumps = Pumps(app[METRICS].turn_ended)
+    app[METRICS].running.set_function(lambda: len(pumps))
+    app[AUTHENTICATOR] = authenticator(settings)
+    app[EXECUTOR] = executor_of(settings)
+    app.router.add_post(f"{API}/chat", chat.post_chat)
+    app.router.add_get(f"{API}/chat/{{state_key}}/stream", chat.get_stream)
+    app.router.add_get(f"{API}/threads", thread_routes.list_threads)
+    app.router.add_get(f"{API}/threads/{{state_key}}", thread_routes.get_thread)
+    app.router.add_patch(f"{API}/threads/{{state_key}}", thread_routes.patch_thread)
+    app.router.add_delete(f"{API}/threads/{{state_key}}", thread_routes.delete_thread)
+    app.router.add_post(f"{API}/threads/{{state_key}}/stop", chat.post_stop)
+    _allow_origins(app, settings)
+    app.router.add_get("/healthz", probes.get_health)
+    app.router.add_get("/readyz", probes.get_readiness)
+    app.router.add_get("/metrics", probes.get_metrics)
+    app.router.add_get("/openapi.json", probes.get_openapi)
+    app.router.add_get("/", probes.get_page)
+    app.router.add_static("/web", WEB)
+    app.cleanup_ctx.append(_database)
+    app.on_shutdown.append(_drain)
+    return app
+
+
+async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; calls `ready` with the base URL once it listens.
+
+    The first signal drains, a second one ends the process at once. Raises StartError.
+    """
+    runner = web.AppRunner(create_app(settings), access_log=None, shutdown_timeout=5.0)
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, settings.host, settings.port)
+        await site.start()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(each, stop.set)
+        ready(_base_url(runner))
+        await stop.wait()
+        log.info("stopping: running turns get %s s", settings.drain_timeout)
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(each)
+    finally:
+        await runner.cleanup()
+
+
+def _base_url(runner: web.AppRunner) -> str:
+    host, port = runner.addresses[0][:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _database(app: web.Application) -> AsyncIterator[None]:
+    settings = app[SETTINGS]
+    if settings.database_url is None:
+        raise StartError("there is no database URL", "Set PGTHREADS_DATABASE_URL.")
+    pool = connect(settings.database_url, pool_size=settings.pool_size, prepare=settings.prepare)
+    await pool.open()
+    app[THREADS] = threads = Threads(pool)
+    try:
+        await _check_database(threads)
+        yield
+    finally:
+        await pool.close()
+
+
+async def _check_database(threads: Threads) -> None:
+    try:
+        role = await threads.require_server_role()
+        version = await threads.api_version()
+    except PgThreadsError as error:
+        raise StartError(
+            f"the database cannot be used: {error} {error.detail}".strip(),
+            error.hint or "Run pgthreads migrate, and connect as a member of pgthreads_server.",
+        ) from error
+    if version != probes.API_VERSION:
+        raise StartError(
+            f"the database speaks version {version} of the contract, this server"
+            f" {probes.API_VERSION}",
+            "Run pgthreads migrate with the release of this server.",
+        )
+    log.info("connected as %s", role)
+
+
+async def _drain(app: web.Application) -> None:
+    await app[PUMPS].drain(app[SETTINGS].drain_timeout)
+
+
+def _allow_origins(app: web.Application, settings: Settings) -> None:
+    """Let pages of the named origins call the API routes, which are all that exist so far."""
+    if not settings.cors_origin:
+        return
+    options = aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call]
+        expose_headers=("X-State-Key", "ETag"),
+        allow_headers=("Authorization", "Content-Type", "If-None-Match"),
+        allow_methods="*",
+        max_age=600,
+    )
+    cors = aiohttp_cors.setup(app, defaults=dict.fromkeys(settings.cors_origin, options))
+    for route in list(app.router.routes()):
+        cors.add(route)

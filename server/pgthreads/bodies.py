@@ -1,0 +1,119 @@
+"""Request bodies: strict JSON, and what of a chat request counts.
+
+CLIENT_SENDS_USER_ONLY: of everything a client sends, the last user message is taken, and of that
+its text and file parts. `begin_turn` checks what is left, and refuses any other role or part.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from aiohttp import web
+from nanoid import generate
+
+from .errors import BadJsonError, BadRequestError, MediaTypeError, MessageError, StateKeyError
+from .events import UIMessage
+
+USER_PARTS = frozenset(("text", "file"))
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What a chat request asks for: `state_key` is None if the client named none."""
+
+    state_key: str | None
+    message: UIMessage
+    model: str | None
+
+
+async def read_object(request: web.Request) -> dict[str, Any]:
+    """Return the body as a JSON object; raises MediaTypeError, BadJsonError or BadRequestError."""
+    if request.content_type != "application/json":
+        raise MediaTypeError(
+            "the body is not application/json", hint="send content-type: application/json"
+        )
+    body = await request.read()
+    try:
+        value = json.loads(
+            body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
+        )
+    except (ValueError, RecursionError) as error:
+        raise BadJsonError("the body is not JSON in UTF-8", detail=str(error)) from error
+    if not isinstance(value, dict):
+        raise BadRequestError("the body is not a JSON object")
+    return value
+
+
+def chat_request(body: dict[str, Any]) -> ChatRequest:
+    """Take from a chat request's body what counts. Raises StateKeyError, MessageError."""
+    model = body.get("model")
+    if model is not None and (not isinstance(model, str) or len(model) > 200):
+        raise BadRequestError("model is not a string of at most 200 characters")
+    return ChatRequest(state_key_of(body), _user_message(body), model)
+
+
+def state_key_of(body: dict[str, Any]) -> str | None:
+    """Return `stateKey`, or else the chat's `id`, which is all that a stock `useChat` sends."""
+    key = body.get("stateKey")
+    if key is None:
+        key = body.get("id")
+    if key is None:
+        return None
+    if not isinstance(key, str):
+        raise StateKeyError("the state key is not a string")
+    return key
+
+
+def _user_message(body: dict[str, Any]) -> UIMessage:
+    message = body.get("message")
+    if message is None:
+        messages = body.get("messages")
+        if not isinstance(messages, list):
+            raise MessageError(
+                "there is no user message", hint="send messages: UIMessage[], or message"
+            )
+        message = next(
+            (m for m in reversed(messages) if isinstance(m, dict) and m.get("role") == "user"),
+            None,
+        )
+        if message is None:
+            raise MessageError(
+                "there is no user message", hint="the last message of role user is taken"
+            )
+    elif isinstance(message, str):
+        message = {"role": "user", "parts": [{"type": "text", "text": message}]}
+    if not isinstance(message, dict) or message.get("role") != "user":
+        raise MessageError(
+            "there is no user message", hint="message is a string or a UIMessage of role user"
+        )
+    return {"id": message.get("id", generate()), "role": "user"} | _content(message)
+
+
+def _content(message: dict[str, Any]) -> dict[str, Any]:
+    parts = message.get("parts")
+    if isinstance(parts, list):
+        parts = [
+            part
+            for part in parts
+            if not isinstance(part, dict)
+            or not isinstance(part.get("type"), str)
+            or part["type"] in USER_PARTS
+        ]
+    content = {"parts": parts}
+    if isinstance(message.get("metadata"), dict):
+        content["metadata"] = message["metadata"]
+    return content
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is out of range")
+    return number

@@ -1,0 +1,159 @@
+"""The chat routes: post a message and stream its answer, resume a running turn, stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from aiohttp import ClientConnectionResetError, web
+from nanoid import generate
+
+from .bodies import ChatRequest, chat_request, read_object, state_key_of
+from .errors import ExecutorError, PgThreadsError, ShuttingDownError, TurnRunningError
+from .events import ExecutorRequest
+from .keys import EXECUTOR, METRICS, OWNER, PUMPS, SETTINGS, STATE_KEY, THREADS
+from .pump import Outcome, Pump
+from .state_keys import require_state_key
+from .wire import replay
+
+SSE_HEADERS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache",
+    "Connection": "keep-alive",
+    "X-Vercel-AI-UI-Message-Stream": "v1",
+    "X-Accel-Buffering": "no",
+}
+"""What the AI SDK's own `createUIMessageStreamResponse` sends."""
+
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+async def post_chat(request: web.Request) -> web.StreamResponse:
+    """Answer the last user message of the body: as a stream, or as one JSON message."""
+    body = await read_object(request)
+    key = state_key_of(body)
+    if key is not None:
+        require_state_key(key)
+        request[STATE_KEY] = key
+    if request.app[PUMPS].draining:
+        raise ShuttingDownError(hint="send the message again, with the same id")
+    # A task of its own: a client that leaves must not cancel anything between the commit of
+    # begin_turn and the start of the pump.
+    turn = asyncio.create_task(_begin(request, request[STATE_KEY], chat_request(body)))
+    answer = await asyncio.shield(turn)
+    wants_json = _wants_json(request)
+    if isinstance(answer, bytes):
+        return _json(answer) if wants_json else _replayed(answer)
+    pump, task = answer
+    if wants_json:
+        return _outcome(await asyncio.shield(task))
+    return await _stream(request, pump)
+
+
+async def get_stream(request: web.Request) -> web.StreamResponse:
+    """Stream a running turn from its start; 204 if nothing runs."""
+    key = require_state_key(request.match_info["state_key"])
+    running = request.app[PUMPS].get(request[OWNER], key)
+    if running is None:
+        return web.Response(status=204)
+    return await _stream(request, running[0])
+
+
+async def post_stop(request: web.Request) -> web.Response:
+    """Ask the running turn to stop, on whichever server it runs."""
+    key, owner = request.match_info["state_key"], request[OWNER]
+    turn_id = await request.app[THREADS].request_stop(owner, key)
+    if turn_id is None:
+        return web.json_response(
+            {"error": "no turn is running", "code": "no_turn", "hint": ""}, status=404
+        )
+    running = request.app[PUMPS].get(owner, key)
+    if running is not None and running[0].request.turn_id == turn_id:
+        running[0].stop()
+    return web.json_response({"stateKey": key, "stopping": True}, status=202)
+
+
+async def _begin(
+    request: web.Request, state_key: str, chat: ChatRequest
+) -> bytes | tuple[Pump, asyncio.Task[Outcome]]:
+    """Begin a turn and start its pump, or find what answers this message already.
+
+    Returns the running pump, or the stored answer as JSON.
+    """
+    app, owner = request.app, request[OWNER]
+    settings, threads, pumps = app[SETTINGS], app[THREADS], app[PUMPS]
+    begun = await threads.begin_turn(
+        owner, state_key, chat.message, generate(), last=settings.history_window
+    )
+    if begun.answer is not None:
+        return begun.answer
+    running = pumps.get(owner, state_key)
+    if begun.outcome == "running":
+        if running is not None and running[0].request.turn_id == begun.turn_id:
+            return running
+        raise TurnRunningError(
+            "this message is being answered by another server",
+            hint="wait, then load the thread",
+        )
+    if begun.history is None or begun.turn_id is None or begun.max_message_bytes is None:
+        raise PgThreadsError("begin_turn returned no history")
+    pump = Pump(
+        threads,
+        app[EXECUTOR],
+        ExecutorRequest(
+            messages=json.loads(begun.history),
+            owner_user_id=owner,
+            state_key=state_key,
+            turn_id=begun.turn_id,
+            model=chat.model,
+        ),
+        max_message_bytes=begun.max_message_bytes,
+        heartbeat=settings.heartbeat,
+    )
+    return pump, pumps.start(pump)
+
+
+async def _stream(request: web.Request, pump: Pump) -> web.StreamResponse:
+    response = web.StreamResponse(headers=SSE_HEADERS)
+    response.headers["X-State-Key"] = pump.request.state_key
+    readers = request.app[METRICS].readers
+    readers.inc()
+    try:
+        await response.prepare(request)
+        async for piece in pump.log.read(request.app[SETTINGS].heartbeat):
+            await response.write(piece or KEEP_ALIVE)
+        await response.write_eof()
+    except ClientConnectionResetError:
+        # The client left. The pump goes on.
+        pass
+    finally:
+        readers.dec()
+    return response
+
+
+def _replayed(answer: bytes) -> web.Response:
+    return web.Response(body=replay(json.loads(answer)), headers=SSE_HEADERS)
+
+
+def _outcome(outcome: Outcome) -> web.Response:
+    if outcome.error is not None:
+        raise ExecutorError(
+            f"the answer failed: {outcome.error}",
+            hint="what there is of it is in the thread" if outcome.message else "",
+        )
+    if outcome.message is None:
+        return web.Response(status=204)
+    return _json(json.dumps(outcome.message, ensure_ascii=False).encode())
+
+
+def _json(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/json")
+
+
+def _wants_json(request: web.Request) -> bool:
+    """Whether the client asks for JSON and not for a stream (RFC 9110, 12.5.1, without weights)."""
+    accepted = [
+        each.partition(";")[0].strip().lower()
+        for each in ",".join(request.headers.getall("Accept", [])).split(",")
+    ]
+    return "application/json" in accepted and "text/event-stream" not in accepted

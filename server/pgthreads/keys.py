@@ -1,0 +1,22 @@
+"""Where an aiohttp application keeps the parts of pgthreads; see `app`."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from .auth import Authenticator
+from .events import Executor
+from .metrics import Metrics
+from .pump import Pumps
+from .settings import Settings
+from .threads import Threads
+
+SETTINGS = web.AppKey("settings", Settings)
+THREADS = web.AppKey("threads", Threads)
+PUMPS = web.AppKey("pumps", Pumps)
+METRICS = web.AppKey("metrics", Metrics)
+EXECUTOR = web.AppKey("executor", Executor)
+AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
+
+OWNER = "owner_user_id"
+STATE_KEY = "state_key"

@@ -1,0 +1,328 @@
+"""The pump: drives an executor to its end, whoever is listening, and stores the answer.
+
+Between `begin_turn` and the commit of the answer only this task holds what was generated, so every
+way out of it leads through `_store`. Success is sent to clients after the commit, never before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from nanoid import generate
+
+from .accumulator import Accumulator
+from .clean import Cleaner
+from .errors import PgThreadsError, TurnLostError, UnavailableError
+from .events import (
+    AiEvent,
+    AssistantFinal,
+    Done,
+    Error,
+    Executor,
+    ExecutorRequest,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallResult,
+    ToolCallStart,
+    UIMessage,
+)
+from .segments import EndStatus
+from .threads import Threads
+from .turn_log import TurnLog
+from .wire import WireEncoder
+
+log = logging.getLogger(__name__)
+
+EXECUTOR_GRACE = 5.0
+"""Seconds that a stopped executor gets to clean up before the turn is stored without it."""
+
+RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds between attempts to store an answer; the last one repeats."""
+
+ROOM_FOR_METADATA = 4096
+"""Bytes of the limit of a message that its parts leave free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a turn ended. `message` is what was stored; None if nothing was.
+
+    `error` is set when the turn failed, or when the answer could not be stored.
+    """
+
+    status: EndStatus
+    message: UIMessage | None
+    error: str | None
+
+
+class Pump:
+    """One running turn. `run` is its task; `log` is what its readers read."""
+
+    def __init__(
+        self,
+        threads: Threads,
+        executor: Executor,
+        request: ExecutorRequest,
+        *,
+        max_message_bytes: int,
+        heartbeat: float,
+    ) -> None:
+        self.request = request
+        self.log = TurnLog()
+        self._threads = threads
+        self._executor = executor
+        self._heartbeat = heartbeat
+        message_id = generate()
+        self._wire = WireEncoder(message_id)
+        self._message = Accumulator(message_id)
+        self._limit = max_message_bytes - ROOM_FOR_METADATA
+        self._size = 0
+        self._stop = asyncio.Event()
+        self._stop_code: str | None = None
+        self._give_up = asyncio.Event()
+        self._lost = False
+        self.log.write(self._wire.start())
+
+    def stop(self, code: str | None = None) -> None:
+        """End the generation; what there is of the answer is stored as stopped."""
+        if not self._stop.is_set():
+            self._stop_code = code
+            self._stop.set()
+
+    def give_up(self) -> None:
+        """Stop retrying to store the answer: the process must exit."""
+        self._give_up.set()
+
+    async def run(self) -> Outcome:
+        """Generate, store, tell the readers."""
+        heartbeat = asyncio.create_task(self._beat())
+        try:
+            status, code = await self._generate()
+            self._message.close(status)
+            self.log.write(self._wire.close(status))
+            refusal = await self._store(status, code)
+            if refusal is not None:
+                self.log.write(self._wire.error("The answer could not be stored."))
+                return Outcome("failed", None, refusal)
+            message = None if self._message.is_empty else self._message.message()
+            if status == "failed":
+                self.log.write(self._wire.error(f"The answer failed: {code}."))
+                return Outcome(status, message, code)
+            self.log.write(self._wire.finish())
+            return Outcome(status, message, None)
+        finally:
+            heartbeat.cancel()
+            self.log.close()
+
+    async def _generate(self) -> tuple[EndStatus, str | None]:
+        """Return how the generation ended, and the code of a failure or a stop."""
+        consumer = asyncio.create_task(self._consume())
+        stopper = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait((consumer, stopper), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopper.cancel()
+            if not consumer.done():
+                consumer.cancel()
+                await asyncio.wait((consumer,), timeout=EXECUTOR_GRACE)
+        if not consumer.done():
+            log.error("turn %s: the executor does not stop", self.request.turn_id)
+            return "stopped", self._stop_code
+        if consumer.cancelled():
+            return "stopped", self._stop_code
+        failure = consumer.exception()
+        if failure is not None:
+            log.error("turn %s: the executor failed", self.request.turn_id, exc_info=failure)
+            return "failed", "executor_failed"
+        if self._message.error_code is not None:
+            return "failed", self._message.error_code
+        if self._stop.is_set() and self._message.finish_reason is None:
+            return "stopped", self._stop_code
+        return "completed", None
+
+    async def _consume(self) -> None:
+        clean = Cleaner()
+        events = self._executor(self.request)
+        try:
+            async for event in events:
+                self._take(clean(event))
+                if self._stop.is_set() or isinstance(event, Done | Error):
+                    return
+        finally:
+            if isinstance(events, AsyncGenerator):
+                await events.aclose()
+
+    def _take(self, event: AiEvent) -> None:
+        if not self._fits(event):
+            log.error("turn %s: the answer is too large", self.request.turn_id)
+            event = Error("message_too_large")
+        self._message.apply(event)
+        self.log.write(self._wire.encode(event))
+        if isinstance(event, Error):
+            self.stop()
+
+    def _fits(self, event: AiEvent) -> bool:
+        """Whether the message can still be stored with this event in it.
+
+        Counts the worst case, and the real size only when that reaches the limit.
+        """
+        match event:
+            case TextDelta(text) | ReasoningDelta(text) | AssistantFinal(text):
+                added = 6 * len(text)
+            case ToolCallStart() | ToolCallResult():
+                value = event.args if isinstance(event, ToolCallStart) else event.result
+                added = 2 * _json_size(value) + 500
+            case _:
+                return True
+        if self._size + added > self._limit:
+            self._size = _json_size(self._message.message())
+        self._size += added
+        return self._size <= self._limit
+
+    async def _beat(self) -> None:
+        """Extend the lease until cancelled; stop if somebody asked to, or if the turn is lost."""
+        turn = self.request
+        while True:
+            await asyncio.sleep(self._heartbeat)
+            try:
+                state = await self._threads.extend_turn(
+                    turn.owner_user_id, turn.state_key, turn.turn_id
+                )
+            except PgThreadsError as error:
+                log.warning("turn %s: no heartbeat: %s %s", turn.turn_id, error, error.detail)
+                continue
+            if not state.alive:
+                self._lost = True
+                self.stop("turn_lost")
+                return
+            if state.stop_requested:
+                self.stop()
+
+    async def _store(self, status: EndStatus, code: str | None) -> str | None:
+        """Append the answer and end the turn; return why that failed for good, else None."""
+        turn = self.request
+        message = None if self._message.is_empty else self._message.message()
+        attempt = 0
+        while True:
+            try:
+                await self._threads.finish_turn(
+                    turn.owner_user_id,
+                    turn.state_key,
+                    turn.turn_id,
+                    status=status,
+                    usage=self._message.usage(),
+                    error_code=code,
+                    message=message,
+                )
+            except UnavailableError as error:
+                delay = RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)]
+                attempt += 1
+                log.warning(
+                    "turn %s: not stored yet, next attempt in %s s: %s %s",
+                    turn.turn_id,
+                    delay,
+                    error,
+                    error.detail,
+                )
+                if await _is_set_within(self._give_up, delay):
+                    self._report(error, message)
+                    return error.code
+            except PgThreadsError as error:
+                self._report(error, message)
+                if not isinstance(error, TurnLostError) and message is not None:
+                    return await self._end_without_message(error.code)
+                return error.code
+            else:
+                return None
+
+    async def _end_without_message(self, code: str) -> str:
+        """The database refuses the message itself: end the turn, so that the thread goes on."""
+        turn = self.request
+        with suppress(PgThreadsError):
+            await self._threads.finish_turn(
+                turn.owner_user_id,
+                turn.state_key,
+                turn.turn_id,
+                status="failed",
+                usage=self._message.usage(),
+                error_code=code,
+                message=None,
+            )
+        return code
+
+    def _report(self, error: PgThreadsError, message: UIMessage | None) -> None:
+        log.error(
+            "turn %s of thread %s: the answer is not stored: %s %s (%s, %s bytes)",
+            self.request.turn_id,
+            self.request.state_key,
+            error,
+            error.detail,
+            error.code,
+            0 if message is None else _json_size(message),
+        )
+
+
+class Pumps:
+    """The turns that run in this process, by owner and state key."""
+
+    def __init__(self, on_end: Callable[[Outcome], None] = lambda _: None) -> None:
+        self.draining = False
+        self._on_end = on_end
+        self._running: dict[tuple[str, str], tuple[Pump, asyncio.Task[Outcome]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, pump: Pump) -> asyncio.Task[Outcome]:
+        """Run a pump as a task of its own, which nobody's leaving cancels."""
+        key = (pump.request.owner_user_id, pump.request.state_key)
+        task = asyncio.create_task(pump.run(), name=f"turn {pump.request.turn_id}")
+        self._running[key] = (pump, task)
+
+        def ended(_: asyncio.Task[Outcome]) -> None:
+            if self._running.get(key) == (pump, task):
+                del self._running[key]
+            if not task.cancelled() and task.exception() is None:
+                self._on_end(task.result())
+
+        task.add_done_callback(ended)
+        return task
+
+    def get(self, owner_user_id: str, state_key: str) -> tuple[Pump, asyncio.Task[Outcome]] | None:
+        """Return the running pump of a thread and its task."""
+        return self._running.get((owner_user_id, state_key))
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new turns; give running ones some time, then store what they have."""
+        self.draining = True
+        if await self._ended_within(seconds):
+            return
+        for pump, _ in list(self._running.values()):
+            pump.stop("shutting_down")
+        if await self._ended_within(2 * EXECUTOR_GRACE):
+            return
+        for pump, _ in list(self._running.values()):
+            pump.give_up()
+        await self._ended_within(EXECUTOR_GRACE)
+
+    async def _ended_within(self, seconds: float) -> bool:
+        tasks = [task for _, task in self._running.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+        return not self._running
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
+
+
+def _json_size(value: object) -> int:
+    """Bytes of a value as jsonb prints it, numbers in exponent form aside."""
+    return len(json.dumps(value, ensure_ascii=False).encode())

@@ -1,0 +1,108 @@
+"""The routes of stored threads: list, read, rename, delete.
+
+Messages pass through as the bytes that PostgreSQL stored; they are not parsed here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aiohttp import ETag, web
+
+from .bodies import read_object
+from .errors import BadRequestError, ThreadNotFoundError
+from .keys import OWNER, THREADS
+from .state_keys import require_state_key
+from .threads import ListedThread, ThreadHeader
+
+MAX_INT = 2**31 - 1
+
+
+async def list_threads(request: web.Request) -> web.Response:
+    """Return a page of the caller's threads, the latest append first."""
+    limit = _whole_number(request, "limit")
+    rows = await request.app[THREADS].list_threads(
+        request[OWNER],
+        limit=50 if limit is None else limit,
+        cursor=request.query.get("cursor"),
+    )
+    page: dict[str, Any] = {"threads": [_listed(row) for row in rows]}
+    if rows and rows[-1].next_cursor is not None:
+        page["nextCursor"] = rows[-1].next_cursor
+    return web.json_response(page)
+
+
+async def get_thread(request: web.Request) -> web.Response:
+    """Return a thread's messages, or a window of them; 304 if the client has them."""
+    key = request.match_info["state_key"]
+    known = [tag.value for tag in request.if_none_match or () if not tag.is_weak]
+    thread = await request.app[THREADS].read_thread(
+        request[OWNER],
+        key,
+        last=_whole_number(request, "last"),
+        before_seq=_whole_number(request, "before"),
+        known_digest=known[0] if len(known) == 1 else None,
+    )
+    if thread is None:
+        raise ThreadNotFoundError("there is no such thread")
+    headers = {"Cache-Control": "private, no-cache", "X-State-Key": thread.state_key}
+    response: web.Response
+    if thread.messages is None or thread.digest in known:
+        response = web.Response(status=304, headers=headers)
+    else:
+        body = b'{"stateKey":%b,"messages":%b,"messageCount":%d}' % (
+            json.dumps(thread.state_key).encode(),
+            thread.messages,
+            thread.message_count,
+        )
+        response = web.Response(body=body, content_type="application/json", headers=headers)
+    response.etag = ETag(thread.digest)
+    return response
+
+
+async def patch_thread(request: web.Request) -> web.Response:
+    """Rename a thread, merge keys into its metadata."""
+    key = require_state_key(request.match_info["state_key"])
+    body = await read_object(request)
+    title, metadata = body.get("title"), body.get("metadata")
+    if not isinstance(title, str | None):
+        raise BadRequestError("title is not a string")
+    if not isinstance(metadata, dict | None):
+        raise BadRequestError("metadata is not an object")
+    if title is None and metadata is None:
+        raise BadRequestError("there is nothing to change", hint="send title, metadata or both")
+    thread = await request.app[THREADS].update_thread(
+        request[OWNER], key, title=title, metadata=metadata
+    )
+    return web.json_response(_header(thread))
+
+
+async def delete_thread(request: web.Request) -> web.Response:
+    """Delete a thread for every reader."""
+    await request.app[THREADS].soft_delete_thread(request[OWNER], request.match_info["state_key"])
+    return web.Response(status=204)
+
+
+def _header(thread: ThreadHeader) -> dict[str, Any]:
+    return {
+        "stateKey": thread.state_key,
+        "title": thread.title,
+        "createdAt": thread.created_at.isoformat(),
+        "updatedAt": thread.updated_at.isoformat(),
+        "messageCount": thread.message_count,
+        "metadata": thread.metadata,
+    }
+
+
+def _listed(thread: ListedThread) -> dict[str, Any]:
+    return _header(thread) | {"running": thread.running}
+
+
+def _whole_number(request: web.Request, name: str) -> int | None:
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= MAX_INT):
+        raise BadRequestError(f"{name} is not a whole number")
+    return int(text)

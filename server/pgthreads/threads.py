@@ -1,0 +1,296 @@
+"""The SQL functions, one coroutine each; docs/sql-api.md says what they do and refuse.
+
+Each call is one autocommit statement that sets the tenant and calls the function: one round trip,
+one transaction. Every function may be repeated without doing its work twice, so a call whose
+connection broke is sent once more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString, TypeVar, cast
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from psycopg.rows import AsyncRowFactory, BaseRowFactory, args_row, class_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from .errors import BadRequestError, TurnLostError, UnavailableError, from_database
+from .events import JsonValue, UIMessage
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class BegunTurn:
+    """What `begin_turn` returned.
+
+    `outcome` is `started`, `running` or `answered`; `history` is a UIMessage[] and `answer` a
+    UIMessage, both as UTF-8 JSON; `max_message_bytes` is the limit of the answer.
+    """
+
+    outcome: str
+    state_key: str
+    turn_id: str | None
+    message_count: int
+    lease_until: datetime | None
+    max_message_bytes: int | None
+    history: bytes | None
+    answer: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnState:
+    """A heartbeat's answer: `alive` is whether the turn is still the caller's."""
+
+    alive: bool
+    stop_requested: bool
+    lease_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadHeader:
+    """A thread without its messages."""
+
+    state_key: str
+    title: str | None
+    message_count: int
+    metadata: dict[str, JsonValue]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ListedThread(ThreadHeader):
+    """A row of the list; `next_cursor` is on the last row of a page that another one follows."""
+
+    running: bool
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredThread(ThreadHeader):
+    """A thread with its UIMessage[] as UTF-8 JSON; None if the caller knows this `digest`."""
+
+    digest: str
+    messages: bytes | None
+
+
+class RawJson(Loader):
+    """Hands json columns on as the bytes that PostgreSQL sent."""
+
+    def load(self, data: Buffer) -> bytes:
+        """Copy the bytes out of libpq's buffer."""
+        return bytes(data)
+
+
+async def _configure(connection: AsyncConnection) -> None:
+    connection.adapters.register_loader("json", RawJson)
+
+
+def connect(conninfo: str, *, pool_size: int = 10, prepare: bool = True) -> AsyncConnectionPool:
+    """Return a pool, not open yet, whose connections suit `Threads`.
+
+    `prepare=False` is for poolers in transaction mode that do not know prepared statements.
+    """
+    return AsyncConnectionPool(
+        conninfo,
+        min_size=min(2, pool_size),
+        max_size=pool_size,
+        open=False,
+        timeout=10,
+        configure=_configure,
+        kwargs={
+            "autocommit": True,
+            "prepare_threshold": 2 if prepare else None,
+            "application_name": "pgthreads",
+        },
+    )
+
+
+class Threads:
+    """The SQL functions over a pool made by `connect`.
+
+    Every coroutine raises the class of `errors` that belongs to the function's SQLSTATE, or
+    `UnavailableError` when the database does not answer.
+    """
+
+    def __init__(self, pool: AsyncConnectionPool) -> None:
+        self._pool = pool
+
+    async def api_version(self) -> int:
+        """Return the contract's version."""
+        return int(await self._value("select pgthreads.api_version()", ()))
+
+    async def require_server_role(self) -> str:
+        """Return the session's role; raises unless it is one that may serve clients."""
+        return str(await self._value("select pgthreads.require_server_role()", ()))
+
+    async def begin_turn(
+        self,
+        owner_user_id: str,
+        state_key: str,
+        message: UIMessage,
+        turn_id: str,
+        *,
+        last: int | None = None,
+    ) -> BegunTurn:
+        """Append the user message and take the lease of a turn."""
+        rows = await self._rows(
+            "select b.* from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.begin_turn(t.owner, %s, %s::jsonb, %s, %s) as b",
+            (owner_user_id, state_key, json.dumps(message), turn_id, last),
+            class_row(BegunTurn),
+        )
+        return rows[0]
+
+    async def extend_turn(self, owner_user_id: str, state_key: str, turn_id: str) -> TurnState:
+        """Extend the lease; tells whether the turn is still ours and should stop."""
+        rows = await self._rows(
+            "select e.* from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.extend_turn(t.owner, %s, %s) as e",
+            (owner_user_id, state_key, turn_id),
+            class_row(TurnState),
+        )
+        return rows[0]
+
+    async def finish_turn(
+        self,
+        owner_user_id: str,
+        state_key: str,
+        turn_id: str,
+        *,
+        status: str,
+        usage: dict[str, JsonValue],
+        error_code: str | None,
+        message: UIMessage | None,
+    ) -> None:
+        """Append the answer, if there is one, and end the turn: one transaction.
+
+        A lease that ran out is taken back if nobody else has taken the thread over.
+        """
+        turn = (status, json.dumps(usage) if usage else None, error_code)
+        if message is None:
+            await self._value(
+                "select f.status from pgthreads.set_tenant(%s) as t(owner),"
+                " lateral pgthreads.finish_turn("
+                "t.owner, %s, %s, %s, pgthreads.clean_json(%s), %s) as f",
+                (owner_user_id, state_key, turn_id, *turn),
+            )
+            return
+        statement: LiteralString = (
+            "select f.status from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.append_thread(t.owner, %s,"
+            " jsonb_build_array(pgthreads.clean_json(%s)), null, %s) as a,"
+            " lateral pgthreads.finish_turn("
+            "t.owner, a.state_key, %s, %s, pgthreads.clean_json(%s), %s) as f"
+        )
+        values = (owner_user_id, state_key, json.dumps(message), turn_id, turn_id, *turn)
+        try:
+            await self._value(statement, values)
+        except TurnLostError:
+            if not (await self.extend_turn(owner_user_id, state_key, turn_id)).alive:
+                raise
+            await self._value(statement, values)
+
+    async def request_stop(self, owner_user_id: str, state_key: str) -> str | None:
+        """Ask the running turn to stop; return its id, None if nothing runs."""
+        turn_id = await self._value(
+            "select s.turn_id from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.request_stop(t.owner, %s) as s(turn_id)",
+            (owner_user_id, state_key),
+        )
+        return None if turn_id is None else str(turn_id)
+
+    async def list_threads(
+        self, owner_user_id: str, *, limit: int = 50, cursor: str | None = None
+    ) -> Sequence[ListedThread]:
+        """Return a page of threads, the latest append first."""
+        return await self._rows(
+            "select l.* from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.list_threads(t.owner, %s, %s) as l",
+            (owner_user_id, limit, cursor),
+            class_row(ListedThread),
+        )
+
+    async def read_thread(
+        self,
+        owner_user_id: str,
+        state_key: str,
+        *,
+        last: int | None = None,
+        before_seq: int | None = None,
+        known_digest: str | None = None,
+    ) -> StoredThread | None:
+        """Return a thread with its messages, or None if there is none."""
+        rows = await self._rows(
+            "select r.* from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.read_thread(t.owner, %s, %s, %s, %s) as r",
+            (owner_user_id, state_key, last, before_seq, known_digest),
+            class_row(StoredThread),
+        )
+        return rows[0] if rows else None
+
+    async def update_thread(
+        self,
+        owner_user_id: str,
+        state_key: str,
+        *,
+        title: str | None = None,
+        metadata: dict[str, JsonValue] | None = None,
+    ) -> ThreadHeader:
+        """Rename a thread (an empty title takes it away), merge keys into its metadata."""
+        rows = await self._rows(
+            "select u.* from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.update_thread(t.owner, %s, %s, %s::jsonb) as u",
+            (owner_user_id, state_key, title, None if metadata is None else json.dumps(metadata)),
+            class_row(ThreadHeader),
+        )
+        return rows[0]
+
+    async def soft_delete_thread(self, owner_user_id: str, state_key: str) -> bool:
+        """Delete a thread for every reader; False if it was deleted before."""
+        deleted = await self._value(
+            "select d.deleted from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.soft_delete_thread(t.owner, %s) as d(deleted)",
+            (owner_user_id, state_key),
+        )
+        return bool(deleted)
+
+    async def _value(self, statement: LiteralString, values: Sequence[object]) -> Any:
+        """Return the first column of the first row."""
+        return (await self._rows(statement, values, args_row(lambda value, *_: value)))[0]
+
+    async def _rows(
+        self, statement: LiteralString, values: Sequence[object], row: BaseRowFactory[Row]
+    ) -> list[Row]:
+        try:
+            try:
+                return await self._send(statement, values, row)
+            except psycopg.OperationalError as error:
+                if isinstance(error, PoolTimeout) or not _connection_broke(error):
+                    raise
+                # Other connections of the pool may have broken at the same moment.
+                await self._pool.check()
+                return await self._send(statement, values, row)
+        except UnicodeEncodeError as error:
+            raise BadRequestError("a value is not Unicode text", detail=str(error)) from error
+        except psycopg.Error as error:
+            raise from_database(error) from error
+
+    async def _send(
+        self, statement: LiteralString, values: Sequence[object], row: BaseRowFactory[Row]
+    ) -> list[Row]:
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=cast("AsyncRowFactory[Row]", row))
+            await cursor.execute(statement, values)
+            return await cursor.fetchall()
+
+
+def _connection_broke(error: psycopg.OperationalError) -> bool:
+    return isinstance(from_database(error), UnavailableError)
