@@ -50,7 +50,9 @@ def _explain(error: Exception) -> str | None:
     """The text for an error that can happen to a correct program, else None."""
     # Every error of this package that a person can act on carries a hint.
     if type(error).__module__.startswith("pgthreads.") and hasattr(error, "hint"):
-        return _with_hint(str(error), error.hint)
+        # What libpq says goes on over further lines, each begun with a tab.
+        text = f"{error} {getattr(error, 'detail', '')}".strip().replace("\n\t", " ")
+        return _with_hint(text, error.hint)
     # Imported here, as in the commands: the driver is slow to load, and --help needs none of it.
     import psycopg  # noqa: PLC0415
 

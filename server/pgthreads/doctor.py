@@ -13,11 +13,9 @@ import psycopg
 from . import __version__
 from .embedded import EmbeddedError, installed_version
 from .errors import PgThreadsError
+from .probes import API_VERSION
 from .settings import Settings
 from .threads import Threads, connect
-
-API_VERSION = 1
-"""The contract that this server speaks: what `pgthreads.api_version()` has to return."""
 
 Verdict: TypeAlias = Literal["ok", "note", "FAIL"]
 _MINIMUM_SERVER = 150000
@@ -85,4 +83,5 @@ async def check_database(conninfo: str) -> AsyncIterator[Finding]:
                 "pgthreads migrate installs the schema; a superuser then runs:"
                 f" grant pgthreads_server to {user}"
             )
-            yield Finding("FAIL", str(error), hint)
+            detail = getattr(error, "detail", "")
+            yield Finding("FAIL", f"{error} {detail}".strip(), hint)

@@ -28,6 +28,8 @@ _CONNECTION = (
     ),
 )
 _KEY = click.argument("state_key")
+# A state key may begin with a dash.
+_DASHES = {"ignore_unknown_options": True}
 
 
 @click.group("threads")
@@ -60,7 +62,7 @@ def list_command(
         click.echo(f"more: --cursor {page[-1].next_cursor}", err=True)
 
 
-@threads_group.command("show")
+@threads_group.command("show", context_settings=_DASHES)
 @_KEY
 @click.option("--last", type=click.IntRange(1), help="Only so many messages from the end.")
 @with_options(*_CONNECTION)
@@ -76,7 +78,7 @@ def show_command(
             click.echo(_describe(part))
 
 
-@threads_group.command("export")
+@threads_group.command("export", context_settings=_DASHES)
 @_KEY
 @with_options(*_CONNECTION)
 def export_command(state_key: str, database_url: str | None, data_dir: Path, owner: str) -> None:
