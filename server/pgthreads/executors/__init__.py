@@ -1,0 +1,121 @@
+"""Executors: where a turn's answer comes from. See `events.Executor` for the protocol."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import cast
+
+from ..events import Executor
+from .offline import OfflineExecutor
+
+__all__ = ["ExecutorSpecError", "OfflineExecutor", "from_model", "load"]
+
+_NO_AGENTS = (
+    "pydantic-ai is not installed (no module named {name!r}); install the extra:"
+    " pip install 'pgthreads[agents]'"
+)
+
+
+class ExecutorSpecError(ValueError):
+    """The setting does not lead to an executor; the message says why, for the operator."""
+
+
+def load(spec: str) -> Executor:
+    """The executor that `module:attr` names, importable from the working directory too.
+
+    The attribute is a function that takes an `ExecutorRequest` and returns an async iterator of
+    AiEvents (usually an async generator function), or a pydantic-ai `Agent`.
+    Raises `ExecutorSpecError` for anything else.
+    """
+    module_name, colon, path = spec.partition(":")
+    if not (module_name and colon and path):
+        raise ExecutorSpecError(f"{spec!r} is not of the form module:attr, e.g. my_bot:answer")
+    module = _import(module_name)
+    target: object = module
+    for name in path.split("."):
+        try:
+            target = getattr(target, name)
+        except AttributeError:
+            raise ExecutorSpecError(_no_such_attribute(module, module_name, path)) from None
+    if _is_agent(target):
+        executor: Executor = _agents().AgentExecutor(target)
+        return executor
+    return _check(spec, target)
+
+
+def from_model(model: str) -> Executor:
+    """A plain pydantic-ai agent on `provider:name`, e.g. `ollama:qwen3` or `openai:gpt-5-mini`.
+
+    The provider's own environment variables apply (`OPENAI_API_KEY`, `OLLAMA_BASE_URL`, …).
+    `openai:` speaks OpenAI's Responses API; `openai-chat:` the chat completions that most
+    compatible servers know. Raises `ExecutorSpecError` for an unknown provider, a missing key or
+    address, or a missing package.
+    """
+    executor: Executor = _agents().from_model(model)
+    return executor
+
+
+def _import(name: str) -> ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise ExecutorSpecError(f"there is no module {name!r} here or installed") from error
+        raise ExecutorSpecError(f"importing {name!r} failed: {error}") from error
+    except Exception as error:
+        raise ExecutorSpecError(
+            f"importing {name!r} failed: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _no_such_attribute(module: ModuleType, name: str, path: str) -> str:
+    candidates = [
+        attr
+        for attr, value in vars(module).items()
+        if not attr.startswith("_") and (inspect.isasyncgenfunction(value) or _is_agent(value))
+    ]
+    hint = f"; it has {', '.join(candidates)}" if candidates else ""
+    return f"module {name!r} has no {path!r}{hint}"
+
+
+def _is_agent(value: object) -> bool:
+    pydantic_ai = sys.modules.get("pydantic_ai.agent")
+    return pydantic_ai is not None and isinstance(value, pydantic_ai.AbstractAgent)
+
+
+def _agents() -> ModuleType:
+    try:
+        return importlib.import_module(".agents", __name__)
+    except ModuleNotFoundError as error:
+        raise ExecutorSpecError(_NO_AGENTS.format(name=error.name)) from error
+
+
+def _check(spec: str, target: object) -> Executor:
+    if not callable(target) or inspect.isclass(target):
+        raise ExecutorSpecError(
+            f"{spec!r} is {_kind(target)}, not an async generator function or a pydantic-ai Agent"
+        )
+    for function in (target, type(target).__call__):
+        if inspect.iscoroutinefunction(function):
+            raise ExecutorSpecError(f"{spec!r} is a coroutine function: it has no `yield`")
+        if inspect.isgeneratorfunction(function):
+            raise ExecutorSpecError(f"{spec!r} is a plain generator: write `async def`")
+    try:
+        inspect.signature(target).bind(object())
+    except TypeError as error:
+        raise ExecutorSpecError(
+            f"{spec!r} is called with one ExecutorRequest, and that does not fit: {error}"
+        ) from None
+    return cast(Executor, cast(Callable[..., object], target))
+
+
+def _kind(target: object) -> str:
+    return "a class" if inspect.isclass(target) else f"a {type(target).__name__}"
