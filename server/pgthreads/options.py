@@ -40,7 +40,8 @@ def option_of(owner: type, name: str, **changes: Any) -> click.Option:
     flag = flag_of(name)
     default = _default_of(declared)
     attributes = {
-        "default": default,
+        # An explicit None would satisfy `required`.
+        **({} if default is None else {"default": default}),
         "show_default": default not in (None, ()),
         "envvar": variable_of(name),
         "show_envvar": True,
