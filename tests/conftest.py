@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any
@@ -30,6 +31,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--postgres-image", default=DEFAULT_IMAGE, help="image of the container, where Docker is"
     )
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        help="fail if a test was skipped (always where CI is set)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,6 +44,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"database: {config.stash[_CHOICE].label}"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    config = session.config
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if skipped and (config.getoption("--no-skips") or os.environ.get("CI")):
+        reporter.write_line(f"\n{len(skipped)} tests were skipped, which fails this run")
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")

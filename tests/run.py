@@ -1,0 +1,140 @@
+"""Runs all checks or all tests, goes on after a failure, and ends with a summary.
+
+`python -m tests.run check|test [STEP …] [-- OPTIONS]` is what `make check` and `make test` run; the
+options go on to the last step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests import tools
+
+ROOT = Path(__file__).resolve().parent.parent
+_BIN = Path(sys.prefix) / "bin"
+_RESULT = re.compile(
+    r"^(Files=|Result: |Found |Success: |All checks|\d+ files? |# isolation: |plpgsql_check: |"
+    r"TOTAL: |added \d|up to date|changed \d|=+ .* in [\d.]+s)"
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a run, the tools that it needs, and where it runs."""
+
+    name: str
+    command: list[str]
+    needs: tuple[str, ...] = ()
+    folder: Path = ROOT
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a step ended: its result lines, as its runner printed them."""
+
+    step: Step
+    passed: bool
+    seconds: float
+    lines: list[str]
+
+
+def _sql_files() -> Iterator[str]:
+    for pattern in ("roles", "ledger", "migrations/*", "functions/*", "views/*", "policies/*"):
+        yield from (str(p.relative_to(ROOT)) for p in sorted((ROOT / "db").glob(f"{pattern}.sql")))
+
+
+def _with_database(*command: str) -> list[str]:
+    return [sys.executable, "-m", "tests.database", "run", "--pgtap", "--", *command]
+
+
+def checks() -> list[Step]:
+    """Return the steps of `make check`."""
+    migrations = [name for name in _sql_files() if name.startswith("db/migrations/")]
+    # PS010 is about a schema of this name that somebody else made: roles.sql refuses one.
+    pgspot = [str(_BIN / "pgspot"), "--append", "--ignore", "PS010", *_sql_files()]
+    return [
+        Step("ruff check", [str(_BIN / "ruff"), "check", "."]),
+        Step("ruff format", [str(_BIN / "ruff"), "format", "--check", "."]),
+        Step("mypy", [str(_BIN / "mypy")]),
+        Step(
+            "plpgsql_check",
+            [sys.executable, "-m", "tests.sql.plpgsql_check"],
+            ("postgres", "plpgsql_check"),
+        ),
+        Step("squawk", [str(_BIN / "squawk"), "--config", "tests/sql/squawk.toml", *migrations]),
+        Step("pgspot", pgspot),
+    ]
+
+
+def tests() -> list[Step]:
+    """Return the steps of `make test`."""
+    prove = ["pg_prove", "--recurse", "--ext", ".sql", "tests/pgtap"]
+    isolation = [sys.executable, "-m", "tests.isolation.run"]
+    npm = ["npm", "install", "--no-progress", "--no-fund", "--no-audit"]
+    return [
+        Step("pgtap", _with_database(*prove), ("postgres", "pgtap", "pg_prove")),
+        Step("isolation", isolation, ("postgres",)),
+        Step("npm", npm, ("node",), ROOT / "tests" / "clients"),
+        Step("pytest", [sys.executable, "-m", "pytest", "--no-skips"], ("postgres", "node")),
+    ]
+
+
+def _run(step: Step) -> Outcome:
+    print(f"\n== {step.name}: {' '.join(step.command)[:160]}", flush=True)
+    lines = []
+    start = time.monotonic()
+    with subprocess.Popen(
+        step.command,
+        cwd=step.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            if _RESULT.match(line):
+                lines.append(line.strip())
+    return Outcome(step, process.returncode == 0, time.monotonic() - start, lines[-2:])
+
+
+def _summarise(outcomes: list[Outcome]) -> None:
+    print("\n== summary")
+    for outcome in outcomes:
+        mark = "ok" if outcome.passed else "FAILED"
+        print(f"{mark:6} {outcome.step.name:14} {outcome.seconds:6.1f} s  {outcome.lines or ''}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.run", description=__doc__)
+    parser.add_argument("kind", choices=("check", "test"))
+    parser.add_argument("steps", nargs="*", help="names of steps, all if there is none")
+    words = sys.argv[1:]
+    split = words.index("--") if "--" in words else len(words)
+    arguments = parser.parse_args(words[:split])
+    steps = checks() if arguments.kind == "check" else tests()
+    unknown = set(arguments.steps) - {step.name for step in steps}
+    if unknown:
+        parser.error(f"unknown steps {sorted(unknown)}; there are {[s.name for s in steps]}")
+    chosen = [step for step in steps if not arguments.steps or step.name in arguments.steps]
+    if tools.require({name for step in chosen for name in step.needs}):
+        return 1
+    chosen[-1].command.extend(words[split + 1 :])
+    outcomes = [_run(step) for step in chosen]
+    _summarise(outcomes)
+    return 0 if all(outcome.passed for outcome in outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
