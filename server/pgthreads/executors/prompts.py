@@ -57,7 +57,10 @@ def to_model_messages(messages: Sequence[UIMessage]) -> list[ModelMessage]:
         elif message["role"] == "user":
             content = [item for part in parts for item in _user_content(part)]
             if content:
-                history.append(ModelRequest(parts=[UserPromptPart(content)]))
+                # Plain text as a plain string: not every compatible server takes a list.
+                only = content[0] if len(content) == 1 else None
+                prompt = UserPromptPart(only if isinstance(only, str) else content)
+                history.append(ModelRequest(parts=[prompt]))
         else:
             for step in _steps(parts):
                 history.extend(_step_messages(step))

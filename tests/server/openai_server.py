@@ -1,0 +1,113 @@
+"""A local server that speaks OpenAI's chat completions protocol, streaming, as scripted.
+
+Each request takes the next reply of the script; `requests` keeps the bodies that were posted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Reply:
+    """A completion: `deltas` as in `choices[0].delta`, then how it finishes.
+
+    `status` other than 200 answers with an error instead; `drop` cuts the connection after the
+    deltas; `hold` waits for the event after the deltas, before going on.
+    """
+
+    deltas: Sequence[Json] = ()
+    finish_reason: str = "stop"
+    prompt_tokens: int = 10
+    completion_tokens: int = 5
+    status: int = 200
+    drop: bool = False
+    hold: asyncio.Event | None = None
+
+
+def text(*pieces: str, **how: Any) -> Reply:
+    """An answer in text, a delta a piece."""
+    return Reply([{"content": piece} for piece in pieces], **how)
+
+
+def tool_call(call_id: str, name: str, arguments: str, before: str = "") -> Reply:
+    """A call of one tool, its arguments in two deltas, perhaps with text before it."""
+    half = len(arguments) // 2
+    call: Json = {"index": 0, "id": call_id, "type": "function"}
+    function = {"name": name, "arguments": arguments[:half]}
+    deltas: list[Json] = [{"content": before}] if before else []
+    deltas += [
+        {"tool_calls": [{**call, "function": function}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": arguments[half:]}}]},
+    ]
+    return Reply(deltas, finish_reason="tool_calls")
+
+
+@dataclass
+class OpenAI:
+    """The running server; `url` is the base URL for a client."""
+
+    url: str
+    script: list[Reply]
+    requests: list[Json] = field(default_factory=list)
+
+    async def complete(self, request: web.Request) -> web.StreamResponse:
+        """`POST /v1/chat/completions`."""
+        self.requests.append(await request.json())
+        reply = self.script.pop(0)
+        if reply.status != 200:
+            error = {"message": "secret provider detail", "type": "error", "code": None}
+            return web.json_response({"error": error}, status=reply.status)
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        for delta in reply.deltas:
+            await response.write(_frame([{"index": 0, "delta": delta, "finish_reason": None}]))
+        if reply.hold is not None:
+            await reply.hold.wait()
+        if reply.drop:
+            assert request.transport is not None
+            request.transport.abort()
+            return response
+        end = {"index": 0, "delta": {}, "finish_reason": reply.finish_reason}
+        await response.write(_frame([end]))
+        usage = {
+            "prompt_tokens": reply.prompt_tokens,
+            "completion_tokens": reply.completion_tokens,
+            "total_tokens": reply.prompt_tokens + reply.completion_tokens,
+        }
+        await response.write(_frame([], usage=usage))
+        await response.write(b"data: [DONE]\n\n")
+        return response
+
+
+def _frame(choices: list[Json], **more: Any) -> bytes:
+    chunk = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "local",
+        "choices": choices,
+        **more,
+    }
+    return f"data: {json.dumps(chunk)}\n\n".encode()
+
+
+@asynccontextmanager
+async def serve(*script: Reply) -> AsyncIterator[OpenAI]:
+    """Run the server on a free local port."""
+    openai = OpenAI("", list(script))
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", openai.complete)
+    async with TestServer(app) as server:
+        openai.url = str(server.make_url("/v1"))
+        yield openai
