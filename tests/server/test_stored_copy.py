@@ -1,0 +1,48 @@
+"""What PostgreSQL keeps of a turn's message equals what the client's stream said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from pgthreads.accumulator import Accumulator
+from pgthreads.clean import Cleaner
+from pgthreads.events import AiEvent
+from pgthreads.segments import EndStatus
+from tests.server import ai_events
+
+
+@settings(
+    deadline=None,
+    max_examples=10,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(st.lists(st.tuples(ai_events.turns, ai_events.statuses), min_size=50, max_size=50))
+def test_any_turn_s_message_is_accepted_and_comes_back_equal(
+    server_dsn: str,
+    connect: Callable[..., psycopg.Connection[tuple[Any, ...]]],
+    turns: list[tuple[list[AiEvent], EndStatus]],
+) -> None:
+    messages = []
+    for events, status in turns:
+        clean, accumulator = Cleaner(), Accumulator("m1")
+        for event in events:
+            accumulator.apply(clean(event))
+        accumulator.close(status)
+        messages.append(accumulator.message())
+    # Python tells 10**308 from 1e308, which jsonb and JavaScript do not.
+    sent = json.dumps(messages, ensure_ascii=False, allow_nan=False)
+    rows = connect(server_dsn).execute(
+        "select pgthreads.is_ui_message(m), m::text from jsonb_array_elements(%s::jsonb) as m",
+        (sent,),
+    )
+    wanted = json.loads(sent, parse_int=float)
+    for message, (accepted, stored) in zip(wanted, rows, strict=True):
+        assert accepted, message
+        assert json.loads(stored, parse_int=float) == message
