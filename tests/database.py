@@ -8,6 +8,8 @@ The first of these that is there:
 3. a throw-away cluster of the newest PostgreSQL that is installed,
 4. a throw-away cluster of the `embedded` extra's PostgreSQL.
 
+`PGTHREADS_TEST_SERVER` picks one of 2 to 4: `container`, `installed` or `embedded`.
+
 `python -m tests.database run [--pgtap] -- COMMAND …` runs a command with PG* and
 `PGTHREADS_TEST_DSN` set to a fresh migrated database; without `run`, prints which it would take.
 """
@@ -115,15 +117,22 @@ class Choice:
 def choose(image: str = DEFAULT_IMAGE) -> Choice:
     """Return which server this run takes; nothing is started. Raises NoDatabaseError."""
     dsn = os.environ.get("PGTHREADS_TEST_DSN")
+    only = os.environ.get("PGTHREADS_TEST_SERVER", "")
     local = programs.server_folder()
-    if dsn:
+    if only not in {"", "container", "installed", "embedded"}:
+        raise NoDatabaseError(
+            f"PGTHREADS_TEST_SERVER is {only!r}, and not container, installed or embedded"
+        )
+    if dsn and not only:
         return Choice("the server of PGTHREADS_TEST_DSN", lambda: nullcontext(dsn))
-    if _docker_answers():
+    if only in {"", "container"} and _docker_answers():
         return Choice(f"a container of {image}", lambda: _container(image))
-    if local:
-        return Choice(f"a throw-away cluster by {local}", lambda: _cluster(local))
-    if programs.wheel_folder():
-        return Choice("a throw-away cluster by extra `embedded`", _embedded)
+    if only in {"", "installed"} and local:
+        return Choice(f"a throw-away cluster by {local}", lambda: installed_cluster(local))
+    if only in {"", "embedded"} and programs.wheel_folder():
+        return Choice("a throw-away cluster by extra `embedded`", embedded_cluster)
+    if only:
+        raise NoDatabaseError(f"PGTHREADS_TEST_SERVER is {only!r}, and there is none")
     raise NoDatabaseError(
         "there is no PostgreSQL to test with: set PGTHREADS_TEST_DSN to a superuser's connection"
         " string, or start Docker, or install a server (Debian: apt-get install postgresql), or"
@@ -264,7 +273,7 @@ def _container(image: str) -> Iterator[str]:
 
 
 @contextmanager
-def _cluster(folder: Path) -> Iterator[str]:
+def installed_cluster(folder: Path) -> Iterator[str]:
     """Yield the conninfo of a new cluster on 127.0.0.1, run by the programs in `folder`."""
     account = _account()
     home = Path(tempfile.mkdtemp(prefix="pgthreads-test-"))
@@ -374,7 +383,8 @@ def _running(
 
 
 @contextmanager
-def _embedded() -> Iterator[str]:
+def embedded_cluster() -> Iterator[str]:
+    """Yield the conninfo of a new cluster, run by the programs of extra `embedded`."""
     from pgthreads.embedded import EmbeddedPostgres  # noqa: PLC0415
 
     account = _account()
