@@ -1,4 +1,4 @@
-"""A local server that speaks OpenAI's chat completions protocol, streaming, as scripted.
+"""A local server that speaks OpenAI's two streaming protocols, as scripted.
 
 Each request takes the next reply of the script; `requests` keeps the bodies that were posted.
 """
@@ -68,8 +68,7 @@ class OpenAI:
         if reply.status != 200:
             error = {"message": "secret provider detail", "type": "error", "code": None}
             return web.json_response({"error": error}, status=reply.status)
-        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
-        await response.prepare(request)
+        response = await _event_stream(request)
         for delta in reply.deltas:
             await response.write(_frame([{"index": 0, "delta": delta, "finish_reason": None}]))
         if reply.hold is not None:
@@ -88,6 +87,74 @@ class OpenAI:
         await response.write(_frame([], usage=usage))
         await response.write(b"data: [DONE]\n\n")
         return response
+
+    async def respond(self, request: web.Request) -> web.StreamResponse:
+        """`POST /v1/responses`, for replies in text."""
+        self.requests.append(await request.json())
+        reply = self.script.pop(0)
+        item: Json = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed"}
+        whole = {"type": "output_text", "text": "", "annotations": []}
+        place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+        events: list[Json] = [
+            {"type": "response.created", "response": _response("in_progress")},
+            {
+                "type": "response.output_item.added",
+                "output_index": 0,
+                "item": {**item, "content": []},
+            },
+            {"type": "response.content_part.added", **place, "part": dict(whole)},
+        ]
+        for delta in reply.deltas:
+            whole["text"] += delta["content"]
+            events.append(
+                {
+                    "type": "response.output_text.delta",
+                    **place,
+                    "delta": delta["content"],
+                    "logprobs": [],
+                }
+            )
+        item["content"] = [whole]
+        usage = {
+            "input_tokens": reply.prompt_tokens,
+            "output_tokens": reply.completion_tokens,
+            "total_tokens": reply.prompt_tokens + reply.completion_tokens,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens_details": {"reasoning_tokens": 0},
+        }
+        events += [
+            {"type": "response.output_item.done", "output_index": 0, "item": item},
+            {
+                "type": "response.completed",
+                "response": _response("completed", output=[item], usage=usage),
+            },
+        ]
+        response = await _event_stream(request)
+        for number, event in enumerate(events):
+            data = json.dumps({**event, "sequence_number": number})
+            await response.write(f"event: {event['type']}\ndata: {data}\n\n".encode())
+        return response
+
+
+async def _event_stream(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+    await response.prepare(request)
+    return response
+
+
+def _response(status: str, **more: Any) -> Json:
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "model": "local",
+        "status": status,
+        "output": [],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        **more,
+    }
 
 
 def _frame(choices: list[Json], **more: Any) -> bytes:
@@ -108,6 +175,7 @@ async def serve(*script: Reply) -> AsyncIterator[OpenAI]:
     openai = OpenAI("", list(script))
     app = web.Application()
     app.router.add_post("/v1/chat/completions", openai.complete)
+    app.router.add_post("/v1/responses", openai.respond)
     async with TestServer(app) as server:
         openai.url = str(server.make_url("/v1"))
         yield openai

@@ -15,7 +15,16 @@ from pydantic_ai.providers.openai import OpenAIProvider
 
 from pgthreads.accumulator import Accumulator
 from pgthreads.clean import Cleaner
-from pgthreads.events import AiEvent, Done, Error, ExecutorRequest, TextDelta, UIMessage
+from pgthreads.events import (
+    AiEvent,
+    AssistantFinal,
+    Done,
+    Error,
+    ExecutorRequest,
+    TextDelta,
+    UIMessage,
+    UsageReport,
+)
 from pgthreads.executors import ExecutorSpecError, from_model
 from pgthreads.executors.agents import AgentExecutor
 from tests.server.openai_server import OpenAI, Reply, serve, text, tool_call
@@ -314,14 +323,20 @@ async def test_odd_parts_of_stored_messages_do_not_break_the_prompt() -> None:
 async def test_models_by_name_use_their_provider_s_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with serve(text("From ollama."), text("From openai.")) as openai:
+    async with serve(*(text("Hel", "lo") for _ in range(3))) as openai:
         monkeypatch.setenv("OLLAMA_BASE_URL", openai.url)
         monkeypatch.setenv("OPENAI_BASE_URL", openai.url)
         monkeypatch.setenv("OPENAI_API_KEY", "unused")
-        for model in ("ollama:qwen3", "openai-chat:local"):
+        for model in ("ollama:qwen3", "openai:gpt-x", "openai-chat:local"):
             events = [event async for event in from_model(model)(request(user("Hi")))]
-            assert events[-1] == Done("stop")
-    assert [body["model"] for body in openai.requests] == ["qwen3", "local"]
+            assert events == [
+                TextDelta("Hel"),
+                TextDelta("lo"),
+                AssistantFinal("Hello"),
+                UsageReport({"requests": 1, "input_tokens": 10, "output_tokens": 5}),
+                Done("stop"),
+            ]
+    assert [body["model"] for body in openai.requests] == ["qwen3", "gpt-x", "local"]
 
 
 @pytest.mark.parametrize(
