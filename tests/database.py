@@ -392,7 +392,10 @@ def embedded_cluster() -> Iterator[str]:
     home.chmod(0o755 if account else 0o700)
     try:
         with EmbeddedPostgres(home / "embedded", durable=False) as running:
-            yield running.admin_dsn
+            parts = conninfo_to_dict(running.admin_dsn)
+            # The rest is for newer releases of libpq than that of an installed psql.
+            known = ("host", "port", "user", "password", "dbname", "sslmode")
+            yield make_conninfo(**{name: parts[name] for name in known if name in parts})
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
