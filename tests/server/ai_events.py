@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from pgthreads.events import (
@@ -19,6 +20,12 @@ from pgthreads.events import (
     ToolCallStart,
     UsageReport,
 )
+
+patient = settings(deadline=None, suppress_health_check=list(HealthCheck))
+"""For machines that are busy with other tests."""
+
+in_batches = settings(patient, max_examples=8, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+"""For examples that hold many turns each; there is no use in shrinking those."""
 
 any_char = st.characters(codec=None)
 awkward = st.sampled_from(

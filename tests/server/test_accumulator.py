@@ -235,6 +235,7 @@ def test_the_message_can_be_read_on_the_way_and_is_a_copy() -> None:
     assert accumulator.message()["parts"][2] == text("abc")
 
 
+@ai_events.patient
 @given(ai_events.turns, ai_events.statuses)
 def test_a_closed_message_holds_no_open_call_and_no_empty_text(
     events: list[AiEvent], status: EndStatus
@@ -313,6 +314,7 @@ def test_a_cleaned_value_is_the_executor_s_no_more() -> None:
     assert event == ToolCallStart("1", "add", {"list": [1]})
 
 
+@ai_events.patient
 @given(ai_events.values)
 def test_cleaning_again_changes_nothing(value: Any) -> None:
     once = clean_json(value)

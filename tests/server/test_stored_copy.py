@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pgthreads.accumulator import Accumulator
@@ -17,12 +17,7 @@ from pgthreads.segments import EndStatus
 from tests.server import ai_events
 
 
-@settings(
-    deadline=None,
-    max_examples=10,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@ai_events.in_batches
 @given(st.lists(st.tuples(ai_events.turns, ai_events.statuses), min_size=50, max_size=50))
 def test_any_turn_s_message_is_accepted_and_comes_back_equal(
     server_dsn: str,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pgthreads.accumulator import Accumulator
@@ -216,6 +216,7 @@ def test_what_is_not_for_the_client_sends_nothing() -> None:
         assert encoder.encode(event) == b""
 
 
+@ai_events.patient
 @given(ai_events.turns, ai_events.statuses)
 def test_only_known_chunks_with_known_keys(events: list[AiEvent], status: EndStatus) -> None:
     sse, message = run(events, status)
@@ -286,12 +287,7 @@ def assert_every_call_is_answered(model_messages: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@settings(
-    deadline=None,
-    max_examples=8,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@ai_events.in_batches
 @given(st.lists(st.tuples(ai_events.turns, ai_events.statuses), min_size=40, max_size=40))
 def test_any_turn_is_assembled_stored_replayed_and_prompted_alike(
     sdk: SdkChecker, version: str, turns: list[tuple[list[AiEvent], EndStatus]]
