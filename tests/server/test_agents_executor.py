@@ -145,6 +145,24 @@ async def test_a_tool_that_raises_ends_the_turn_without_an_open_call() -> None:
     assert accumulator.usage()["requests"] == 1
 
 
+async def test_a_model_may_reuse_a_call_id_in_each_response() -> None:
+    script = (tool_call("call_1", "add", "{}"), tool_call("call_1", "add", "{}"), text("Done."))
+    async with serve(*script) as openai:
+        agent = agent_on(openai)
+        count = 0
+
+        @agent.tool_plain
+        def add() -> int:
+            nonlocal count
+            count += 1
+            return count
+
+        message, _, _ = await answer(agent, user("Twice"))
+    tools = [part for part in message["parts"] if part["type"] == "dynamic-tool"]
+    assert [part["output"] for part in tools] == [1, 2]
+    assert len({part["toolCallId"] for part in tools}) == 2
+
+
 async def test_reasoning_is_a_part_of_its_own() -> None:
     reply = Reply([{"reasoning_content": "Hm"}, {"reasoning_content": "…"}, {"content": "Yes"}])
     async with serve(reply) as openai:

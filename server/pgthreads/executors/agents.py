@@ -98,6 +98,7 @@ class AgentExecutor:
 
     async def __call__(self, request: ExecutorRequest, /) -> AsyncIterator[AiEvent]:
         """Answer the last message; `events.Executor`."""
+        calls = _CallIds()
         reported: dict[str, int] = {}
         async with self._agent.run_stream_events(
             message_history=to_model_messages(request.messages),
@@ -106,7 +107,7 @@ class AgentExecutor:
         ) as run:
             try:
                 async for event in run:
-                    for translated in _translate(event):
+                    for translated in _translate(event, calls):
                         if isinstance(translated, ToolCallStart | Done | Error):
                             # By now, so that a stop costs the interrupted response's usage only.
                             for report in _new_usage(run, reported):
@@ -139,7 +140,24 @@ def error_code(error: Exception) -> str:
     return code
 
 
-def _translate(event: object) -> list[AiEvent]:
+class _CallIds:
+    """Ids of tool calls that are unique in a turn: some models count from one in each response."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, str] = {}
+        self._count = 0
+
+    def new(self, call_id: str) -> str:
+        self._count += 1
+        unique = f"{call_id}-{self._count}" if call_id in self._latest else call_id
+        self._latest[call_id] = unique
+        return unique
+
+    def of(self, call_id: str) -> str:
+        return self._latest.get(call_id, call_id)
+
+
+def _translate(event: object, calls: _CallIds) -> list[AiEvent]:
     events: list[AiEvent] = []
     match event:
         case PartStartEvent(part=TextPart(content=text)):
@@ -151,10 +169,14 @@ def _translate(event: object) -> list[AiEvent]:
         case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str() as text)):
             events.append(ReasoningDelta(text))
         case PartEndEvent(part=NativeToolCallPart() as part) | FunctionToolCallEvent(part=part):
-            events.append(ToolCallStart(part.tool_call_id, part.tool_name, _args(part.args)))
+            events.append(
+                ToolCallStart(calls.new(part.tool_call_id), part.tool_name, _args(part.args))
+            )
         case PartEndEvent(part=NativeToolReturnPart() as part) | FunctionToolResultEvent(part=part):
             failed = part.outcome != "success"
-            events.append(ToolCallResult(part.tool_call_id, _jsonable(part.content), failed))
+            events.append(
+                ToolCallResult(calls.of(part.tool_call_id), _jsonable(part.content), failed)
+            )
         case AgentRunResultEvent(result=result):
             events.extend(_finish(result))
     return events
