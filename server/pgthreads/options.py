@@ -57,7 +57,7 @@ def options_of(owner: type) -> list[click.Option]:
     return [option_of(owner, each.name) for each in fields(owner)]
 
 
-def check_range(declared: Field[Any], value: object) -> None:
+def check_range(declared: Field[Any], value: Any) -> None:
     """Raises click.BadParameter unless `value` is in the field's range or choice."""
     kind = declared.metadata["type"]
     if isinstance(kind, click.IntRange | click.FloatRange | click.Choice):

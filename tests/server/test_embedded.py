@@ -27,11 +27,11 @@ from pgthreads.embedded import (
 )
 
 HOLD = """
-import signal, sys, time
+import sys, time
 from pathlib import Path
 from pgthreads.embedded import EmbeddedPostgres
-server = EmbeddedPostgres(Path(sys.argv[1])).start()
-print(server.admin_dsn, flush=True)
+embedded = EmbeddedPostgres(Path(sys.argv[1]))
+print(embedded.start().admin_dsn, flush=True)
 time.sleep(60)
 """
 START = """
@@ -309,6 +309,7 @@ def test_stop_ends_clients_and_leaves_no_process(
 def test_a_killed_parent_takes_the_server_along(hold: tuple[int, str], data_dir: Path) -> None:
     pid, dsn = hold
     execute(dsn, "create table kept as select 42 as answer")
+    time.sleep(1)
     with psycopg.connect(dsn):
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not pids_in(data_dir / "cluster"), seconds=10)
@@ -333,6 +334,18 @@ def test_a_killed_keeper_takes_the_server_along(embedded: EmbeddedPostgres, data
     wait_until(lambda: not pids_in(data_dir / "cluster"), seconds=10)
     assert not embedded.is_running()
     embedded.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_the_keeper_leaves_the_server_to_its_parent(
+    embedded: EmbeddedPostgres, number: signal.Signals
+) -> None:
+    server = embedded.start()
+    assert embedded._keeper is not None
+    os.kill(embedded._keeper.pid, number)
+    time.sleep(0.3)
+    assert embedded.is_running()
+    assert value(server.app_dsn, "select 1") == 1
 
 
 def test_data_survives_when_everything_is_killed(hold: tuple[int, str], data_dir: Path) -> None:

@@ -35,7 +35,8 @@ class EmbeddedPostgres:
 
     `major` is 16 or 18. `durable=False` gives up fsync, for tests. `start_seconds` bounds the wait
     for a started server (crash recovery included), `stop_seconds` the fast shutdown, after which
-    it is stopped the hard way. A context manager: entering starts, leaving stops.
+    it is stopped the hard way. A context manager: entering starts, leaving stops. The server lives
+    no longer than this object, so keep it.
     """
 
     def __init__(
