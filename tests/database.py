@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -392,7 +392,7 @@ def embedded_cluster() -> Iterator[str]:
     home.chmod(0o755 if account else 0o700)
     try:
         with EmbeddedPostgres(home / "embedded", durable=False) as running:
-            parts = conninfo_to_dict(running.admin_dsn)
+            parts: dict[str, Any] = conninfo_to_dict(running.admin_dsn)
             # The rest is for newer releases of libpq than that of an installed psql.
             known = ("host", "port", "user", "password", "dbname", "sslmode")
             yield make_conninfo(**{name: parts[name] for name in known if name in parts})
