@@ -19,6 +19,14 @@ from tests.database import (
     start_server,
 )
 
+# What cannot be otherwise: function and message, with the reason.
+ALLOWED = (
+    # Running the text of a migration is what it is for; only the owner may call it.
+    ("pgthreads.apply_migration(text,text)", "text type variable is not sanitized"),
+    # It makes a setting, by dynamic SQL that the check cannot see into.
+    ("pgthreads.set_tenant(text)", "routine is marked as VOLATILE, should be STABLE"),
+)
+
 # A trigger function is checked once for each table that it is a trigger of.
 _FINDINGS = """
     with checked as (
@@ -61,16 +69,20 @@ def run(image: str) -> int:
             ) from error
         rows = connection.execute(_FINDINGS).fetchall()
     functions = {row[0] for row in rows}
-    findings = [row for row in rows if row[1] is not None]
+    reported = [row for row in rows if row[1] is not None]
+    used = {(row[0], row[4]) for row in reported} & set(ALLOWED)
+    findings = [row for row in reported if (row[0], row[4]) not in ALLOWED]
     for signature, level, state, line, message, detail, hint in findings:
         print(f"{signature}:{line}: {level} {state}: {message}")
         for text in (detail, hint):
             if text:
                 print(f"    {text}")
     print(f"plpgsql_check: {len(functions)} functions, {len(findings)} findings ({server.label})")
+    for signature, message in set(ALLOWED) - used:
+        print(f"{signature}: allowed, but no longer found: {message}")
     if not functions:
         raise NoDatabaseError("there is no PL/pgSQL function to check")
-    return len(findings)
+    return len(findings) + len(set(ALLOWED) - used)
 
 
 def main() -> int:
