@@ -14,7 +14,8 @@ from aiohttp import web
 from . import chat, probes, thread_routes
 from .auth import authenticator
 from .errors import PgThreadsError
-from .executors import executor_of
+from .events import Executor
+from .executors import OfflineExecutor, from_model, load
 from .keys import AUTHENTICATOR, EXECUTOR, METRICS, PUMPS, SETTINGS, THREADS
 from .metrics import Metrics
 from .middlewares import authenticate, observe, report_errors
@@ -51,7 +52,7 @@ def create_app(settings: Settings | None = None) -> web.Application:
     app[PUMPS] = pumps = Pumps(app[METRICS].turn_ended)
     app[METRICS].running.set_function(lambda: len(pumps))
     app[AUTHENTICATOR] = authenticator(settings)
-    app[EXECUTOR] = executor_of(settings)
+    app[EXECUTOR] = _executor(settings)
     app.router.add_post(f"{API}/chat", chat.post_chat)
     app.router.add_get(f"{API}/chat/{{state_key}}/stream", chat.get_stream)
     app.router.add_get(f"{API}/threads", thread_routes.list_threads)
@@ -92,6 +93,14 @@ async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
             loop.remove_signal_handler(each)
     finally:
         await runner.cleanup()
+
+
+def _executor(settings: Settings) -> Executor:
+    if settings.executor is not None:
+        return load(settings.executor)
+    if settings.model is not None:
+        return from_model(settings.model)
+    return OfflineExecutor()
 
 
 def _base_url(runner: web.AppRunner) -> str:

@@ -9,7 +9,7 @@ from aiohttp import ClientConnectionResetError, web
 from nanoid import generate
 
 from .bodies import ChatRequest, chat_request, read_object, state_key_of
-from .errors import ExecutorError, PgThreadsError, ShuttingDownError, TurnRunningError
+from .errors import ExecutorError, PgThreadsError, TurnRunningError
 from .events import ExecutorRequest
 from .keys import EXECUTOR, METRICS, OWNER, PUMPS, SETTINGS, STATE_KEY, THREADS
 from .pump import Outcome, Pump
@@ -35,12 +35,10 @@ async def post_chat(request: web.Request) -> web.StreamResponse:
     if key is not None:
         require_state_key(key)
         request[STATE_KEY] = key
-    if request.app[PUMPS].draining:
-        raise ShuttingDownError(hint="send the message again, with the same id")
     # A task of its own: a client that leaves must not cancel anything between the commit of
     # begin_turn and the start of the pump.
-    turn = asyncio.create_task(_begin(request, request[STATE_KEY], chat_request(body)))
-    answer = await asyncio.shield(turn)
+    turn = _begin(request, request[STATE_KEY], chat_request(body))
+    answer = await asyncio.shield(request.app[PUMPS].beginning(turn))
     wants_json = _wants_json(request)
     if isinstance(answer, bytes):
         return _json(answer) if wants_json else _replayed(answer)

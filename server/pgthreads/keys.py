@@ -1,4 +1,4 @@
-"""Where an aiohttp application keeps the parts of pgthreads; see `app`."""
+"""Where an aiohttp application, and a request, keeps the parts of pgthreads."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ METRICS = web.AppKey("metrics", Metrics)
 EXECUTOR = web.AppKey("executor", Executor)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 
-OWNER = "owner_user_id"
-STATE_KEY = "state_key"
+OWNER = web.RequestKey("owner_user_id", str)
+STATE_KEY = web.RequestKey("state_key", str)

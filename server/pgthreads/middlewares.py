@@ -48,7 +48,7 @@ async def report_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
     Until a handler knows better, the key is the one in the path, else a new one.
     """
-    key = request.match_info.get("state_key")
+    key = request.match_info.get("state_key", "")
     request[STATE_KEY] = key if is_state_key(key) else generate()
     try:
         response = await handler(request)

@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from nanoid import generate
 
 from .accumulator import Accumulator
 from .clean import Cleaner
-from .errors import PgThreadsError, TurnLostError, UnavailableError
+from .errors import PgThreadsError, ShuttingDownError, TurnLostError, UnavailableError
 from .events import (
     AiEvent,
     AssistantFinal,
@@ -37,6 +38,8 @@ from .turn_log import TurnLog
 from .wire import WireEncoder
 
 log = logging.getLogger(__name__)
+
+Begun = TypeVar("Begun")
 
 EXECUTOR_GRACE = 5.0
 """Seconds that a stopped executor gets to clean up before the turn is stored without it."""
@@ -181,6 +184,8 @@ class Pump:
                 return True
         if self._size + added > self._limit:
             self._size = _json_size(self._message.message())
+            if isinstance(event, TextDelta | ReasoningDelta):
+                added = _json_size(event.delta)
         self._size += added
         return self._size <= self._limit
 
@@ -274,9 +279,23 @@ class Pumps:
         self.draining = False
         self._on_end = on_end
         self._running: dict[tuple[str, str], tuple[Pump, asyncio.Task[Outcome]]] = {}
+        self._beginning: set[asyncio.Task[Any]] = set()
 
     def __len__(self) -> int:
         return len(self._running)
+
+    def beginning(self, begin: Coroutine[Any, Any, Begun]) -> asyncio.Task[Begun]:
+        """Run what begins a turn as a task that `drain` waits for, and nobody's leaving cancels.
+
+        Raises ShuttingDownError once draining: the turn would start in a process that ends.
+        """
+        if self.draining:
+            begin.close()
+            raise ShuttingDownError(hint="send the message again, with the same id")
+        task = asyncio.create_task(begin)
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+        return task
 
     def start(self, pump: Pump) -> asyncio.Task[Outcome]:
         """Run a pump as a task of its own, which nobody's leaving cancels."""
@@ -300,6 +319,8 @@ class Pumps:
     async def drain(self, seconds: float) -> None:
         """Take no new turns; give running ones some time, then store what they have."""
         self.draining = True
+        if self._beginning:
+            await asyncio.wait(self._beginning)
         if await self._ended_within(seconds):
             return
         for pump, _ in list(self._running.values()):
