@@ -213,5 +213,5 @@ def _announce(settings: Settings, url: str) -> None:
     click.echo(
         f"pgthreads {__version__} serves {url} (a chat page is there; ^C stops)\n"
         f"Try: curl -N {url}/api/v1/ai/chat -H 'content-type: application/json'{token}"
-        """ -d '{"message":"what is 2+3*4?"}'"""
+        """ -d '{"message":"2+3*4"}'"""
     )

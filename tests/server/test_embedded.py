@@ -367,8 +367,8 @@ from pathlib import Path
 import psycopg
 from pgthreads.embedded import EmbeddedPostgres
 with EmbeddedPostgres(Path(sys.argv[1])) as server:
-    print("up", flush=True)
     try:
+        print("up", flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
         time.sleep(0.5)

@@ -71,7 +71,7 @@ class EmbeddedPostgres:
         except BaseException:
             self.stop()
             raise
-        _log.info(
+        _log.debug(
             "PostgreSQL %s on 127.0.0.1:%d, data in %s",
             self._server.version,
             self._server.port,
