@@ -1,0 +1,114 @@
+"""Stock AI SDK clients chat through the server; the thread holds exactly what they saw."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from pgthreads.executors import OfflineExecutor
+from tests.server.node_client import MAJORS, VERSIONS, SdkChecker, chat, comparable, missing
+from tests.server.service import Service, running_service, text_of
+
+
+@pytest.fixture(scope="module")
+def checker() -> Iterator[SdkChecker]:
+    assert missing() is None, missing()
+    with SdkChecker() as running:
+        yield running
+
+
+@pytest.fixture
+async def service(server_dsn: str, admin_dsn: str) -> AsyncIterator[Service]:
+    async with running_service(
+        server_dsn, admin_dsn, executor=OfflineExecutor(delay=0.002), heartbeat=0.2
+    ) as running:
+        yield running
+
+
+async def saw_what_is_stored(
+    service: Service, checker: SdkChecker, seen: dict[str, Any], key: str, version: str
+) -> None:
+    stored = await service.messages(key)
+    assert [comparable(m, version) for m in seen["messages"]] == [
+        comparable(m, version) for m in stored
+    ]
+    verdict = checker.validate(stored, version)
+    assert verdict["valid"], verdict
+    assert verdict["modelMessages"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_conversation(service: Service, checker: SdkChecker, version: str) -> None:
+    key = f"conversation-{version}"
+    steps = [
+        {"prompt": text}
+        for text in ("hello", "2+3*4", "1/0", "think about it", "time", "what did I say first?")
+    ]
+    seen = await chat(service.url, steps, version=version, chatId=key)
+    assert seen["errors"] == []
+    assert {r["stateKey"] for r in seen["responses"]} == {key}
+    await saw_what_is_stored(service, checker, seen, key, version)
+    assert "hello" in text_of(seen["messages"][-1])
+    kinds = {part["type"] for m in seen["messages"] for part in m["parts"]}
+    assert {"text", "reasoning", "dynamic-tool", "step-start"} <= kinds
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_failure(service: Service, checker: SdkChecker, version: str) -> None:
+    key = f"failure-{version}"
+    seen = await chat(service.url, [{"prompt": "fail"}], version=version, chatId=key)
+    assert seen["status"] == "error"
+    await saw_what_is_stored(service, checker, seen, key, version)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_stop(service: Service, checker: SdkChecker, version: str) -> None:
+    key = f"stop-{version}"
+    seen = await chat(
+        service.url,
+        [{"prompt": "long 5000", "stopAfter": 10}, {"prompt": "and now?"}],
+        version=version,
+        chatId=key,
+    )
+    assert seen["messages"][1]["metadata"] == {"status": "stopped"}
+    await saw_what_is_stored(service, checker, seen, key, version)
+
+
+# Clients before 5.0.233 put a replay behind what they have.
+@pytest.mark.parametrize("version", MAJORS)
+async def test_leaving_and_resuming(service: Service, checker: SdkChecker, version: str) -> None:
+    key = f"resume-{version}"
+    seen = await chat(
+        service.url,
+        [{"prompt": "long 300", "abortAfter": 5}, {"resume": True}],
+        version=version,
+        chatId=key,
+    )
+    assert [r["status"] for r in seen["responses"]] == [200, 200]
+    await saw_what_is_stored(service, checker, seen, key, version)
+    assert len(text_of(seen["messages"][-1]).split()) >= 300
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_leaving_and_sending_again(
+    service: Service, checker: SdkChecker, version: str
+) -> None:
+    key = f"again-{version}"
+    await chat(
+        service.url,
+        [{"prompt": "long 300", "messageId": "mine", "abortAfter": 5}],
+        version=version,
+        chatId=key,
+    )
+    seen = await chat(
+        service.url, [{"prompt": "long 300", "messageId": "mine"}], version=version, chatId=key
+    )
+    await saw_what_is_stored(service, checker, seen, key, version)
+    assert len(service.turns(key)) == 1
+
+
+async def test_nothing_to_resume(service: Service) -> None:
+    seen = await chat(service.url, [{"resume": True}], version="7", chatId="fresh")
+    assert (seen["errors"], seen["messages"]) == ([], [])
