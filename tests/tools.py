@@ -128,7 +128,7 @@ def _apt_install(packages: list[str]) -> None:
         return
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     print(f"installing Debian packages: {' '.join(packages)}", flush=True)
-    options = ["-q", "-y", "--no-install-recommends", "install", *packages]
+    options = ["-q", "-y", "--no-install-recommends", "--no-upgrade", "install", *packages]
     for arguments in (["-q", "update"], options):
         subprocess.run([*command, *arguments], env=quiet, stdin=subprocess.DEVNULL, check=False)
     programs.installed_folders.cache_clear()
