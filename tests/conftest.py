@@ -14,6 +14,7 @@ from tests.database import (
     DEFAULT_IMAGE,
     Choice,
     Database,
+    NoDatabaseError,
     Server,
     choose,
     migrated_template,
@@ -39,7 +40,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_CHOICE] = choose(config.getoption("--postgres-image"))
+    try:
+        config.stash[_CHOICE] = choose(config.getoption("--postgres-image"))
+    except NoDatabaseError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def pytest_report_header(config: pytest.Config) -> str:
