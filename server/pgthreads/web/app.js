@@ -1,0 +1,437 @@
+// The chat page: one open thread, its stream, and what the person does. The server owns the thread;
+// the page sends one user message at a time and shows what it is told.
+
+import { Api, ApiError, isStateKey, newId } from "./api.js";
+import { askToken } from "./dialogs.js";
+import { MessageView } from "./message.js";
+import { Assembler, readChunks } from "./stream.js";
+import { element } from "./text.js";
+import { ThreadList } from "./threads.js";
+
+const EXAMPLES = ["help", "2+3*4", "time", "think about threads", "long 500", "1/0", "fail"];
+const MAX_FILE_BYTES = 700_000;
+
+const $ = Object.fromEntries([...document.querySelectorAll("[id]")].map((node) => [node.id, node]));
+const api = new Api(askToken);
+const list = new ThreadList(api, {
+  onChange: () => showTitle(list.title(thread.key)),
+  onDeleted: (key) => key === thread.key && go(""),
+  onError: (error) => showError(error),
+});
+
+/** The open thread. A new object each time one is opened, so that late answers find the old one. */
+let thread = null;
+let files = [];
+
+function newThread(key) {
+  return {
+    key,
+    views: new Map(),
+    firstSeq: 1,
+    leave: new AbortController(),
+    streaming: false,
+  };
+}
+
+// ---- opening
+
+function go(key) {
+  if (location.hash.slice(1) !== key) history.pushState(null, "", key ? `#${key}` : location.pathname);
+  return open(key);
+}
+
+async function open(key) {
+  thread?.leave.abort();
+  const mine = (thread = newThread(key));
+  $.log.replaceChildren();
+  $.notice.replaceChildren();
+  $.earlier.hidden = true;
+  setStatus("");
+  setStreaming(mine, false);
+  showTitle(list.title(key));
+  list.select(key);
+  closeSidebar();
+  if (key !== "" && !isStateKey(key)) {
+    showNotice("The address names no thread.", "Its part after # is not a state key.");
+    mine.key = "";
+    return;
+  }
+  try {
+    if (key !== "") await load(mine);
+  } catch (error) {
+    if (mine === thread) showError(error, () => open(key));
+  }
+  if (mine === thread) showWelcome();
+}
+
+async function load(mine) {
+  const found = await readStored(mine);
+  if (mine !== thread) return;
+  if (found) showStored(mine, found);
+  await follow(mine);
+}
+
+async function readStored(mine) {
+  try {
+    return await api.readThread(mine.key, undefined, mine.leave.signal);
+  } catch (error) {
+    if (error.code === "thread_not_found") return null;
+    throw error;
+  }
+}
+
+function showStored(mine, found) {
+  for (const message of found.messages) upsert(mine, message);
+  mine.firstSeq = found.messageCount - found.messages.length + 1;
+  $.earlier.hidden = mine.firstSeq <= 1;
+  showWelcome();
+  scrollDown();
+}
+
+/** Reads the running turn, if there is one, from its start. */
+async function follow(mine) {
+  const response = await api.resume(mine.key, mine.leave.signal);
+  if (mine !== thread) return;
+  if (response !== null) {
+    await show(mine, response);
+    return;
+  }
+  if (lastMessage(mine)?.role !== "user") return;
+  // It may have ended between the two requests.
+  const found = await readStored(mine);
+  if (mine !== thread || found === null) return;
+  showStored(mine, found);
+  const last = lastMessage(mine);
+  if (last.role === "user") {
+    showNotice("This message has no answer yet.", "", ["Ask for it", () => ask(mine, last)]);
+  }
+}
+
+async function loadEarlier() {
+  const mine = thread;
+  const anchor = $.log.firstElementChild;
+  try {
+    const found = await api.readThread(mine.key, mine.firstSeq, mine.leave.signal);
+    if (mine !== thread) return;
+    const height = $.scroll.scrollHeight;
+    for (const message of found.messages) {
+      const view = new MessageView(message);
+      mine.views.set(message.id, view);
+      $.log.insertBefore(view.root, anchor);
+    }
+    $.scroll.scrollTop += $.scroll.scrollHeight - height;
+    mine.firstSeq -= found.messages.length;
+    $.earlier.hidden = mine.firstSeq <= 1;
+  } catch (error) {
+    if (mine === thread) showError(error);
+  }
+}
+
+// ---- sending and streaming
+
+function send(text) {
+  const parts = files.map((part) => ({ ...part }));
+  if (text.trim() !== "") parts.push({ type: "text", text });
+  if (parts.length === 0 || thread.streaming) return;
+  if (thread.key === "") {
+    thread.key = newId();
+    history.pushState(null, "", `#${thread.key}`);
+    list.current = thread.key;
+  }
+  $.prompt.value = "";
+  fitPrompt();
+  setFiles([]);
+  $.prompt.focus();
+  ask(thread, { id: newId(), role: "user", parts });
+}
+
+/**
+ * Sends a user message and shows its answer. Sending it again with the same id is safe: the server
+ * finds the running turn or the stored answer.
+ */
+async function ask(mine, message) {
+  $.notice.replaceChildren();
+  upsert(mine, message);
+  showWelcome();
+  scrollDown();
+  setStreaming(mine, true);
+  setStatus("Waiting for the server…");
+  try {
+    const response = await api.send(mine.key, message, mine.leave.signal);
+    if (mine !== thread) return;
+    list.refresh();
+    await show(mine, response);
+  } catch (error) {
+    if (mine !== thread) return;
+    setStreaming(mine, false);
+    setStatus("");
+    showError(error, () => ask(mine, message));
+  }
+  list.refresh();
+}
+
+/** Shows a stream until its end, and follows the turn again if the connection breaks. */
+async function show(mine, response) {
+  setStreaming(mine, true);
+  const assembler = new Assembler();
+  let view = null;
+  const draw = drawer(mine, (changed) => {
+    const { message } = assembler;
+    view ??= upsert(mine, message);
+    if (changed === null) view.update(message);
+    else for (const part of changed) view.update(message, part);
+    setStatus(assembler.status?.label ?? "");
+  });
+  try {
+    for await (const chunk of readChunks(response.body)) {
+      if (mine !== thread) return;
+      draw(assembler.apply(chunk));
+    }
+    draw.now();
+    setStreaming(mine, false);
+    setStatus("");
+    if (assembler.error !== null) showNotice(assembler.error);
+    list.refresh();
+  } catch (error) {
+    if (mine !== thread || error.name === "AbortError") return;
+    draw.now();
+    setStreaming(mine, false);
+    setStatus("");
+    showNotice("The connection broke.", "The server goes on without it.", [
+      "Catch up",
+      () => open(mine.key),
+    ]);
+  }
+}
+
+/**
+ * Collects changes and draws them once a frame; less often when drawing takes long, so that a long
+ * answer does not freeze the page.
+ */
+function drawer(mine, paint) {
+  let changed = new Set();
+  let whole = false;
+  let timer = 0;
+  let cost = 0;
+  const now = () => {
+    clearTimeout(timer);
+    timer = 0;
+    if (mine !== thread) return;
+    const stuck = isAtEnd();
+    const begun = performance.now();
+    paint(whole ? null : changed);
+    changed = new Set();
+    whole = false;
+    if (stuck) scrollDown();
+    cost = performance.now() - begun;
+  };
+  const draw = (part) => {
+    if (part === null) whole = true;
+    else changed.add(part);
+    if (timer === 0) timer = setTimeout(now, Math.max(30, 4 * cost));
+  };
+  draw.now = now;
+  return draw;
+}
+
+async function stop() {
+  const mine = thread;
+  setStatus("Stopping…");
+  try {
+    await api.stop(mine.key);
+  } catch (error) {
+    // It ended a moment before.
+    if (mine === thread && error.code !== "no_turn") showError(error);
+  }
+}
+
+// ---- drawing
+
+function upsert(mine, message) {
+  const known = mine.views.get(message.id);
+  if (known?.message === message) return known;
+  const view = new MessageView(message);
+  mine.views.set(message.id, view);
+  if (known === undefined) $.log.append(view.root);
+  else known.root.replaceWith(view.root);
+  return view;
+}
+
+function lastMessage(mine) {
+  return mine.views.get($.log.lastElementChild?.dataset.id)?.message;
+}
+
+function showTitle(title) {
+  $.title.textContent = title ?? "New thread";
+  document.title = title ? `${title} – pgthreads` : "pgthreads";
+}
+
+function showWelcome() {
+  $.welcome.hidden = $.log.childElementCount > 0 || $.notice.childElementCount > 0;
+  $["copy-key"].hidden = thread.key === "";
+  $["copy-key"].textContent = thread.key;
+}
+
+function setStreaming(mine, streaming) {
+  mine.streaming = streaming;
+  if (mine !== thread) return;
+  $.log.setAttribute("aria-busy", String(streaming));
+  const hadFocus = document.activeElement === $.stop || document.activeElement === $.send;
+  $.stop.hidden = !streaming;
+  $.send.hidden = streaming;
+  if (hadFocus) $.prompt.focus();
+}
+
+function setStatus(text) {
+  $.status.textContent = text;
+}
+
+function showError(error, again) {
+  if (error.name === "AbortError") return;
+  if (!(error instanceof ApiError)) console.error(error);
+  showNotice(error.message, error.hint, again && ["Try again", again], error.code);
+}
+
+function showNotice(text, hint, action, code) {
+  const notice = element("div", "notice");
+  notice.setAttribute("role", "alert");
+  const line = element("p", "", text);
+  if (code) line.append(" ", element("code", "", code));
+  notice.append(line);
+  if (hint) notice.append(element("p", "hint", hint));
+  if (action) {
+    const button = element("button", "button", action[0]);
+    button.type = "button";
+    button.addEventListener("click", () => {
+      $.notice.replaceChildren();
+      action[1]();
+    });
+    notice.append(button);
+  }
+  $.notice.replaceChildren(notice);
+  $.welcome.hidden = true;
+  scrollDown();
+}
+
+function isAtEnd() {
+  return $.scroll.scrollHeight - $.scroll.scrollTop - $.scroll.clientHeight < 60;
+}
+
+function scrollDown() {
+  $.scroll.scrollTop = $.scroll.scrollHeight;
+}
+
+// ---- the message field
+
+function fitPrompt() {
+  $.prompt.style.height = "auto";
+  $.prompt.style.height = `${$.prompt.scrollHeight}px`;
+}
+
+function setFiles(parts) {
+  files = parts;
+  $.files.replaceChildren(
+    ...files.map((part, index) => {
+      const chip = element("li", "chip", part.filename);
+      const remove = element("button", "icon small", "×");
+      remove.type = "button";
+      remove.setAttribute("aria-label", `Remove ${part.filename}`);
+      remove.addEventListener("click", () => setFiles(files.filter((_, other) => other !== index)));
+      chip.append(remove);
+      return chip;
+    }),
+  );
+}
+
+async function attach(chosen) {
+  for (const file of chosen) {
+    if (file.size > MAX_FILE_BYTES) {
+      showNotice(`${file.name} is too large.`, "A message with its files has up to 1 MiB.");
+      continue;
+    }
+    const url = await new Promise((resolve, reject) => {
+      const reader = new FileReader();
+      reader.addEventListener("load", () => resolve(reader.result));
+      reader.addEventListener("error", () => reject(reader.error));
+      reader.readAsDataURL(file);
+    });
+    const mediaType = file.type || "application/octet-stream";
+    setFiles([...files, { type: "file", mediaType, url, filename: file.name }]);
+  }
+}
+
+// ---- the sidebar on narrow screens
+
+function openSidebar() {
+  document.body.classList.add("sidebar-open");
+  $.backdrop.hidden = false;
+  $.menu.setAttribute("aria-expanded", "true");
+  $.new.focus();
+}
+
+function closeSidebar() {
+  if (!document.body.classList.contains("sidebar-open")) return;
+  document.body.classList.remove("sidebar-open");
+  $.backdrop.hidden = true;
+  $.menu.setAttribute("aria-expanded", "false");
+  $.menu.focus();
+}
+
+// ---- events
+
+$.composer.addEventListener("submit", (event) => {
+  event.preventDefault();
+  send($.prompt.value);
+});
+$.prompt.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  send($.prompt.value);
+});
+$.prompt.addEventListener("input", fitPrompt);
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
+  if (document.body.classList.contains("sidebar-open")) closeSidebar();
+  else if (thread.streaming) stop();
+});
+$.stop.addEventListener("click", stop);
+$.earlier.addEventListener("click", loadEarlier);
+$.attach.addEventListener("click", () => $.file.click());
+$.file.addEventListener("change", async () => {
+  await attach([...$.file.files]);
+  $.file.value = "";
+  $.prompt.focus();
+});
+$.new.addEventListener("click", () => {
+  go("");
+  $.prompt.focus();
+});
+$["copy-key"].addEventListener("click", async () => {
+  await navigator.clipboard.writeText(thread.key);
+  setStatus("State key copied");
+});
+$.skip.addEventListener("click", (event) => {
+  // The hash names the thread, so this link must not change it.
+  event.preventDefault();
+  $.prompt.focus();
+});
+$.menu.addEventListener("click", openSidebar);
+$.backdrop.addEventListener("click", closeSidebar);
+$.threads.addEventListener("click", (event) => {
+  // Opening the thread that is open changes no address, but it should close the sidebar.
+  if (event.target.closest("a[aria-current]")) closeSidebar();
+});
+// Follows links in the list, the browser's back and forward, and an edited address.
+window.addEventListener("popstate", () => {
+  if (location.hash.slice(1) !== thread.key) open(location.hash.slice(1));
+});
+
+for (const example of EXAMPLES) {
+  const button = element("button", "chip", example);
+  button.type = "button";
+  button.addEventListener("click", () => send(example));
+  $.examples.append(button);
+}
+
+open(location.hash.slice(1));
+list.refresh();
