@@ -1,6 +1,10 @@
 -- The three roles, and the schema that the first of them owns. Roles belong to the whole cluster,
 -- so they may exist already, or be made by another installation at this very moment.
 
+-- Names below mean PostgreSQL's own, whatever the installer's search_path is; so it stays until the
+-- end of the installation.
+set local search_path = pg_catalog, pg_temp;
+
 do $$
 declare
   v_role text;
@@ -18,10 +22,14 @@ begin
 end;
 $$;
 
--- An installer who is not a superuser has to be a member of the owner to create things as it.
+-- An installer who is not a superuser has to be able to become the owner to create things as it.
+-- Since PostgreSQL 16 whoever made a role is a member of it, but one that may not become it.
 do $$
+declare
+  v_way text :=
+    case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end;
 begin
-  if not pg_catalog.pg_has_role(current_user, 'pgthreads_owner', 'member') then
+  if not pg_catalog.pg_has_role(current_user, 'pgthreads_owner', v_way) then
     execute format('grant pgthreads_owner to %I', current_user);
   end if;
 end;
@@ -29,9 +37,25 @@ $$;
 
 create schema if not exists pgthreads authorization pgthreads_owner;
 
-comment on role pgthreads_owner is
-  'Owns everything in schema pgthreads; row level security is forced on it too.';
-comment on role pgthreads_server is
-  'Runtime role: calls the functions, reads its tenant''s rows, writes nothing directly.';
-comment on role pgthreads_maintenance is
-  'Operators: purge, erase, reap and statistics, across tenants.';
+-- Only where it differs: since PostgreSQL 16 it takes the admin option on a role to comment on it,
+-- and the roles may have been made by somebody else for another database of the cluster.
+do $$
+declare
+  v_role text;
+  v_comment text;
+begin
+  for v_role, v_comment in
+    values
+      ('pgthreads_owner',
+        'Owns everything in schema pgthreads; row level security is forced on it too.'),
+      ('pgthreads_server',
+        'Runtime role: calls the functions, reads its tenant''s rows, writes nothing directly.'),
+      ('pgthreads_maintenance',
+        'Operators: purge, erase, reap and statistics, across tenants.')
+  loop
+    if pg_catalog.shobj_description(v_role::regrole, 'pg_authid') is distinct from v_comment then
+      execute format('comment on role %I is %L', v_role, v_comment);
+    end if;
+  end loop;
+end;
+$$;

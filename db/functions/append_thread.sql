@@ -20,25 +20,27 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
   v_key text := p_state_key;
   v_config pgthreads.config;
   v_thread pgthreads.thread;
+  v_count int;
   v_turn pgthreads.turn;
   v_message jsonb;
   v_place bigint;
   v_fault text;
   v_text text;
   v_id text;
-  v_ids text[] := '{}';
-  v_texts text[] := '{}';
-  v_digests bytea[] := '{}';
+  v_ids text[] := array[]::text[];
+  v_texts text[] := array[]::text[];
+  v_digests bytea[] := array[]::bytea[];
   v_digest bytea;
-  v_known text[];
-  v_new_ids text[] := '{}';
-  v_new_texts text[] := '{}';
+  v_new_ids text[] := array[]::text[];
+  v_new_texts text[] := array[]::text[];
   v_title text;
 begin
   perform pgthreads.require_tenant(p_owner_user_id);
@@ -55,6 +57,13 @@ begin
   end if;
 
   select c.* into strict v_config from pgthreads.config as c;
+  if jsonb_array_length(p_messages) > v_config.max_messages then
+    raise exception 'these are more messages than a thread may hold' using
+      errcode = 'THMAX',
+      detail = format('p_messages has %s messages, the limit of a thread is %s.',
+        jsonb_array_length(p_messages), v_config.max_messages),
+      hint = 'Start a new thread.';
+  end if;
   for v_message, v_place in
     select e.value, e.ordinality - 1
     from jsonb_array_elements(p_messages) with ordinality as e (value, ordinality)
@@ -68,11 +77,8 @@ begin
     end if;
     v_id := v_message ->> 'id';
     v_text := v_message::text;
-    -- The screen must not see the id. Canonical text sorts keys by length, so the id comes first
-    -- unless a message has a key of one character.
-    if substr(
-      v_text, case when starts_with(v_text, '{"id": ') then 9 + char_length(v_id) else 1 end
-    ) ~ v_config.redaction_screen then
+    -- redact_message looks again without the id, which may well look like a secret.
+    if v_text ~ v_config.redaction_screen then
       v_message := pgthreads.redact_message(v_message);
       v_text := v_message::text;
     end if;
@@ -109,10 +115,10 @@ begin
       returning * into v_thread;
       exit when found;
     else
-      v_thread.message_count := 0;
       exit;
     end if;
   end loop;
+  v_count := coalesce(v_thread.message_count, 0);
   if v_thread.deleted_at is not null then
     raise exception 'the thread is deleted' using
       errcode = 'THDEL',
@@ -120,44 +126,36 @@ begin
       hint = 'Start a new thread.';
   end if;
 
-  if v_thread.message_count > 0 and v_ids <> '{}' then
-    for v_id, v_text in
-      select m.message_id, m.message::text
+  if v_count > 0 and v_ids <> '{}' then
+    for v_index in 1..cardinality(v_ids) loop
+      select m.message::text into v_text
       from pgthreads.message as m
       where m.owner_user_id = p_owner_user_id
         and m.state_key = v_key
-        and m.message_id = any (v_ids)
-    loop
-      if v_texts[array_position(v_ids, v_id)] <> v_text
-        and v_texts[array_position(v_ids, v_id)]::jsonb <> v_text::jsonb then
+        and m.message_id = v_ids[v_index];
+      if not found then
+        v_new_ids := array_append(v_new_ids, v_ids[v_index]);
+        v_new_texts := array_append(v_new_texts, v_texts[v_index]);
+      elsif v_text <> v_texts[v_index] and v_text::jsonb <> v_texts[v_index]::jsonb then
         raise exception 'this message id is stored with other content' using
           errcode = 'THDUP',
-          detail = format('Thread %s holds a different message %L.', v_key, v_id),
+          detail = format('Thread %s holds a different message %L.', v_key, v_ids[v_index]),
           hint = 'Messages never change: append a new message with a new id.';
       end if;
-      v_known := array_append(v_known, v_id);
     end loop;
-    if v_known is not null then
-      if cardinality(v_known) = cardinality(v_ids) then
-        return query select v_key, v_thread.message_count, 0;
-        return;
-      end if;
-      for v_index in 1..cardinality(v_ids) loop
-        if v_ids[v_index] <> all (v_known) then
-          v_new_ids := array_append(v_new_ids, v_ids[v_index]);
-          v_new_texts := array_append(v_new_texts, v_texts[v_index]);
-        end if;
-      end loop;
-      v_ids := v_new_ids;
-      v_texts := v_new_texts;
+    if v_new_ids = '{}' then
+      return query select v_key, v_count, 0;
+      return;
     end if;
+    v_ids := v_new_ids;
+    v_texts := v_new_texts;
   end if;
 
-  if p_expected_count <> v_thread.message_count then
+  if p_expected_count <> v_count then
     raise exception 'the thread has changed' using
       errcode = 'THCNT',
       detail = format('Thread %s has %s messages, expected were %s.', v_key,
-        v_thread.message_count, p_expected_count),
+        v_count, p_expected_count),
       hint = 'Load the thread again and decide anew.';
   end if;
 
@@ -193,11 +191,11 @@ begin
       and n.turn_id = v_turn.turn_id;
   end if;
 
-  if v_thread.message_count + cardinality(v_ids) > v_config.max_messages then
+  if v_count + cardinality(v_ids) > v_config.max_messages then
     raise exception 'the thread is full' using
       errcode = 'THMAX',
       detail = format('Thread %s has %s messages, the limit is %s.', v_key,
-        v_thread.message_count, v_config.max_messages),
+        v_count, v_config.max_messages),
       hint = 'Start a new thread.';
   end if;
 
@@ -206,7 +204,7 @@ begin
     v_digest := sha256(v_digest || convert_to(v_text, 'UTF8'));
     v_digests := array_append(v_digests, v_digest);
   end loop;
-  if v_thread.message_count = 0 and v_thread.title is null then
+  if v_count = 0 and v_thread.title is null then
     v_title := pgthreads.message_title(v_texts);
   end if;
   if v_ids <> '{}' or p_metadata is not null then
@@ -222,10 +220,10 @@ begin
     where t.owner_user_id = p_owner_user_id and t.state_key = v_key;
     insert into pgthreads.message
       (owner_user_id, state_key, seq, message_id, message, digest)
-    select p_owner_user_id, v_key, v_thread.message_count + u.place, u.id, u.body::json, u.digest
+    select p_owner_user_id, v_key, v_count + u.place, u.id, u.body::json, u.digest
     from unnest(v_ids, v_texts, v_digests) with ordinality as u (id, body, digest, place);
   end if;
-  return query select v_key, v_thread.message_count + cardinality(v_ids), cardinality(v_ids);
+  return query select v_key, v_count + cardinality(v_ids), cardinality(v_ids);
 end;
 $$;
 

@@ -10,6 +10,7 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select case
+    when strpos(p_text, '\u') = 0 then p_text::jsonb
     when p_text !~* '\\u(0000|d[89a-f])' then p_text::jsonb
     else (
       select string_agg(

@@ -1,6 +1,7 @@
 -- Whether a value is a part of a UIMessage, by the AI SDK's own schema: the types, the fields of
 -- each, no null for an optional field, and of a tool call the fields that its state has.
--- One jsonpath, so that the check runs in C. Lax mode unwraps arrays, so the type of every value is
+-- One jsonpath, so that the check runs in C; no search_path of its own, so that a query takes it
+-- inline. Lax mode unwraps arrays, so the type of every value is
 -- asked for before the value is compared.
 
 create or replace function pgthreads.is_ui_message_part(p_part jsonb)
@@ -8,12 +9,11 @@ returns boolean
 language sql
 immutable
 parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_typeof(p_part) = 'object' and jsonb_path_exists(p_part, '
+  select pg_catalog.jsonb_typeof(p_part) = 'object' and pg_catalog.jsonb_path_exists(p_part, '
     $ ? (@.type.type() == "string"
       && (!exists(@.providerMetadata) || (@.providerMetadata.type() == "object"
-        && !exists(@.providerMetadata.* ? (@.type() != "object"))))
+        && !(@.providerMetadata.*.type() != "object")))
       && (
         (@.type == "text" && @.text.type() == "string"
           && (!exists(@.state) || (@.state.type() == "string"
@@ -38,7 +38,7 @@ as $$
           && (!exists(@.title) || @.title.type() == "string")
           && (!exists(@.providerExecuted) || @.providerExecuted.type() == "boolean")
           && (!exists(@.callProviderMetadata) || (@.callProviderMetadata.type() == "object"
-            && !exists(@.callProviderMetadata.* ? (@.type() != "object"))))
+            && !(@.callProviderMetadata.*.type() != "object")))
           && (
             (@.state == "input-streaming" && !exists(@.output) && !exists(@.errorText)
               && !exists(@.approval))
@@ -47,12 +47,14 @@ as $$
             || (@.state == "output-available" && exists(@.input) && exists(@.output)
               && !exists(@.errorText)
               && (!exists(@.preliminary) || @.preliminary.type() == "boolean")
-              && (!exists(@.approval) || (@.approval.id.type() == "string"
-                && @.approval.approved == true
+              && (!exists(@.approval) || (@.approval.type() == "object"
+                && @.approval.id.type() == "string"
+                && @.approval.approved.type() == "boolean" && @.approval.approved == true
                 && (!exists(@.approval.reason) || @.approval.reason.type() == "string"))))
             || (@.state == "output-error" && @.errorText.type() == "string" && !exists(@.output)
-              && (!exists(@.approval) || (@.approval.id.type() == "string"
-                && @.approval.approved == true
+              && (!exists(@.approval) || (@.approval.type() == "object"
+                && @.approval.id.type() == "string"
+                && @.approval.approved.type() == "boolean" && @.approval.approved == true
                 && (!exists(@.approval.reason) || @.approval.reason.type() == "string"))))
             || (@.state == "approval-requested" && exists(@.input) && !exists(@.output)
               && !exists(@.errorText) && @.approval.type() == "object"
@@ -64,10 +66,11 @@ as $$
               && (!exists(@.approval.reason) || @.approval.reason.type() == "string"))
             || (@.state == "output-denied" && exists(@.input) && !exists(@.output)
               && !exists(@.errorText) && @.approval.type() == "object"
-              && @.approval.id.type() == "string" && @.approval.approved == false
+              && @.approval.id.type() == "string"
+              && @.approval.approved.type() == "boolean" && @.approval.approved == false
               && (!exists(@.approval.reason) || @.approval.reason.type() == "string"))
           ))
-      ))'::jsonpath)
+      ))'::pg_catalog.jsonpath)
     and (p_part ->> 'type' <> 'file' or pgthreads.is_url(p_part ->> 'url'));
 $$;
 

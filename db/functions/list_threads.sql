@@ -21,10 +21,17 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
   v_cursor text[] := regexp_match(p_cursor, '^([0-9]{1,18})\.([a-zA-Z0-9_-]{1,128})$');
+  -- A variable, because an expression that can fail is no index condition under row level security.
+  v_updated_at timestamptz := coalesce(
+    timestamptz 'epoch' + make_interval(secs => v_cursor[1]::bigint / 1000000)
+      + (v_cursor[1]::bigint % 1000000) * interval '1 microsecond',
+    'infinity');
 begin
   perform pgthreads.require_tenant(p_owner_user_id);
   if p_limit is null or p_limit not between 1 and 200 then
@@ -59,14 +66,8 @@ begin
       from pgthreads.thread as t
       where t.owner_user_id = p_owner_user_id
         and t.deleted_at is null
-        and (
-          p_cursor is null
-          or (t.updated_at, t.state_key) < (
-            timestamptz 'epoch' + make_interval(secs => v_cursor[1]::bigint / 1000000)
-              + (v_cursor[1]::bigint % 1000000) * interval '1 microsecond',
-            v_cursor[2]
-          )
-        )
+        and t.updated_at <= v_updated_at
+        and (t.updated_at < v_updated_at or t.state_key < v_cursor[2])
       window newest as (order by t.updated_at desc, t.state_key desc)
       order by t.updated_at desc, t.state_key desc
       limit p_limit + 1

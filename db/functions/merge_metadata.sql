@@ -16,6 +16,12 @@ begin
       detail = format('p_metadata is of type %s.', jsonb_typeof(p_changes)),
       hint = 'Pass a jsonb object, or null to leave it as it is.';
   end if;
+  if not pgthreads.has_plain_numbers(p_changes) then
+    raise exception 'a number in the metadata is too large or too long' using
+      errcode = 'THMSG',
+      detail = 'p_metadata has a number that a double cannot hold, or with over 400 decimal places.',
+      hint = 'Pass such a number as a string.';
+  end if;
   v_metadata := p_metadata || pgthreads.redact_json(p_changes);
   if octet_length(v_metadata::text) > v_limit then
     raise exception 'the metadata is too large' using

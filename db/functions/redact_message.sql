@@ -23,7 +23,7 @@ begin
     || (
       select jsonb_build_object('parts', coalesce(jsonb_agg(
         e.part || pgthreads.redact_json(
-          e.part - v_kept - case when e.part ->> 'url' like 'data:%' then 'url' else '' end)
+          e.part - v_kept - case when e.part ->> 'url' ilike 'data:%' then 'url' else '' end)
         order by e.place), '[]'))
       from jsonb_array_elements(p_message -> 'parts') with ordinality as e (part, place)
     );

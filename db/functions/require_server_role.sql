@@ -27,7 +27,7 @@ begin
       detail = format('Role %I %s.', current_user, v_fault),
       hint = 'Connect as a login role of its own: create role app login in role pgthreads_server.';
   end if;
-  return current_user;
+  return current_user::text;
 end;
 $$;
 

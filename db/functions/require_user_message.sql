@@ -12,7 +12,7 @@ declare
   v_fault text := pgthreads.ui_message_fault(p_message);
   v_part jsonb;
   v_place bigint;
-  v_parts jsonb := '[]';
+  v_parts jsonb[] := array[]::jsonb[];
   v_blank boolean := true;
 begin
   if v_fault is null and p_message ->> 'role' <> 'user' then
@@ -24,14 +24,15 @@ begin
       from jsonb_array_elements(p_message -> 'parts') with ordinality as e (value, ordinality)
     loop
       if v_part ->> 'type' = 'text' then
-        v_parts := v_parts || jsonb_build_object('type', 'text', 'text', v_part -> 'text');
+        v_parts := array_append(
+          v_parts, jsonb_build_object('type', 'text', 'text', v_part -> 'text'));
         v_blank := v_blank and v_part ->> 'text' ~ '^\s*$';
       elsif v_part ->> 'type' = 'file' and v_part ->> 'url' ~* '^(data|https?):' then
-        v_parts := v_parts || (
+        v_parts := array_append(v_parts, (
           select jsonb_object_agg(f.key, f.value)
           from jsonb_each(v_part) as f
           where f.key in ('type', 'mediaType', 'url', 'filename')
-        );
+        ));
         v_blank := false;
       else
         v_fault := format('parts[%s] is of type %s.', v_place, v_part ->> 'type');
@@ -48,7 +49,7 @@ begin
       detail = v_fault,
       hint = 'Send a UIMessage of role user with text parts, and file parts with data or http URLs.';
   end if;
-  return jsonb_build_object('id', p_message -> 'id', 'role', 'user', 'parts', v_parts)
+  return jsonb_build_object('id', p_message -> 'id', 'role', 'user', 'parts', to_jsonb(v_parts))
     || case
       when p_message ? 'metadata' then jsonb_build_object('metadata', p_message -> 'metadata')
       else '{}'

@@ -8,6 +8,8 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 begin
   perform pgthreads.require_thread(p_owner_user_id, p_state_key);

@@ -9,8 +9,8 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_part jsonb;
   v_index bigint;
+  v_type jsonb;
 begin
   if p_message is null or jsonb_typeof(p_message) <> 'object' then
     return 'A UIMessage is an object.';
@@ -29,15 +29,18 @@ begin
   if p_message ->> 'role' <> 'assistant' and jsonb_array_length(p_message -> 'parts') = 0 then
     return format('A message of role %s has at least one part.', p_message ->> 'role');
   end if;
-  for v_part, v_index in
-    select e.value, e.ordinality - 1
-    from jsonb_array_elements(p_message -> 'parts') with ordinality as e (value, ordinality)
-  loop
-    if pgthreads.is_ui_message_part(v_part) is not true then
-      return format('parts[%s], of type %s, is not a valid part.', v_index,
-        coalesce(left((v_part -> 'type')::text, 80), 'nothing'));
-    end if;
-  end loop;
+  select e.place - 1, e.part -> 'type' into v_index, v_type
+  from jsonb_array_elements(p_message -> 'parts') with ordinality as e (part, place)
+  where pgthreads.is_ui_message_part(e.part) is not true
+  order by e.place
+  limit 1;
+  if found then
+    return format('parts[%s], of type %s, is not a valid part.', v_index,
+      coalesce(left(v_type::text, 80), 'nothing'));
+  end if;
+  if not pgthreads.has_plain_numbers(p_message) then
+    return 'A number in it is too large or too long for a double.';
+  end if;
   return null;
 end;
 $$;

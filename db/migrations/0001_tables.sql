@@ -1,6 +1,9 @@
 -- Threads, their messages, turns, redaction rules and limits. DESIGN: every key starts with the
 -- owner, so that each table can be partitioned or distributed by it.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '10min';
+
 create table pgthreads.thread (
   owner_user_id text collate "C" not null
     constraint thread_owner_user_id_check check (char_length(owner_user_id) between 1 and 255),
@@ -112,7 +115,7 @@ comment on column pgthreads.redaction_rule.replacement is
   'What stands in its place; \1 and so on are the pattern''s groups.';
 comment on column pgthreads.redaction_rule.screen is
   'Regular expression over serialised JSON that matches wherever the pattern could: literals '
-  'without word boundaries, white space and quotes not spelled out.';
+  'without word boundaries, and short, for its cost is the number of its states.';
 comment on column pgthreads.redaction_rule.verifier is
   'A check that no regular expression can make; only a match that passes it is replaced. The pattern '
   'of such a rule has no capturing groups.';

@@ -42,11 +42,11 @@ def migrate(conninfo: str, db: Path | None = None) -> list[str]:
     try:
         with psycopg.connect(conninfo) as connection:
             return _install(connection, folder)
-    except psycopg.OperationalError as error:
-        raise MigrateError(
-            f"cannot reach the database: {error}".strip(), "Check the database URL."
-        ) from error
     except psycopg.Error as error:
+        if error.sqlstate is None:
+            raise MigrateError(
+                f"cannot reach the database: {error}".strip(), "Check the database URL."
+            ) from error
         diagnosis = error.diag
         message = diagnosis.message_primary or str(error)
         if diagnosis.message_detail:

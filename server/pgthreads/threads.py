@@ -174,7 +174,7 @@ class Threads:
 
         A lease that ran out is taken back if nobody else has taken the thread over.
         """
-        turn = (status, json.dumps(usage) if usage else None, error_code)
+        turn = (status, _dumps(usage) if usage else None, error_code)
         if message is None:
             await self._value(
                 "select f.status from pgthreads.set_tenant(%s) as t(owner),"
@@ -190,7 +190,7 @@ class Threads:
             " lateral pgthreads.finish_turn("
             "t.owner, a.state_key, %s, %s, pgthreads.clean_json(%s), %s) as f"
         )
-        values = (owner_user_id, state_key, json.dumps(message), turn_id, turn_id, *turn)
+        values = (owner_user_id, state_key, _dumps(message), turn_id, turn_id, *turn)
         try:
             await self._value(statement, values)
         except TurnLostError:
@@ -290,6 +290,10 @@ class Threads:
             cursor = connection.cursor(row_factory=cast("AsyncRowFactory[Row]", row))
             await cursor.execute(statement, values)
             return await cursor.fetchall()
+
+
+def _dumps(value: JsonValue) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _connection_broke(error: psycopg.OperationalError) -> bool:
