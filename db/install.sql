@@ -42,10 +42,10 @@ select pgthreads.apply_migration('0002_redaction_rules', :'migration');
 \ir functions/current_tenant.sql
 \ir functions/extend_turn.sql
 \ir functions/finish_turn.sql
+\ir functions/has_plain_numbers.sql
 \ir functions/is_iban.sql
 \ir functions/is_luhn.sql
 \ir functions/is_ui_message.sql
-\ir functions/is_ui_message_part.sql
 \ir functions/is_url.sql
 \ir functions/list_threads.sql
 \ir functions/load_thread.sql

@@ -106,6 +106,13 @@ begin
           v_appended.state_key, v_seq, v_appended.message_count),
         hint = 'Send it again with a new id.';
     end if;
+    if v_turn.lease_until > clock_timestamp() then
+      raise exception 'a turn is running' using
+        errcode = 'THTRN',
+        detail = format('Turn %s of thread %s runs until %s at least.', v_turn.turn_id,
+          v_appended.state_key, v_turn.lease_until),
+        hint = 'Wait for its end, or ask it to stop with request_stop.';
+    end if;
     if v_turn.turn_id is not null then
       update pgthreads.turn as n
       set status = 'abandoned', finished_at = clock_timestamp()

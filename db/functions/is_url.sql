@@ -6,6 +6,7 @@ returns boolean
 language sql
 immutable
 parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(case
     when p_text ~* '^data:' then true

@@ -24,6 +24,12 @@ begin
       select jsonb_build_object('parts', coalesce(jsonb_agg(
         e.part || pgthreads.redact_json(
           e.part - v_kept - case when e.part ->> 'url' ilike 'data:%' then 'url' else '' end)
+          || case
+            when jsonb_typeof(e.part -> 'approval') = 'object' then jsonb_build_object(
+              'approval',
+              (e.part -> 'approval') || pgthreads.redact_json((e.part -> 'approval') - 'id'))
+            else '{}'
+          end
         order by e.place), '[]'))
       from jsonb_array_elements(p_message -> 'parts') with ordinality as e (part, place)
     );

@@ -1,6 +1,8 @@
 -- Stores a whole UIMessage[]: appends what is new at its end. An array that is shorter than the
 -- thread, or that differs in what is stored, is refused: MESSAGES_GROW_ONLY. What a caller still
 -- holds as it was before redaction counts as equal. Locks: as append_thread.
+-- An array that is stored as it is changes nothing and succeeds whatever count it names: it is the
+-- repetition of a call whose answer got lost.
 
 create or replace function pgthreads.save_thread(
   p_owner_user_id text,
@@ -37,13 +39,6 @@ begin
   for update;
   v_count := coalesce(v_count, 0);
   if v_deleted_at is null and v_count > 0 then
-    if p_expected_count <> v_count then
-      raise exception 'the thread has changed' using
-        errcode = 'THCNT',
-        detail = format('Thread %s has %s messages, expected were %s.', p_state_key, v_count,
-          p_expected_count),
-        hint = 'Load the thread again and decide anew.';
-    end if;
     select m.seq into v_seq
     from pgthreads.message as m
     left join jsonb_array_elements(p_messages) with ordinality as e (value, place)
@@ -63,7 +58,19 @@ begin
       )
     order by m.seq
     limit 1;
-    if found then
+    if v_seq is null and jsonb_array_length(p_messages) = v_count
+      and (p_metadata is null or p_expected_count <> v_count) then
+      return query select p_state_key, v_count, 0;
+      return;
+    end if;
+    if p_expected_count <> v_count then
+      raise exception 'the thread has changed' using
+        errcode = 'THCNT',
+        detail = format('Thread %s has %s messages, expected were %s.', p_state_key, v_count,
+          p_expected_count),
+        hint = 'Load the thread again and decide anew.';
+    end if;
+    if v_seq is not null then
       raise exception 'the array does not continue the thread' using
         errcode = 'THSHR',
         detail = case
