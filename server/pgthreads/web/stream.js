@@ -104,6 +104,8 @@ export class Assembler {
   _start({ type, id }) {
     const kind = type.slice(0, -"-start".length);
     const part = { type: kind, text: "", state: "streaming" };
+    // As the SDK does, though not for text.
+    if (kind === "reasoning") part.id = id;
     this._open.set(kind + id, part);
     return this._push(part);
   }
