@@ -1,0 +1,10 @@
+begin;
+select plan(5);
+\ir ../helpers.psql
+
+select test.declared(
+  'append_thread', array['text', 'text', 'jsonb', 'integer', 'text', 'jsonb']::name[], 'setof record', true, 'volatile', true
+);
+
+select * from finish();
+rollback;

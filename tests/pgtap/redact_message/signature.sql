@@ -1,0 +1,10 @@
+begin;
+select plan(5);
+\ir ../helpers.psql
+
+select test.declared(
+  'redact_message', array['jsonb']::name[], 'jsonb', true, 'stable', true
+);
+
+select * from finish();
+rollback;
