@@ -26,7 +26,7 @@ test-isolation: venv ## run the isolation specs alone
 	@$(BIN)/python -m tests.run test isolation
 
 test-server: venv ## run pytest alone; ARGS="-k stop"
-	@$(BIN)/python -m tests.run test npm pytest -- $(ARGS)
+	@$(BIN)/python -m tests.run test npm "npm examples" languages pytest -- $(ARGS)
 
 check: venv ## lint, types, and checks of the SQL
 	@$(BIN)/python -m tests.run check
@@ -35,7 +35,7 @@ format: venv ## format the Python code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 clean: ## remove .venv and what tools have cached; data of serve stays
-	rm -rf $(VENV) tests/clients/node_modules build dist
+	rm -rf $(VENV) tests/clients/node_modules examples/node_modules build dist
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

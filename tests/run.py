@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import tools
+from tests.examples.languages import LANGUAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 _BIN = Path(sys.prefix) / "bin"
@@ -80,10 +81,14 @@ def tests() -> list[Step]:
     prove = ["pg_prove", "--recurse", "--ext", ".sql", "tests/pgtap"]
     isolation = [sys.executable, "-m", "tests.isolation.run"]
     npm = ["npm", "install", "--no-progress", "--no-fund", "--no-audit"]
+    languages = [language.name for language in LANGUAGES if language.is_separate]
     return [
         Step("pgtap", _with_database(*prove), ("postgres", "pgtap", "pg_prove")),
         Step("isolation", isolation, ("postgres",)),
         Step("npm", npm, ("node",), ROOT / "tests" / "clients"),
+        Step("npm examples", npm, ("node",), ROOT / "examples"),
+        # A step and not a need, so that a missing one fails its own test and no other.
+        Step("languages", [sys.executable, "-m", "tests.tools", *languages]),
         Step("pytest", [sys.executable, "-m", "pytest", "--no-skips"], ("postgres", "node")),
     ]
 

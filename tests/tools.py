@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import programs
+from tests.examples.languages import LANGUAGES
 
 NODE = 22
 """What the newest `ai` package asks for."""
@@ -106,6 +107,11 @@ TOOLS = (
         lambda: _node_major() >= NODE,
         list,
         f"Node {NODE} or later with npm on PATH",
+    ),
+    *(
+        Tool(lang.name, lang.is_there, lang.list_packages, lang.advice)
+        for lang in LANGUAGES
+        if lang.is_separate
     ),
 )
 
