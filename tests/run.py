@@ -22,8 +22,8 @@ from tests.examples.languages import LANGUAGES
 ROOT = Path(__file__).resolve().parent.parent
 _BIN = Path(sys.prefix) / "bin"
 _RESULT = re.compile(
-    r"^(Files=|Result: |Found |Success: |All checks|\d+ files? |# isolation: |plpgsql_check: |"
-    r"TOTAL: |added \d|up to date|changed \d|=+ .* in [\d.]+s)"
+    r"^(Files=|Result: |Found |Success: |All checks|\d+ files? |# isolation: |# majors: |"
+    r"plpgsql_check: |TOTAL: |added \d|up to date|changed \d|=+ .* in [\d.]+s)"
 )
 
 
@@ -78,16 +78,20 @@ def checks() -> list[Step]:
 
 def tests() -> list[Step]:
     """Return the steps of `make test`."""
+    sql_tools = ("postgres", "pgtap", "pg_prove")
     prove = ["pg_prove", "--recurse", "--ext", ".sql", "tests/pgtap"]
     isolation = [sys.executable, "-m", "tests.isolation.run"]
     npm = ["npm", "install", "--no-progress", "--no-fund", "--no-audit"]
     languages = [language.name for language in LANGUAGES if language.is_separate]
     return [
-        Step("pgtap", _with_database(*prove), ("postgres", "pgtap", "pg_prove")),
+        Step("pgtap", _with_database(*prove), sql_tools),
         Step("isolation", isolation, ("postgres",)),
+        # The server's tests take minutes each: make test-majors runs those, too.
+        Step("majors", [sys.executable, "-m", "tests.majors", "pgtap", "isolation"], sql_tools),
         Step("npm", npm, ("node",), ROOT / "tests" / "clients"),
         Step("npm examples", npm, ("node",), ROOT / "examples"),
-        # A step and not a need, so that a missing one fails its own test and no other.
+        # Steps and not needs, so that a missing one fails its own test and no other.
+        Step("pgbouncer", [sys.executable, "-m", "tests.tools", "pgbouncer"]),
         Step("languages", [sys.executable, "-m", "tests.tools", *languages]),
         Step("pytest", [sys.executable, "-m", "pytest", "--no-skips"], ("postgres", "node")),
     ]

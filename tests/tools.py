@@ -103,6 +103,12 @@ TOOLS = (
         "plpgsql_check for the server, https://github.com/okbob/plpgsql_check",
     ),
     Tool(
+        "pgbouncer",
+        lambda: programs.pgbouncer() is not None,
+        lambda: ["pgbouncer"],
+        "PgBouncer, https://www.pgbouncer.org",
+    ),
+    Tool(
         "node",
         lambda: _node_major() >= NODE,
         list,
