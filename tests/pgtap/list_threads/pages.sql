@@ -1,0 +1,95 @@
+-- A keyset over (updated_at, state_key), also where times are equal.
+begin;
+select plan(30);
+\ir ../helpers.psql
+
+create function test.pages(p_limit int) returns text language plpgsql as $$
+declare
+  v_cursor text;
+  v_keys text;
+  v_all text := '';
+begin
+  for v_round in 1..20 loop
+    select string_agg(l.state_key, ' ' order by l.updated_at desc, l.state_key desc), max(l.next_cursor)
+    into v_keys, v_cursor
+    from pgthreads.list_threads('alice', p_limit, v_cursor) as l;
+    v_all := concat_ws(' | ', nullif(v_all, ''), v_keys);
+    exit when v_cursor is null;
+  end loop;
+  return v_all;
+end;
+$$;
+
+set local role tap_server;
+select test.refuses($$ select pgthreads.list_threads('alice') $$, 'THTEN', null, null, 'no tenant');
+select pgthreads.set_tenant('alice') \gset
+select is_empty($$ select pgthreads.list_threads('alice') $$, 'no threads yet');
+select pgthreads.append_thread('alice', 'k' || i, test.messages(1, i)) from generate_series(1, 7) as i
+  \g /dev/null
+select pgthreads.append_thread('alice', 'gone', '[]'), pgthreads.soft_delete_thread('alice', 'gone')
+  \g /dev/null
+select pgthreads.set_tenant('bob') \gset
+select pgthreads.append_thread('bob', 'foreign', '[]') \g /dev/null
+reset role;
+-- k1 and k7 stand alone, the others at one time.
+update pgthreads.thread
+set updated_at = case state_key
+  when 'k1' then '2020-01-01 00:00:00.000001+00' when 'k7' then '2020-01-03 12:00:00+02'
+  else timestamptz '2020-01-02 23:59:59.999999+00' end;
+set local role tap_server;
+select pgthreads.set_tenant('alice') \gset
+
+select results_eq(
+  $$ select state_key, message_count, running from pgthreads.list_threads('alice') $$,
+  $$ values ('k7', 7, false), ('k6', 6, false), ('k5', 5, false), ('k4', 4, false), ('k3', 3, false),
+    ('k2', 2, false), ('k1', 1, false) $$,
+  'the latest first, ties by key; neither deleted nor foreign ones'
+);
+select is(
+  (select count(next_cursor) from pgthreads.list_threads('alice', 7)), 0::bigint,
+  'a last page has no cursor'
+);
+select is(
+  (select array_agg(next_cursor is not null order by state_key desc)
+    from pgthreads.list_threads('alice', 3)),
+  array[false, false, true], 'a page that is not the last has one in its last row'
+);
+
+select is(test.pages(p.size), p.pages, 'pages of ' || p.size)
+from (values
+  (1, 'k7 | k6 | k5 | k4 | k3 | k2 | k1'), (2, 'k7 k6 | k5 k4 | k3 k2 | k1'),
+  (3, 'k7 k6 k5 | k4 k3 k2 | k1'), (6, 'k7 k6 k5 k4 k3 k2 | k1'), (7, 'k7 k6 k5 k4 k3 k2 k1'),
+  (200, 'k7 k6 k5 k4 k3 k2 k1')
+) as p (size, pages);
+
+select results_eq(
+  $$ select state_key from pgthreads.list_threads('alice', 1, (
+    select next_cursor from pgthreads.list_threads('alice', 3) where next_cursor is not null)) $$,
+  array['k4'], 'a cursor goes on exactly after its row'
+);
+select is_empty(
+  $$ select * from pgthreads.list_threads('alice', 10, '0.a') $$, 'before all threads there is none'
+);
+select is(
+  (select count(*) from pgthreads.list_threads('alice', 10, repeat('9', 18) || '.a')), 7::bigint,
+  'a cursor in a far future comes before all'
+);
+select test.refuses(
+  format('select pgthreads.list_threads(%L, 5, %L)', 'alice', c.cursor),
+  '22023', 'p_cursor is %', '%next_cursor%', 'not a cursor: ' || left(c.cursor, 40)
+)
+from (values (''), ('a'), ('1'), ('1.'), ('.a'), ('-1.a'), ('1.a b'), ('1.5.a'), ('1.a' || E'\n'),
+  ('1' || repeat('0', 18) || '.a'), (' 1.a'), ('1.''; drop')) as c (cursor);
+select test.refuses(
+  format('select pgthreads.list_threads(%L, %s)', 'alice', l.size),
+  '22023', format('p_limit is %s.', l.size), '%1 to 200%', 'not a page size: ' || l.size
+)
+from (values ('0'), ('201'), ('null')) as l (size);
+select pgthreads.begin_turn('alice', 'k1', test.message('u'), 't') \g /dev/null
+select results_eq(
+  $$ select state_key, running from pgthreads.list_threads('alice', 1) $$,
+  $$ values ('k1', true) $$, 'an append brings a thread to the front; its turn runs'
+);
+
+select * from finish();
+rollback;

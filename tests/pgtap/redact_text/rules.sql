@@ -1,0 +1,156 @@
+-- Each rule: what it takes out, and what looks like it and stays. Written in pieces, so that no tool
+-- takes this file for a leak.
+begin;
+select no_plan();
+\ir ../helpers.psql
+
+create temp table hit (rule text, before text, secret text, after text, left_over text);
+insert into hit
+values
+  ('provider_api_key', '', 'sk-' || repeat('aB3_', 10), '', ''),
+  ('provider_api_key', '', 'sk-proj-' || repeat('aB-3', 10), '', ''),
+  ('provider_api_key', '', 'sk-ant-api03-' || repeat('x', 30), '', ''),
+  ('provider_api_key', '', 'sk_live_' || repeat('a1', 10), '', ''),
+  ('provider_api_key', '', 'rk_test_' || repeat('a1', 10), '', ''),
+  ('provider_api_key', '', 'AIza' || repeat('a', 35), '', ''),
+  ('provider_api_key', '', 'gsk_' || repeat('a', 40), '', ''),
+  ('provider_api_key', '', 'hf_' || repeat('a', 34), '', ''),
+  ('provider_api_key', '', 'xai-' || repeat('a', 40), '', ''),
+  ('provider_api_key', '', 'pplx-' || repeat('a', 40), '', ''),
+  ('provider_api_key', '', 'r8_' || repeat('a', 37), '', ''),
+  ('provider_api_key', '', 'xoxb-' || '123456789012-abcdef', '', ''),
+  ('cloud_key', '', 'AKIA' || 'IOSFODNN7EXAMPLE', '', ''),
+  ('cloud_key', '', 'ASIA' || 'IOSFODNN7EXAMPLE', '', ''),
+  ('cloud_key', 'aws_secret_access_key = ', 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', '',
+    'aws_secret_access_key = '),
+  ('cloud_key', '"secretAccessKey": "', 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', '"',
+    '"secretAccessKey": "'),
+  ('cloud_key', 'AccountKey=', repeat('aB3+', 21) || '==', ';', 'AccountKey='),
+  ('bearer_token', 'Authorization: Bearer ', repeat('aB3.', 8), '', 'Authorization: Bearer '),
+  ('bearer_token', E'bearer\t', repeat('a', 16), '', E'bearer\t'),
+  ('github_token', '', 'ghp_' || repeat('a1', 18), '', ''),
+  ('github_token', '', 'github_pat_' || repeat('a1', 20), '', ''),
+  ('github_token', '', 'glpat-' || repeat('a1', 10), '', ''),
+  ('jwt', '', 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjMifQ.' || 'c2lnbmF0dXJl', '', ''),
+  ('jwt', '', 'eyJhbGciOiJub25lIn0.eyJzdWIiOiIxMjMifQ.', '', ''),
+  ('private_key', '', E'-----BEGIN RSA PRIVATE KEY-----\nMIIE\n+/=\n-----END RSA PRIVATE KEY-----', '', ''),
+  ('private_key', '', E'-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----', '', ''),
+  ('private_key', '', E'-----BEGIN PGP PRIVATE KEY BLOCK-----\nxx!\n-----END PGP PRIVATE KEY BLOCK-----', '', ''),
+  ('private_key', '', '-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----', '', ''),
+  ('private_key', '', E'-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz', '', ''),
+  ('password', 'postgres://user:', 'hunter2', '@db.example/x', 'postgres://user:@db.example/x'),
+  ('password', 'redis://:', 'p%40ss:word', '@db.example', 'redis://:@db.example'),
+  ('payment_card', '', '4111111111111111', '', ''),
+  ('payment_card', '', '4111 1111 1111 1111', '', ''),
+  ('payment_card', '', '4111-1111-1111-1111', '', ''),
+  ('payment_card', '', '5555555555554444', '', ''),
+  ('payment_card', '', '378282246310005', '', ''),
+  ('payment_card', '', '3782 822463 10005', '', ''),
+  ('payment_card', '', '30569309025904', '', ''),
+  ('payment_card', '', '6011111111111117', '', ''),
+  ('us_ssn', '', '123-45-6789', '', ''),
+  ('iban', '', 'DE89370400440532013000', '', ''),
+  ('iban', '', 'DE89 3704 0044 0532 0130 00', '', ''),
+  ('iban', '', 'GB82 WEST 1234 5698 7654 32', ' AND MORE WORDS', ' AND MORE WORDS'),
+  ('iban', '', 'NO9386011117947', '', '');
+
+reset role;
+grant select on hit to tap_server;
+set local role tap_server;
+select is(
+  pgthreads.redact_text(h.before || h.secret || h.after),
+  h.before || '[REDACTED:' || h.rule || ']' || h.after,
+  format('%s: %s…', h.rule, left(h.secret, 12))
+)
+from hit as h;
+
+-- The same behind what may hide a word's start.
+select is_empty(
+  $$
+    select f.front, h.rule, left(h.secret, 10) as secret,
+      pgthreads.redact_text(f.front || h.before || h.secret || h.after)
+    from hit as h
+    cross join (values
+      ('key: '), (E'line\n'), (E'tab\t'), ('"'), ($q$'$q$), ('('), ('='), (':'), ('é'), ('😀'),
+      ('{\"k\":\"'), ('first\n'), ('first\t'), ('\u003c'), ('x,')
+    ) as f (front)
+    where strpos(pgthreads.redact_text(f.front || h.before || h.secret || h.after), h.secret) > 0
+      or not starts_with(
+        pgthreads.redact_text(f.front || h.before || h.secret || h.after), f.front)
+  $$,
+  'after a newline, a quote, an escape or any other sign each is found, and the sign stays'
+);
+select is_empty(
+  $$
+    select h.rule, left(h.secret, 10) as secret
+    from hit as h
+    cross join lateral (select h.before || h.secret || h.after as t) as s
+    where pgthreads.redact_text(pgthreads.redact_text(s.t)) <> pgthreads.redact_text(s.t)
+      or strpos(pgthreads.redact_text(s.t || ' ' || s.t || E'\n' || s.t), h.secret) > 0
+  $$,
+  'twice is like once, and three in a row are all found'
+);
+
+-- Near misses.
+select is(pgthreads.redact_text(n.text), n.text, 'stays: ' || left(n.text, 60))
+from (values
+  ('sk-' || repeat('a', 15)), ('task-' || repeat('a', 30)), ('desk_live_' || repeat('a', 20)),
+  ('AIza' || repeat('a', 20)), ('thf_' || repeat('a', 40)), ('xoxz-1234567890'),
+  ('AKIA' || 'IOSFODNN7EXAMPL'), ('XAKIA' || 'IOSFODNN7EXAMPLE'), ('AKIA' || 'IOSFODNN7EXAMPLEX'),
+  ('akia' || 'iosfodnn7example'), ('my secret access key is short'), ('AccountKey=short'),
+  ('the bearer of news'), ('Bearer short'), ('forbearer ' || repeat('a', 20)),
+  ('ghp_' || repeat('a', 35)), ('eyJhbGciOiJIUzI1NiJ9'), ('eyJhbGciOiJIUzI1NiJ9.abc'),
+  ('-----BEGIN PUBLIC KEY-----MIIE-----END PUBLIC KEY-----'),
+  ('-----BEGIN CERTIFICATE-----MIIE-----END CERTIFICATE-----'),
+  ('https://host.example:8080/path@2x.png'), ('https://user@host.example'), ('a: b@c'),
+  ('4111111111111112'), ('14111111111111111'), ('41111111111111111'), ('1234567890123456'),
+  ('2024-01-02 03:04:05.123456'), ('000-45-6789'), ('666-45-6789'), ('900-45-6789'),
+  ('123-00-6789'), ('123-45-0000'), ('123-45-67890'), ('1123-45-6789'), ('5-123-45-6789'),
+  ('DE89370400440532013001'), ('DE8937040044'), ('ABCD 1234 EFGH 5678'),
+  ('id 3f2504e0-4f89-41d3-9a0c-0305e82c3301'),
+  -- Off by default.
+  ('mail me@example.com'), ('call +49 170 1234567'), ('ping 192.168.0.1'), ('')
+) as n (text);
+select is(pgthreads.redact_text(null), null, 'null stays null');
+
+reset role;
+update pgthreads.redaction_rule set enabled = true;
+set local role tap_server;
+select is(pgthreads.redact_text(v.text), v.wanted, v.text)
+from (values
+  ('mail me@example.com.', 'mail [REDACTED:email].'),
+  ('call +49 170 1234567!', 'call [REDACTED:phone]!'),
+  ('ping 192.168.0.1, 10.0.0.255', 'ping [REDACTED:ip_address], [REDACTED:ip_address]'),
+  ('version 1.2.3', 'version 1.2.3'), ('300.1.1.1', '300.1.1.1'), ('1.2.3.4.5', '1.2.3.4.5'),
+  ('me@localhost', 'me@localhost'), ('1+2 = 3', '1+2 = 3')
+) as v (text, wanted);
+
+-- The screen is a promise: it fires on every text that a rule changes, as serialised JSON.
+reset role;
+insert into hit values ('email', '', 'a@b.example', '', ''), ('phone', '', '+49 170 1234567', '', ''),
+  ('ip_address', '', '192.168.0.1', '', '');
+select is_empty(
+  $$
+    select h.rule, left(h.secret, 12), f.front
+    from hit as h
+    cross join (values (''), (E'\n'), (E'"\\'), ('{\"k\":\"'), (E'\x01')) as f (front)
+    cross join lateral (values (f.front || h.before || h.secret || h.after)) as t (text)
+    join pgthreads.redaction_rule as r
+      on regexp_replace(t.text, r.pattern, '', 'g') <> t.text
+    where to_jsonb(t.text)::text !~ r.screen
+      or to_jsonb(t.text)::text !~ (select c.redaction_screen from pgthreads.config as c)
+  $$,
+  'each rule''s own screen fires wherever its pattern does'
+);
+select is_empty(
+  $$
+    select r.name
+    from pgthreads.redaction_rule as r
+    where not exists (
+      select from hit as h where h.before || h.secret || h.after ~ r.pattern)
+  $$,
+  'there is a sample for every rule'
+);
+
+select * from finish();
+rollback;
