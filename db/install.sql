@@ -34,12 +34,15 @@ set local check_function_bodies = off;
 select pgthreads.apply_migration('0001_tables', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0002_redaction_rules.sql"`
 select pgthreads.apply_migration('0002_redaction_rules', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0003_retention.sql"`
+select pgthreads.apply_migration('0003_retention', :'migration');
 
 \ir functions/api_version.sql
 \ir functions/append_thread.sql
 \ir functions/begin_turn.sql
 \ir functions/clean_json.sql
 \ir functions/current_tenant.sql
+\ir functions/erase_owner.sql
 \ir functions/extend_turn.sql
 \ir functions/finish_turn.sql
 \ir functions/has_plain_numbers.sql
@@ -52,15 +55,19 @@ select pgthreads.apply_migration('0002_redaction_rules', :'migration');
 \ir functions/merge_metadata.sql
 \ir functions/message_title.sql
 \ir functions/new_state_key.sql
+\ir functions/purge_threads.sql
 \ir functions/read_messages.sql
 \ir functions/read_thread.sql
+\ir functions/reap_turns.sql
 \ir functions/redact_json.sql
 \ir functions/redact_match.sql
 \ir functions/redact_message.sql
 \ir functions/redact_text.sql
 \ir functions/refresh_redaction_screen.sql
 \ir functions/refuse_change.sql
+\ir functions/remove_thread.sql
 \ir functions/request_stop.sql
+\ir functions/require_batch.sql
 \ir functions/require_server_role.sql
 \ir functions/require_state_key.sql
 \ir functions/require_tenant.sql
@@ -70,14 +77,20 @@ select pgthreads.apply_migration('0002_redaction_rules', :'migration');
 \ir functions/save_thread.sql
 \ir functions/set_tenant.sql
 \ir functions/soft_delete_thread.sql
+\ir functions/thread_stats.sql
 \ir functions/ui_message_fault.sql
 \ir functions/update_thread.sql
+\ir functions/verify_thread.sql
+\ir functions/verify_threads.sql
 
 \ir views/ai_threads.sql
+\ir views/open_turns.sql
+\ir views/owner_usage.sql
 
 \ir policies/config.sql
 \ir policies/message.sql
 \ir policies/redaction_rule.sql
+\ir policies/retention.sql
 \ir policies/thread.sql
 \ir policies/turn.sql
 

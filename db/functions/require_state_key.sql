@@ -19,4 +19,5 @@ $$;
 comment on function pgthreads.require_state_key(text) is
   'Raises THKEY unless the argument is a state key.';
 revoke all on function pgthreads.require_state_key(text) from public;
-grant execute on function pgthreads.require_state_key(text) to pgthreads_server;
+grant execute on function pgthreads.require_state_key(text)
+  to pgthreads_server, pgthreads_maintenance;

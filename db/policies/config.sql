@@ -8,4 +8,9 @@ create policy config_owner on pgthreads.config to pgthreads_owner
   using (true)
   with check (true);
 
-revoke all on pgthreads.config from public, pgthreads_server;
+drop policy if exists config_maintenance on pgthreads.config;
+create policy config_maintenance on pgthreads.config for select to pgthreads_maintenance
+  using (true);
+
+revoke all on pgthreads.config from public, pgthreads_server, pgthreads_maintenance;
+grant select on pgthreads.config to pgthreads_maintenance;

@@ -1,6 +1,6 @@
--- Row level security of message: MESSAGES_GROW_ONLY and TENANT_SCOPED. There is no policy for UPDATE
--- or DELETE, so no role but one that bypasses row level security reaches a stored row; the triggers
--- stand behind that. The server role's policy looks at the thread, because a message does not know
+-- Row level security of message: MESSAGES_GROW_ONLY and TENANT_SCOPED. There is no policy for UPDATE,
+-- and one for DELETE for maintenance alone, so no other role but one that bypasses row level security
+-- reaches a stored row; the triggers stand behind that. The server role's policy looks at the thread, because a message does not know
 -- that its thread is deleted; it is for SELECT alone, so no write ever meets the subquery.
 
 alter table pgthreads.message enable row level security;
@@ -25,8 +25,17 @@ create policy message_server on pgthreads.message for select to pgthreads_server
     )
   );
 
-revoke all on pgthreads.message from public, pgthreads_server;
+drop policy if exists message_maintenance_select on pgthreads.message;
+create policy message_maintenance_select on pgthreads.message for select to pgthreads_maintenance
+  using (true);
+
+drop policy if exists message_maintenance_delete on pgthreads.message;
+create policy message_maintenance_delete on pgthreads.message for delete to pgthreads_maintenance
+  using (true);
+
+revoke all on pgthreads.message from public, pgthreads_server, pgthreads_maintenance;
 grant select on pgthreads.message to pgthreads_server;
+grant select, delete on pgthreads.message to pgthreads_maintenance;
 
 create or replace trigger message_grow_only
   before update or delete or truncate on pgthreads.message

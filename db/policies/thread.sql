@@ -16,5 +16,21 @@ create policy thread_server on pgthreads.thread for select to pgthreads_server
     and deleted_at is null
   );
 
-revoke all on pgthreads.thread from public, pgthreads_server;
+-- Maintenance sees and removes threads of all tenants. It locks them, for which PostgreSQL wants a
+-- policy and a privilege of UPDATE, but no new version of a row passes the check.
+drop policy if exists thread_maintenance_select on pgthreads.thread;
+create policy thread_maintenance_select on pgthreads.thread for select to pgthreads_maintenance
+  using (true);
+
+drop policy if exists thread_maintenance_lock on pgthreads.thread;
+create policy thread_maintenance_lock on pgthreads.thread for update to pgthreads_maintenance
+  using (true)
+  with check (false);
+
+drop policy if exists thread_maintenance_delete on pgthreads.thread;
+create policy thread_maintenance_delete on pgthreads.thread for delete to pgthreads_maintenance
+  using (true);
+
+revoke all on pgthreads.thread from public, pgthreads_server, pgthreads_maintenance;
 grant select on pgthreads.thread to pgthreads_server;
+grant select, update (updated_at), delete on pgthreads.thread to pgthreads_maintenance;

@@ -1,4 +1,5 @@
--- Row level security of turn: only the functions see it.
+-- Row level security of turn: only the functions see it, and maintenance, which may give up a turn
+-- and change nothing else.
 
 alter table pgthreads.turn enable row level security;
 alter table pgthreads.turn force row level security;
@@ -8,4 +9,18 @@ create policy turn_owner on pgthreads.turn to pgthreads_owner
   using (owner_user_id = nullif(current_setting('app.current_user_id', true), ''))
   with check (owner_user_id = nullif(current_setting('app.current_user_id', true), ''));
 
-revoke all on pgthreads.turn from public, pgthreads_server;
+drop policy if exists turn_maintenance_select on pgthreads.turn;
+create policy turn_maintenance_select on pgthreads.turn for select to pgthreads_maintenance
+  using (true);
+
+drop policy if exists turn_maintenance_abandon on pgthreads.turn;
+create policy turn_maintenance_abandon on pgthreads.turn for update to pgthreads_maintenance
+  using (status = 'running')
+  with check (status = 'abandoned');
+
+drop policy if exists turn_maintenance_delete on pgthreads.turn;
+create policy turn_maintenance_delete on pgthreads.turn for delete to pgthreads_maintenance
+  using (true);
+
+revoke all on pgthreads.turn from public, pgthreads_server, pgthreads_maintenance;
+grant select, update (status, finished_at), delete on pgthreads.turn to pgthreads_maintenance;

@@ -1,0 +1,50 @@
+-- Closes a batch of running turns whose lease ended p_grace ago or longer, as abandoned, and returns
+-- them: their servers are gone. begin_turn and append_thread do the same for the one thread they are
+-- called for. A grace leaves a server that was only late the chance to take its lease back.
+-- Locks: the thread's row, then the turn's; a pair that somebody else holds is left for a later call.
+
+create or replace function pgthreads.reap_turns(
+  p_batch int default 100,
+  p_grace interval default '0'
+)
+returns table (owner_user_id text, state_key text, turn_id text, lease_until timestamptz)
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set role = 'pgthreads_maintenance'
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+  perform pgthreads.require_batch(p_batch);
+  if p_grace is null or p_grace < '0' then
+    raise exception 'not a grace' using
+      errcode = 'invalid_parameter_value',
+      detail = format('p_grace is %s.', coalesce(p_grace::text, 'null')),
+      hint = 'Say for how long a lease has to be over; 0 is not at all.';
+  end if;
+  return query
+    with dead as materialized (
+      select n.owner_user_id, n.state_key, n.turn_id
+      from pgthreads.thread as t
+      join pgthreads.turn as n
+        on n.owner_user_id = t.owner_user_id and n.state_key = t.state_key
+      where n.status = 'running' and n.lease_until <= clock_timestamp() - p_grace
+      order by n.lease_until
+      limit p_batch
+      for update of t, n skip locked
+    )
+    update pgthreads.turn as n
+    set status = 'abandoned', finished_at = clock_timestamp()
+    from dead as d
+    where n.owner_user_id = d.owner_user_id
+      and n.state_key = d.state_key
+      and n.turn_id = d.turn_id
+    returning n.owner_user_id, n.state_key, n.turn_id, n.lease_until;
+end;
+$$;
+
+comment on function pgthreads.reap_turns(int, interval) is
+  'Closes a batch of running turns whose lease has ended, and returns them.';
+revoke all on function pgthreads.reap_turns(int, interval) from public;
+grant execute on function pgthreads.reap_turns(int, interval) to pgthreads_maintenance;

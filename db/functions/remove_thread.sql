@@ -1,0 +1,31 @@
+-- Removes one thread for good: turns, messages, header. The caller has locked its row. The only place
+-- that deletes messages; bytes are those of the stored messages, after compression.
+
+create or replace function pgthreads.remove_thread(p_owner_user_id text, p_state_key text)
+returns table (messages int, turns int, bytes bigint)
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+begin
+  delete from pgthreads.turn as n
+  where n.owner_user_id = p_owner_user_id and n.state_key = p_state_key;
+  get diagnostics turns = row_count;
+  with removed as (
+    delete from pgthreads.message as m
+    where m.owner_user_id = p_owner_user_id and m.state_key = p_state_key
+    returning pg_column_size(m.message) as size
+  )
+  select count(*)::int, coalesce(sum(r.size), 0) into strict messages, bytes from removed as r;
+  delete from pgthreads.thread as t
+  where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key;
+  return next;
+end;
+$$;
+
+comment on function pgthreads.remove_thread(text, text) is
+  'Deletes a thread''s rows, and counts them; for purge_threads and erase_owner.';
+revoke all on function pgthreads.remove_thread(text, text) from public;
+grant execute on function pgthreads.remove_thread(text, text) to pgthreads_maintenance;
