@@ -36,24 +36,33 @@ select pgthreads.apply_migration('0001_tables', :'migration');
 select pgthreads.apply_migration('0002_redaction_rules', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0003_retention.sql"`
 select pgthreads.apply_migration('0003_retention', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0004_verified_tenancy.sql"`
+select pgthreads.apply_migration('0004_verified_tenancy', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0005_branches.sql"`
+select pgthreads.apply_migration('0005_branches', :'migration');
 
 \ir functions/api_version.sql
 \ir functions/append_thread.sql
 \ir functions/begin_turn.sql
+\ir functions/branch_head.sql
+\ir functions/branch_ranges.sql
 \ir functions/clean_json.sql
 \ir functions/current_tenant.sql
 \ir functions/erase_owner.sql
 \ir functions/extend_turn.sql
 \ir functions/finish_turn.sql
 \ir functions/has_plain_numbers.sql
+\ir functions/hmac_sha256.sql
 \ir functions/is_iban.sql
 \ir functions/is_luhn.sql
 \ir functions/is_ui_message.sql
 \ir functions/is_url.sql
+\ir functions/list_branches.sql
 \ir functions/list_threads.sql
 \ir functions/load_thread.sql
 \ir functions/merge_metadata.sql
 \ir functions/message_title.sql
+\ir functions/mint_tenant_token.sql
 \ir functions/new_state_key.sql
 \ir functions/purge_threads.sql
 \ir functions/read_messages.sql
@@ -64,9 +73,11 @@ select pgthreads.apply_migration('0003_retention', :'migration');
 \ir functions/redact_message.sql
 \ir functions/redact_text.sql
 \ir functions/refresh_redaction_screen.sql
+\ir functions/refresh_tenancy.sql
 \ir functions/refuse_change.sql
 \ir functions/remove_thread.sql
 \ir functions/request_stop.sql
+\ir functions/replaced_message.sql
 \ir functions/require_batch.sql
 \ir functions/require_server_role.sql
 \ir functions/require_state_key.sql
@@ -74,12 +85,16 @@ select pgthreads.apply_migration('0003_retention', :'migration');
 \ir functions/require_thread.sql
 \ir functions/require_user_message.sql
 \ir functions/require_window.sql
+\ir functions/requires_token.sql
 \ir functions/save_thread.sql
 \ir functions/set_tenant.sql
 \ir functions/soft_delete_thread.sql
+\ir functions/tenant_proof.sql
 \ir functions/thread_stats.sql
 \ir functions/ui_message_fault.sql
 \ir functions/update_thread.sql
+\ir functions/verified_tenant.sql
+\ir functions/verify_tenant_token.sql
 \ir functions/verify_thread.sql
 \ir functions/verify_threads.sql
 
@@ -91,6 +106,8 @@ select pgthreads.apply_migration('0003_retention', :'migration');
 \ir policies/message.sql
 \ir policies/redaction_rule.sql
 \ir policies/retention.sql
+\ir policies/tenant_key.sql
+\ir policies/tenant_secret.sql
 \ir policies/thread.sql
 \ir policies/turn.sql
 

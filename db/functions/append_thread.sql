@@ -6,6 +6,9 @@
 -- of a turn that has to be given up. A message id that is stored with the same content is left out,
 -- and a call whose messages are all stored changes nothing and succeeds whatever count and turn it
 -- names: it is the repetition of a call whose answer got lost.
+--
+-- The first message continues the thread's last one, unless p_parent_id names another ('' for none) or
+-- the turn answers another: then it begins a branch.
 
 create or replace function pgthreads.append_thread(
   p_owner_user_id text,
@@ -13,7 +16,8 @@ create or replace function pgthreads.append_thread(
   p_messages jsonb,
   p_expected_count int default null,
   p_turn_id text default null,
-  p_metadata jsonb default null
+  p_metadata jsonb default null,
+  p_parent_id text default null
 )
 returns table (state_key text, message_count int, appended int)
 language plpgsql
@@ -42,6 +46,7 @@ declare
   v_new_ids text[] := array[]::text[];
   v_new_texts text[] := array[]::text[];
   v_title text;
+  v_parent int;
 begin
   perform pgthreads.require_tenant(p_owner_user_id);
   if v_key is null then
@@ -191,6 +196,25 @@ begin
       and n.turn_id = v_turn.turn_id;
   end if;
 
+  if p_turn_id is not null then
+    v_parent := v_turn.user_seq;
+  elsif p_parent_id = '' then
+    v_parent := 0;
+  elsif p_parent_id is not null then
+    select m.seq into v_parent
+    from pgthreads.message as m
+    where m.owner_user_id = p_owner_user_id
+      and m.state_key = v_key
+      and m.message_id = p_parent_id;
+    if not found then
+      raise exception 'no such message' using
+        errcode = 'THNON',
+        detail = format('Thread %s has no message %L.', v_key, left(p_parent_id, 256)),
+        hint = 'Continue a message that is stored.';
+    end if;
+  end if;
+  v_parent := nullif(v_parent, v_count);
+
   if v_count + cardinality(v_ids) > v_config.max_messages then
     raise exception 'the thread is full' using
       errcode = 'THMAX',
@@ -228,16 +252,17 @@ begin
       updated_at = clock_timestamp()
     where t.owner_user_id = p_owner_user_id and t.state_key = v_key;
     insert into pgthreads.message
-      (owner_user_id, state_key, seq, message_id, message, digest)
-    select p_owner_user_id, v_key, v_count + u.place, u.id, u.body::json, u.digest
+      (owner_user_id, state_key, seq, message_id, message, digest, parent_seq)
+    select p_owner_user_id, v_key, v_count + u.place, u.id, u.body::json, u.digest,
+      case when u.place = 1 then v_parent end
     from unnest(v_ids, v_texts, v_digests) with ordinality as u (id, body, digest, place);
   end if;
   return query select v_key, v_count + cardinality(v_ids), cardinality(v_ids);
 end;
 $$;
 
-comment on function pgthreads.append_thread(text, text, jsonb, int, text, jsonb) is
+comment on function pgthreads.append_thread(text, text, jsonb, int, text, jsonb, text) is
   'Appends UIMessages under the thread''s lock, after redaction; creates the thread if it is new.';
-revoke all on function pgthreads.append_thread(text, text, jsonb, int, text, jsonb) from public;
-grant execute on function pgthreads.append_thread(text, text, jsonb, int, text, jsonb)
+revoke all on function pgthreads.append_thread(text, text, jsonb, int, text, jsonb, text) from public;
+grant execute on function pgthreads.append_thread(text, text, jsonb, int, text, jsonb, text)
   to pgthreads_server;

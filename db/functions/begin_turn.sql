@@ -7,6 +7,12 @@
 --   answered  its answer is stored (returned in answer)
 --   started   nothing answered it and nothing came after it: a new turn begins. Also the repetition
 --             of this very call, with the same turn id.
+--
+-- Branches: p_replaces names a stored message that this turn replaces. Of a user message the new one
+-- becomes a sibling, under an id made of the old one and the new content; an answer is given anew to
+-- the message that it answered, and p_message is not looked at. p_regenerate does the latter for the
+-- newest answer, or for the user message that p_replaces names. An id that is not stored replaces
+-- nothing: the message goes to the end.
 
 create or replace function pgthreads.begin_turn(
   p_owner_user_id text,
@@ -14,7 +20,9 @@ create or replace function pgthreads.begin_turn(
   p_message jsonb,
   p_turn_id text,
   p_last int default null,
-  p_metadata jsonb default null
+  p_metadata jsonb default null,
+  p_replaces text default null,
+  p_regenerate boolean default false
 )
 returns table (
   outcome text,
@@ -36,9 +44,15 @@ as $$
 #variable_conflict use_column
 declare
   v_config pgthreads.config;
+  v_key text := p_state_key;
+  v_count int;
   v_message jsonb;
-  v_appended record;
+  v_id text;
   v_seq int;
+  v_appended int := 0;
+  v_sibling_of text;
+  v_parent_id text;
+  v_anew boolean := false;
   v_answer json;
   v_turn pgthreads.turn;
 begin
@@ -50,101 +64,114 @@ begin
       hint = 'Make one with new_state_key().';
   end if;
   perform pgthreads.require_window(p_last, null);
-  v_message := pgthreads.require_user_message(p_message);
-
-  select a.* into strict v_appended
-  from pgthreads.append_thread(
-    p_owner_user_id, p_state_key, jsonb_build_array(v_message), null, null, p_metadata) as a;
-  v_seq := v_appended.message_count;
   select c.* into strict v_config from pgthreads.config as c;
-  if v_appended.appended = 1 and v_seq >= v_config.max_messages then
-    raise exception 'the thread has no room for an answer' using
-      errcode = 'THMAX',
-      detail = format('Thread %s would have %s messages with this one, the limit is %s.',
-        v_appended.state_key, v_seq, v_config.max_messages),
-      hint = 'Start a new thread.';
+
+  if p_replaces is not null or p_regenerate then
+    select r.message_count, r.user_seq, r.user_id, r.sibling_of, r.parent_id
+    into v_count, v_seq, v_id, v_sibling_of, v_parent_id
+    from pgthreads.replaced_message(p_owner_user_id, p_state_key, p_replaces, p_regenerate) as r;
+    v_anew := v_seq is not null;
+  end if;
+  if not v_anew then
+    v_message := pgthreads.require_user_message(p_message);
+    if v_sibling_of is not null then
+      v_message := v_message || jsonb_build_object('id', left(v_sibling_of, 200) || '~'
+        || left(encode(sha256(convert_to((v_message - 'id')::text, 'UTF8')), 'hex'), 16));
+    end if;
+    v_id := v_message ->> 'id';
+    select a.state_key, a.message_count, a.message_count, a.appended
+    into strict v_key, v_count, v_seq, v_appended
+    from pgthreads.append_thread(
+      p_owner_user_id, p_state_key, jsonb_build_array(v_message), null, null, p_metadata,
+      v_parent_id) as a;
   end if;
 
-  if v_appended.appended = 0 then
-    select m.seq into strict v_seq
-    from pgthreads.message as m
-    where m.owner_user_id = p_owner_user_id
-      and m.state_key = v_appended.state_key
-      and m.message_id = v_message ->> 'id';
+  if v_appended = 0 then
+    if not v_anew then
+      select m.seq into strict v_seq
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id and m.state_key = v_key and m.message_id = v_id;
+    end if;
     select n.* into v_turn
     from pgthreads.turn as n
-    where n.owner_user_id = p_owner_user_id
-      and n.state_key = v_appended.state_key
-      and n.status = 'running'
+    where n.owner_user_id = p_owner_user_id and n.state_key = v_key and n.status = 'running'
     for update;
     if v_turn.user_seq = v_seq and v_turn.lease_until > clock_timestamp() then
       return query select
         case when v_turn.turn_id = p_turn_id then 'started' else 'running' end,
-        v_appended.state_key, v_turn.turn_id, v_appended.message_count, v_turn.lease_until,
-        v_config.max_message_bytes,
-        case when v_turn.turn_id = p_turn_id then pgthreads.load_thread(
-          p_owner_user_id, v_appended.state_key, p_last, v_appended.message_count + 1) end,
+        v_key, v_turn.turn_id, v_count, v_turn.lease_until, v_config.max_message_bytes,
+        case
+          when v_turn.turn_id = p_turn_id
+            then pgthreads.load_thread(p_owner_user_id, v_key, p_last, null, v_id)
+        end,
         null::json;
       return;
     end if;
-    select m.message into v_answer
-    from pgthreads.message as m
-    where m.owner_user_id = p_owner_user_id
-      and m.state_key = v_appended.state_key
-      and m.seq = v_seq + 1
-      and m.message ->> 'role' = 'assistant';
-    if found then
-      return query select
-        'answered', v_appended.state_key, null::text, v_appended.message_count, null::timestamptz,
-        null::int, null::json, v_answer;
-      return;
-    end if;
-    if v_seq < v_appended.message_count then
-      raise exception 'this message was not answered, and others came after it' using
-        errcode = 'THDUP',
-        detail = format('Message %L of thread %s is number %s of %s.', v_message ->> 'id',
-          v_appended.state_key, v_seq, v_appended.message_count),
-        hint = 'Send it again with a new id.';
+    if not v_anew then
+      select m.message into v_answer
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = v_key
+        and (m.parent_seq = v_seq or (m.parent_seq is null and m.seq = v_seq + 1))
+        and m.message ->> 'role' = 'assistant'
+      order by m.seq desc
+      limit 1;
+      if found then
+        return query select
+          'answered', v_key, null::text, v_count, null::timestamptz, null::int, null::json,
+          v_answer;
+        return;
+      end if;
+      if v_seq < v_count then
+        raise exception 'this message was not answered, and others came after it' using
+          errcode = 'THDUP',
+          detail = format('Message %L of thread %s is number %s of %s.', v_id, v_key, v_seq,
+            v_count),
+          hint = 'Send it again with a new id.';
+      end if;
     end if;
     if v_turn.lease_until > clock_timestamp() then
       raise exception 'a turn is running' using
         errcode = 'THTRN',
-        detail = format('Turn %s of thread %s runs until %s at least.', v_turn.turn_id,
-          v_appended.state_key, v_turn.lease_until),
+        detail = format('Turn %s of thread %s runs until %s at least.', v_turn.turn_id, v_key,
+          v_turn.lease_until),
         hint = 'Wait for its end, or ask it to stop with request_stop.';
     end if;
     if v_turn.turn_id is not null then
       update pgthreads.turn as n
       set status = 'abandoned', finished_at = clock_timestamp()
       where n.owner_user_id = p_owner_user_id
-        and n.state_key = v_appended.state_key
+        and n.state_key = v_key
         and n.turn_id = v_turn.turn_id;
     end if;
   end if;
 
+  if v_count >= v_config.max_messages then
+    raise exception 'the thread has no room for an answer' using
+      errcode = 'THMAX',
+      detail = format('Thread %s would have %s messages before the answer, the limit is %s.',
+        v_key, v_count, v_config.max_messages),
+      hint = 'Start a new thread.';
+  end if;
   insert into pgthreads.turn as n (owner_user_id, state_key, turn_id, lease_until, user_seq)
-  values (
-    p_owner_user_id, v_appended.state_key, p_turn_id, clock_timestamp() + v_config.lease, v_seq
-  )
+  values (p_owner_user_id, v_key, p_turn_id, clock_timestamp() + v_config.lease, v_seq)
   on conflict on constraint turn_pkey do nothing
   returning n.* into v_turn;
   if not found then
     raise exception 'this turn id was used before' using
       errcode = 'invalid_parameter_value',
-      detail = format('Thread %s has a turn %s that has ended.', v_appended.state_key, p_turn_id),
+      detail = format('Thread %s has a turn %s that has ended.', v_key, p_turn_id),
       hint = 'Make a new one with new_state_key().';
   end if;
   return query select
-    'started', v_appended.state_key, v_turn.turn_id, v_appended.message_count,
-    v_turn.lease_until, v_config.max_message_bytes,
-    pgthreads.load_thread(
-      p_owner_user_id, v_appended.state_key, p_last, v_appended.message_count + 1),
-    null::json;
+    'started', v_key, v_turn.turn_id, v_count, v_turn.lease_until, v_config.max_message_bytes,
+    pgthreads.load_thread(p_owner_user_id, v_key, p_last, null, v_id), null::json;
 end;
 $$;
 
-comment on function pgthreads.begin_turn(text, text, jsonb, text, int, jsonb) is
+comment on function pgthreads.begin_turn(text, text, jsonb, text, int, jsonb, text, boolean) is
   'Appends the user message, takes the lease of a turn and returns the history for the prompt.';
-revoke all on function pgthreads.begin_turn(text, text, jsonb, text, int, jsonb) from public;
-grant execute on function pgthreads.begin_turn(text, text, jsonb, text, int, jsonb)
+revoke all on function pgthreads.begin_turn(text, text, jsonb, text, int, jsonb, text, boolean)
+  from public;
+grant execute on function pgthreads.begin_turn(text, text, jsonb, text, int, jsonb, text, boolean)
   to pgthreads_server;

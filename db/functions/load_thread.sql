@@ -1,11 +1,13 @@
--- A thread's messages as one json value, oldest first; the window is that of read_messages().
+-- A thread's messages as one json value, oldest first; branch and window are those of
+-- read_messages().
 -- json_agg copies the stored bytes, it does not parse them.
 
 create or replace function pgthreads.load_thread(
   p_owner_user_id text,
   p_state_key text,
   p_last int default null,
-  p_before_seq int default null
+  p_before_seq int default null,
+  p_leaf_id text default null
 )
 returns json
 language plpgsql
@@ -16,35 +18,48 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
 declare
-  v_before int;
-  v_first int;
+  v_first int[];
+  v_last int[];
+  -- Variables, because an expression that can fail is no index condition under row level security.
+  v_from int;
+  v_to int;
 begin
   perform pgthreads.require_tenant(p_owner_user_id);
   perform pgthreads.require_state_key(p_state_key);
   perform pgthreads.require_window(p_last, p_before_seq);
-  select least(p_before_seq, t.message_count + 1) into v_before
-  from pgthreads.thread as t
-  where t.owner_user_id = p_owner_user_id
-    and t.state_key = p_state_key
-    and t.deleted_at is null;
-  -- A variable, because an expression that can fail is no index condition under row level security.
-  v_first := coalesce(v_before - p_last, 1);
+  select array_agg(r.first_seq order by r.first_seq), array_agg(r.last_seq order by r.first_seq)
+  into v_first, v_last
+  from pgthreads.branch_ranges(
+    p_owner_user_id, p_state_key,
+    pgthreads.branch_head(p_owner_user_id, p_state_key, p_leaf_id), p_last, p_before_seq) as r;
+  if cardinality(v_first) = 1 then
+    -- In the order of the index, so without a sort.
+    v_from := v_first[1];
+    v_to := v_last[1];
+    return (
+      select json_agg(s.message)
+      from (
+        select m.message
+        from pgthreads.message as m
+        where m.owner_user_id = p_owner_user_id
+          and m.state_key = p_state_key
+          and m.seq between v_from and v_to
+        order by m.seq
+      ) as s
+    );
+  end if;
   return (
-    select coalesce(json_agg(s.message), '[]')
-    from (
-      select m.message
-      from pgthreads.message as m
-      where m.owner_user_id = p_owner_user_id
-        and m.state_key = p_state_key
-        and m.seq >= v_first
-        and m.seq < v_before
-      order by m.seq
-    ) as s
+    select coalesce(json_agg(m.message order by m.seq), '[]')
+    from unnest(v_first, v_last) as r (first_seq, last_seq)
+    join pgthreads.message as m
+      on m.owner_user_id = p_owner_user_id
+      and m.state_key = p_state_key
+      and m.seq between r.first_seq and r.last_seq
   );
 end;
 $$;
 
-comment on function pgthreads.load_thread(text, text, int, int) is
+comment on function pgthreads.load_thread(text, text, int, int, text) is
   'The thread''s UIMessage[] as one json value, [] if there is none; a window of it on request.';
-revoke all on function pgthreads.load_thread(text, text, int, int) from public;
-grant execute on function pgthreads.load_thread(text, text, int, int) to pgthreads_server;
+revoke all on function pgthreads.load_thread(text, text, int, int, text) from public;
+grant execute on function pgthreads.load_thread(text, text, int, int, text) to pgthreads_server;

@@ -1,12 +1,13 @@
 -- A thread's messages as rows, oldest first; none for a thread that does not exist or is deleted.
--- p_last and p_before_seq cut out a window: the last so many before that seq. Since seq has no gaps
--- the window is a range of the primary key.
+-- The newest branch, or the one that ends at p_leaf_id. p_last and p_before_seq cut out a window: the
+-- last so many before that seq. Since seq has no gaps it is a range, or a few, of the primary key.
 
 create or replace function pgthreads.read_messages(
   p_owner_user_id text,
   p_state_key text,
   p_last int default null,
-  p_before_seq int default null
+  p_before_seq int default null,
+  p_leaf_id text default null
 )
 returns table (seq int, message json)
 language plpgsql
@@ -18,31 +19,35 @@ set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
-  v_before int;
-  v_first int;
+  v_first int[];
+  v_last int[];
+  -- Variables, because an expression that can fail is no index condition under row level security.
+  v_from int;
+  v_to int;
 begin
   perform pgthreads.require_tenant(p_owner_user_id);
   perform pgthreads.require_state_key(p_state_key);
   perform pgthreads.require_window(p_last, p_before_seq);
-  select least(p_before_seq, t.message_count + 1) into v_before
-  from pgthreads.thread as t
-  where t.owner_user_id = p_owner_user_id
-    and t.state_key = p_state_key
-    and t.deleted_at is null;
-  -- A variable, because an expression that can fail is no index condition under row level security.
-  v_first := coalesce(v_before - p_last, 1);
-  return query
-    select m.seq, m.message
-    from pgthreads.message as m
-    where m.owner_user_id = p_owner_user_id
-      and m.state_key = p_state_key
-      and m.seq >= v_first
-      and m.seq < v_before
-    order by m.seq;
+  select array_agg(r.first_seq order by r.first_seq), array_agg(r.last_seq order by r.first_seq)
+  into v_first, v_last
+  from pgthreads.branch_ranges(
+    p_owner_user_id, p_state_key,
+    pgthreads.branch_head(p_owner_user_id, p_state_key, p_leaf_id), p_last, p_before_seq) as r;
+  for v_index in 1..coalesce(cardinality(v_first), 0) loop
+    v_from := v_first[v_index];
+    v_to := v_last[v_index];
+    return query
+      select m.seq, m.message
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = p_state_key
+        and m.seq between v_from and v_to
+      order by m.seq;
+  end loop;
 end;
 $$;
 
-comment on function pgthreads.read_messages(text, text, int, int) is
+comment on function pgthreads.read_messages(text, text, int, int, text) is
   'The thread''s messages as rows (seq, message), oldest first; a window of them on request.';
-revoke all on function pgthreads.read_messages(text, text, int, int) from public;
-grant execute on function pgthreads.read_messages(text, text, int, int) to pgthreads_server;
+revoke all on function pgthreads.read_messages(text, text, int, int, text) from public;
+grant execute on function pgthreads.read_messages(text, text, int, int, text) to pgthreads_server;

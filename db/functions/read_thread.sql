@@ -1,13 +1,15 @@
 -- A thread with its header: what a page needs to show it, in one round trip. No row for a thread that
 -- does not exist or is deleted. With p_known_digest, messages is null if that is still the digest of
--- the last message: the caller has them.
+-- the last message: the caller has them. earlier_seq is the p_before_seq of the window before this one,
+-- null if this one starts at the thread's beginning.
 
 create or replace function pgthreads.read_thread(
   p_owner_user_id text,
   p_state_key text,
   p_last int default null,
   p_before_seq int default null,
-  p_known_digest text default null
+  p_known_digest text default null,
+  p_leaf_id text default null
 )
 returns table (
   state_key text,
@@ -17,7 +19,8 @@ returns table (
   created_at timestamptz,
   updated_at timestamptz,
   digest text,
-  messages json
+  messages json,
+  earlier_seq int
 )
 language plpgsql
 stable
@@ -36,8 +39,15 @@ begin
       encode(t.head_digest, 'hex'),
       case
         when encode(t.head_digest, 'hex') is distinct from p_known_digest
-          then pgthreads.load_thread(t.owner_user_id, t.state_key, p_last, p_before_seq)
-      end
+          then pgthreads.load_thread(
+            t.owner_user_id, t.state_key, p_last, p_before_seq, p_leaf_id)
+      end,
+      (
+        select nullif(min(r.first_seq), 1)
+        from pgthreads.branch_ranges(
+          t.owner_user_id, t.state_key,
+          pgthreads.branch_head(t.owner_user_id, t.state_key, p_leaf_id), p_last, p_before_seq) as r
+      )
     from pgthreads.thread as t
     where t.owner_user_id = p_owner_user_id
       and t.state_key = p_state_key
@@ -45,7 +55,7 @@ begin
 end;
 $$;
 
-comment on function pgthreads.read_thread(text, text, int, int, text) is
+comment on function pgthreads.read_thread(text, text, int, int, text, text) is
   'The thread''s header with its UIMessage[] as one json value; no row if there is none.';
-revoke all on function pgthreads.read_thread(text, text, int, int, text) from public;
-grant execute on function pgthreads.read_thread(text, text, int, int, text) to pgthreads_server;
+revoke all on function pgthreads.read_thread(text, text, int, int, text, text) from public;
+grant execute on function pgthreads.read_thread(text, text, int, int, text, text) to pgthreads_server;

@@ -1,5 +1,5 @@
 -- Stores a whole UIMessage[]: appends what is new at its end. An array that is shorter than the
--- thread, or that differs in what is stored, is refused: MESSAGES_GROW_ONLY. What a caller still
+-- thread's newest branch, or that differs in it, is refused: MESSAGES_GROW_ONLY. What a caller still
 -- holds as it was before redaction counts as equal. Locks: as append_thread.
 -- An array that is stored as it is changes nothing and succeeds whatever count it names: it is the
 -- repetition of a call whose answer got lost.
@@ -23,7 +23,8 @@ as $$
 declare
   v_count int;
   v_deleted_at timestamptz;
-  v_seq int;
+  v_length int := 0;
+  v_place bigint;
   v_result record;
 begin
   perform pgthreads.require_tenant(p_owner_user_id);
@@ -39,26 +40,25 @@ begin
   for update;
   v_count := coalesce(v_count, 0);
   if v_deleted_at is null and v_count > 0 then
-    select m.seq into v_seq
-    from pgthreads.message as m
+    select sum(r.last_seq - r.first_seq + 1)::int into v_length
+    from pgthreads.branch_ranges(p_owner_user_id, p_state_key, v_count) as r;
+    select m.place into v_place
+    from pgthreads.read_messages(p_owner_user_id, p_state_key)
+      with ordinality as m (seq, message, place)
     left join jsonb_array_elements(p_messages) with ordinality as e (value, place)
-      on e.place = m.seq
-    where m.owner_user_id = p_owner_user_id
-      and m.state_key = p_state_key
-      and (
-        e.value is null
-        or (
-          m.message::jsonb <> e.value
-          and case
-            when pgthreads.is_ui_message(e.value)
-              then m.message::jsonb <> pgthreads.redact_message(e.value)
-            else true
-          end
-        )
+      on e.place = m.place
+    where e.value is null
+      or (
+        m.message::jsonb <> e.value
+        and case
+          when pgthreads.is_ui_message(e.value)
+            then m.message::jsonb <> pgthreads.redact_message(e.value)
+          else true
+        end
       )
-    order by m.seq
+    order by m.place
     limit 1;
-    if v_seq is null and jsonb_array_length(p_messages) = v_count
+    if v_place is null and jsonb_array_length(p_messages) = v_length
       and (p_metadata is null or p_expected_count <> v_count) then
       return query select p_state_key, v_count, 0;
       return;
@@ -70,14 +70,14 @@ begin
           p_expected_count),
         hint = 'Load the thread again and decide anew.';
     end if;
-    if v_seq is not null then
+    if v_place is not null then
       raise exception 'the array does not continue the thread' using
         errcode = 'THSHR',
         detail = case
-          when v_seq > jsonb_array_length(p_messages)
-            then format('Thread %s has %s messages, the array %s.', p_state_key, v_count,
+          when v_place > jsonb_array_length(p_messages)
+            then format('Thread %s has %s messages, the array %s.', p_state_key, v_length,
               jsonb_array_length(p_messages))
-          else format('Message %s of thread %s differs.', v_seq, p_state_key)
+          else format('Message %s of thread %s differs.', v_place, p_state_key)
         end,
         hint = 'Messages never change: load the thread, push new messages, and save.';
     end if;
@@ -88,14 +88,14 @@ begin
     (
       select coalesce(jsonb_agg(e.value order by e.place), '[]')
       from jsonb_array_elements(p_messages) with ordinality as e (value, place)
-      where e.place > v_count
+      where e.place > v_length
     ),
     p_expected_count, null, p_metadata) as a;
-  if v_result.message_count <> jsonb_array_length(p_messages) then
+  if v_result.appended <> jsonb_array_length(p_messages) - v_length then
     raise exception 'a message id stands twice in the array' using
       errcode = 'THDUP',
       detail = format('The array has %s messages, of which %s are distinct.',
-        jsonb_array_length(p_messages), v_result.message_count),
+        jsonb_array_length(p_messages), v_length + v_result.appended),
       hint = 'Give every message an id of its own.';
   end if;
   return query select v_result.state_key, v_result.message_count, v_result.appended;

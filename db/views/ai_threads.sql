@@ -1,5 +1,5 @@
--- The read contract: a thread a row, its messages as one UIMessage[]. Runs with the rights and under
--- the policies of whoever reads it.
+-- The read contract: a thread a row, its messages as one UIMessage[], of the newest branch. Runs with
+-- the rights and under the policies of whoever reads it, and so calls no function that has others.
 
 create or replace view pgthreads.ai_threads
 with (security_invoker = true)
@@ -9,9 +9,39 @@ select
   t.owner_user_id,
   t.state_key,
   (
+    with recursive branch (first_seq, last_seq, parent_seq) as (
+      select coalesce(b.seq, 1), t.message_count, coalesce(b.parent_seq, 0)
+      from (values (1)) as one (row)
+      left join lateral (
+        select f.seq, f.parent_seq
+        from pgthreads.message as f
+        where f.owner_user_id = t.owner_user_id
+          and f.state_key = t.state_key
+          and f.parent_seq is not null
+        order by f.seq desc
+        limit 1
+      ) as b on true
+      union all
+      select coalesce(b.seq, 1), r.parent_seq, coalesce(b.parent_seq, 0)
+      from branch as r
+      left join lateral (
+        select f.seq, f.parent_seq
+        from pgthreads.message as f
+        where f.owner_user_id = t.owner_user_id
+          and f.state_key = t.state_key
+          and f.parent_seq is not null
+          and f.seq <= r.parent_seq
+        order by f.seq desc
+        limit 1
+      ) as b on true
+      where r.parent_seq > 0
+    )
     select coalesce(jsonb_agg(m.message::jsonb order by m.seq), '[]'::jsonb)
-    from pgthreads.message as m
-    where m.owner_user_id = t.owner_user_id and m.state_key = t.state_key
+    from branch as r
+    join pgthreads.message as m
+      on m.owner_user_id = t.owner_user_id
+      and m.state_key = t.state_key
+      and m.seq between r.first_seq and r.last_seq
   ) as messages,
   t.metadata,
   t.created_at,

@@ -22,11 +22,17 @@ USER_PARTS = frozenset(("text", "file"))
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What a chat request asks for: `state_key` is None if the client named none."""
+    """What a chat request asks for: `state_key` is None if the client named none.
+
+    `replaces` is the id of the message that is edited, or whose answer is wanted anew, and
+    `regenerate` whether it is the latter.
+    """
 
     state_key: str | None
     message: UIMessage
     model: str | None
+    replaces: str | None
+    regenerate: bool
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
@@ -52,7 +58,23 @@ def chat_request(body: dict[str, Any]) -> ChatRequest:
     model = body.get("model")
     if model is not None and (not isinstance(model, str) or len(model) > 200):
         raise BadRequestError("model is not a string of at most 200 characters")
-    return ChatRequest(state_key_of(body), _user_message(body), model)
+    message = _user_message(body)
+    regenerate = body.get("trigger") == "regenerate-message"
+    replaces = body.get("messageId")
+    if not isinstance(replaces, str) or not (regenerate or _is_edit(body, message, replaces)):
+        replaces = None
+    return ChatRequest(state_key_of(body), message, model, replaces, regenerate)
+
+
+def _is_edit(body: dict[str, Any], message: UIMessage, message_id: str) -> bool:
+    """Whether the client's last message takes the place of one that it had.
+
+    A tool result of the client's comes with a messageId too, but there the last one is not the
+    user's.
+    """
+    messages = body.get("messages")
+    last = messages[-1] if body.get("message") is None and isinstance(messages, list) else message
+    return last.get("role") == "user" and message["id"] == message_id
 
 
 def state_key_of(body: dict[str, Any]) -> str | None:

@@ -81,7 +81,13 @@ async def _begin(
     app, owner = request.app, request[OWNER]
     settings, threads, pumps = app[SETTINGS], app[THREADS], app[PUMPS]
     begun = await threads.begin_turn(
-        owner, state_key, chat.message, generate(), last=settings.history_window
+        owner,
+        state_key,
+        chat.message,
+        generate(),
+        last=settings.history_window,
+        replaces=chat.replaces,
+        regenerate=chat.regenerate,
     )
     if begun.answer is not None:
         return begun.answer

@@ -43,6 +43,7 @@ async def get_thread(request: web.Request) -> web.Response:
         last=_whole_number(request, "last"),
         before_seq=_whole_number(request, "before"),
         known_digest=known[0] if len(known) == 1 else None,
+        leaf_id=request.query.get("leaf"),
     )
     if thread is None:
         raise ThreadNotFoundError("there is no such thread")
@@ -51,14 +52,30 @@ async def get_thread(request: web.Request) -> web.Response:
     if thread.messages is None or thread.digest in known:
         response = web.Response(status=304, headers=headers)
     else:
-        body = b'{"stateKey":%b,"messages":%b,"messageCount":%d}' % (
+        body = b'{"stateKey":%b,"messages":%b,"messageCount":%d%b}' % (
             json.dumps(thread.state_key).encode(),
             thread.messages,
             thread.message_count,
+            b"" if thread.earlier_seq is None else b',"before":%d' % thread.earlier_seq,
         )
         response = web.Response(body=body, content_type="application/json", headers=headers)
     response.etag = ETag(thread.digest)
     return response
+
+
+async def list_branches(request: web.Request) -> web.Response:
+    """Return a thread's branches; `leafId` is what GET takes as `leaf`."""
+    key = request.match_info["state_key"]
+    rows = await request.app[THREADS].list_branches(request[OWNER], key)
+    branches = [
+        {
+            "leafId": row.leaf_id,
+            "createdAt": row.created_at.isoformat(),
+            "messageCount": row.message_count,
+        }
+        for row in rows
+    ]
+    return web.json_response({"stateKey": key, "branches": branches})
 
 
 async def patch_thread(request: web.Request) -> web.Response:

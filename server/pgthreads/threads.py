@@ -75,10 +75,24 @@ class ListedThread(ThreadHeader):
 
 @dataclass(frozen=True, slots=True)
 class StoredThread(ThreadHeader):
-    """A thread with its UIMessage[] as UTF-8 JSON; None if the caller knows this `digest`."""
+    """A thread with its UIMessage[] as UTF-8 JSON; None if the caller knows this `digest`.
+
+    `earlier_seq` is the `before_seq` of the window before this one; None at the beginning.
+    """
 
     digest: str
     messages: bytes | None
+    earlier_seq: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A branch by its last message; `message_count` is its length from the root."""
+
+    leaf_id: str
+    leaf_seq: int
+    created_at: datetime
+    message_count: int
 
 
 class RawJson(Loader):
@@ -139,12 +153,18 @@ class Threads:
         turn_id: str,
         *,
         last: int | None = None,
+        replaces: str | None = None,
+        regenerate: bool = False,
     ) -> BegunTurn:
-        """Append the user message and take the lease of a turn."""
+        """Append the user message and take the lease of a turn.
+
+        With `replaces` or `regenerate` on a new branch, see db/functions/begin_turn.sql.
+        """
         rows = await self._rows(
             "select b.* from pgthreads.set_tenant(%s) as t(owner),"
-            " lateral pgthreads.begin_turn(t.owner, %s, %s::jsonb, %s, %s) as b",
-            (owner_user_id, state_key, json.dumps(message), turn_id, last),
+            " lateral pgthreads.begin_turn("
+            "t.owner, %s, %s::jsonb, %s, %s, null, %s, %s) as b",
+            (owner_user_id, state_key, json.dumps(message), turn_id, last, replaces, regenerate),
             class_row(BegunTurn),
         )
         return rows[0]
@@ -226,15 +246,25 @@ class Threads:
         last: int | None = None,
         before_seq: int | None = None,
         known_digest: str | None = None,
+        leaf_id: str | None = None,
     ) -> StoredThread | None:
         """Return a thread with its messages, or None if there is none."""
         rows = await self._rows(
             "select r.* from pgthreads.set_tenant(%s) as t(owner),"
-            " lateral pgthreads.read_thread(t.owner, %s, %s, %s, %s) as r",
-            (owner_user_id, state_key, last, before_seq, known_digest),
+            " lateral pgthreads.read_thread(t.owner, %s, %s, %s, %s, %s) as r",
+            (owner_user_id, state_key, last, before_seq, known_digest, leaf_id),
             class_row(StoredThread),
         )
         return rows[0] if rows else None
+
+    async def list_branches(self, owner_user_id: str, state_key: str) -> Sequence[Branch]:
+        """Return the thread's branches by their last messages, the newest first."""
+        return await self._rows(
+            "select l.* from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.list_branches(t.owner, %s) as l",
+            (owner_user_id, state_key),
+            class_row(Branch),
+        )
 
     async def update_thread(
         self,

@@ -6,7 +6,8 @@
 // loaded), `body` (sent with each request, e.g. {"stateKey": ...}), `steps`. A step is one of
 //   {"prompt": text, "messageId"?: id}   a user message; the id is made up unless given
 //   {"resume": true}                     what `resume: true` does when a page is opened
-//   {"regenerate": true}
+//   {"edit": index, "prompt": text}      another text in place of the message at that index
+//   {"regenerate": true}                 the last answer anew, with "index": that message's
 // and may have "abortAfter": n, leave after n changes of the messages (the user message is one), or
 // "stopAfter": n, ask the server to stop then.
 //
@@ -49,8 +50,13 @@ const { chat, events } = createChat(sdk, {
 
 function run(step) {
   if (step.resume) return chat.resumeStream();
-  if (step.regenerate) return chat.regenerate();
+  if (step.regenerate) {
+    return chat.regenerate({ messageId: chat.messages[step.index]?.id });
+  }
   const parts = [{ type: 'text', text: step.prompt }];
+  if (step.edit !== undefined) {
+    return chat.sendMessage({ parts, messageId: chat.messages[step.edit].id });
+  }
   return chat.sendMessage(step.messageId ? { id: step.messageId, parts } : { parts });
 }
 

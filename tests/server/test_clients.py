@@ -112,3 +112,41 @@ async def test_leaving_and_sending_again(
 async def test_nothing_to_resume(service: Service) -> None:
     seen = await chat(service.url, [{"resume": True}], version="7", chatId="fresh")
     assert (seen["errors"], seen["messages"]) == ([], [])
+
+
+@pytest.mark.parametrize("version", MAJORS)
+async def test_regenerating_and_editing(
+    service: Service, checker: SdkChecker, version: str
+) -> None:
+    key = f"branches-{version}"
+    steps: list[dict[str, Any]] = [
+        {"prompt": "1+1"},
+        {"prompt": "time"},
+        {"regenerate": True},
+        {"regenerate": True, "index": 1},
+        {"prompt": "2+2"},
+        {"edit": 2, "prompt": "3+3"},
+        {"regenerate": True},
+        {"prompt": "what did I say last?"},
+    ]
+    seen = await chat(service.url, steps, version=version, chatId=key)
+    assert seen["errors"] == []
+    stored = await service.messages(key)
+    # The page keeps the id of the message that it edited; the thread has both, under two ids.
+    for mine, theirs in zip(seen["messages"], stored, strict=True):
+        said = {k: v for k, v in mine.items() if k != "messageId"}
+        assert comparable(said | {"id": ""}) == comparable(theirs | {"id": ""})
+        assert theirs["id"].partition("~")[0] == mine["id"]
+    assert checker.validate(stored, version)["valid"]
+    [(count,)] = service.rows(
+        "select message_count from pgthreads.thread where state_key = %s", [key]
+    )
+    assert count == 4 + 1 + 1 + 2 + 2 + 1 + 2
+    async with await service.get(f"/api/v1/ai/threads/{key}/branches") as response:
+        branches = (await response.json())["branches"]
+    assert [b["messageCount"] for b in branches] == [6, 4, 4, 4, 4]
+    async with await service.get(
+        f"/api/v1/ai/threads/{key}?leaf={branches[-1]['leafId']}"
+    ) as response:
+        first = (await response.json())["messages"]
+    assert [text_of(m) for m in first[::2]] == ["1+1", "time"]

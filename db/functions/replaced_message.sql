@@ -1,0 +1,72 @@
+-- What a turn that replaces a stored message means, under the thread's lock. One row if there is
+-- something to replace: either user_seq and user_id, the stored user message that is to be answered
+-- anew, or sibling_of and parent_id, the user message that gets a sibling and what both continue
+-- ('' if nothing). No row if the thread or the message is unknown, or there is no answer yet.
+
+create or replace function pgthreads.replaced_message(
+  p_owner_user_id text,
+  p_state_key text,
+  p_replaces text,
+  p_regenerate boolean
+)
+returns table (
+  message_count int,
+  user_seq int,
+  user_id text,
+  sibling_of text,
+  parent_id text
+)
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+  v_count int;
+  v_role text;
+  v_seq int;
+  v_id text;
+  v_parent int;
+begin
+  select t.message_count into v_count
+  from pgthreads.thread as t
+  where t.owner_user_id = p_owner_user_id
+    and t.state_key = p_state_key
+    and t.deleted_at is null
+  for update;
+  select m.message ->> 'role', m.seq, m.message_id, coalesce(m.parent_seq, m.seq - 1)
+  into v_role, v_seq, v_id, v_parent
+  from pgthreads.message as m
+  where m.owner_user_id = p_owner_user_id
+    and m.state_key = p_state_key
+    and case when p_replaces is null then m.seq = v_count else m.message_id = p_replaces end;
+  if v_role = 'user' and p_regenerate then
+    if p_replaces is not null then
+      return query select v_count, v_seq, v_id, null::text, null::text;
+    end if;
+  elsif v_role = 'user' then
+    return query select v_count, null::int, null::text, v_id, coalesce(
+      (
+        select m.message_id
+        from pgthreads.message as m
+        where m.owner_user_id = p_owner_user_id
+          and m.state_key = p_state_key
+          and m.seq = v_parent
+      ), '');
+  elsif v_role = 'assistant' then
+    return query
+      select v_count, m.seq, m.message_id, null::text, null::text
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = p_state_key
+        and m.seq = v_parent
+        and m.message ->> 'role' = 'user';
+  end if;
+end;
+$$;
+
+comment on function pgthreads.replaced_message(text, text, text, boolean) is
+  'Finds what a turn that replaces a stored message answers anew, or which message gets a sibling.';
+revoke all on function pgthreads.replaced_message(text, text, text, boolean) from public;
