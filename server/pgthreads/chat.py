@@ -9,7 +9,7 @@ from aiohttp import ClientConnectionResetError, web
 from nanoid import generate
 
 from .bodies import ChatRequest, chat_request, read_object, state_key_of
-from .errors import ExecutorError, PgThreadsError, TurnRunningError
+from .errors import ExecutorError, LimitError, PgThreadsError, TurnRunningError
 from .events import ExecutorRequest
 from .keys import EXECUTOR, METRICS, OWNER, PUMPS, SETTINGS, STATE_KEY, THREADS
 from .pump import Outcome, Pump
@@ -101,19 +101,35 @@ async def _begin(
         )
     if begun.history is None or begun.turn_id is None or begun.max_message_bytes is None:
         raise PgThreadsError("begin_turn returned no history")
-    pump = Pump(
-        threads,
-        app[EXECUTOR],
-        ExecutorRequest(
-            messages=json.loads(begun.history),
-            owner_user_id=owner,
-            state_key=state_key,
-            turn_id=begun.turn_id,
-            model=chat.model,
-        ),
-        max_message_bytes=begun.max_message_bytes,
-        heartbeat=settings.heartbeat,
-    )
+    try:
+        pump = Pump(
+            threads,
+            app[EXECUTOR],
+            ExecutorRequest(
+                messages=json.loads(begun.history),
+                owner_user_id=owner,
+                state_key=state_key,
+                turn_id=begun.turn_id,
+                model=chat.model,
+            ),
+            max_message_bytes=begun.max_message_bytes,
+            heartbeat=settings.heartbeat,
+        )
+    except RecursionError as error:
+        # Other writers may store what this process cannot read. The turn has begun, so it must end.
+        await threads.finish_turn(
+            owner,
+            state_key,
+            begun.turn_id,
+            status="failed",
+            usage={},
+            error_code="history_too_deep",
+            message=None,
+        )
+        raise LimitError(
+            "a message of this thread is nested too deep for this server",
+            hint="read it by SQL; start a new thread",
+        ) from error
     return pump, pumps.start(pump)
 
 
