@@ -14,6 +14,7 @@ set search_path = pg_catalog, pg_temp
 set role = 'pgthreads_maintenance'
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_thread record;

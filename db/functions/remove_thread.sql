@@ -8,6 +8,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
+set jit = off
 as $$
 begin
   delete from pgthreads.turn as n

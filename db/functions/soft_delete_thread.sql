@@ -10,6 +10,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
+set jit = off
 as $$
 begin
   perform pgthreads.require_thread(p_owner_user_id, p_state_key);
