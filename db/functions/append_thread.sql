@@ -229,15 +229,13 @@ begin
     v_digest := sha256(v_digest || convert_to(v_text, 'UTF8'));
     v_digests := array_append(v_digests, v_digest);
   end loop;
-  if v_thread.title is null and (
-    v_count = 0
-    or not exists (
-      select
-      from pgthreads.message as m
-      where m.owner_user_id = p_owner_user_id
-        and m.state_key = v_key
-        and m.message ->> 'role' = 'user'
-    )
+  -- Only at a thread's start, so that a thread without a title costs no search at each append.
+  if v_thread.title is null and v_count < 10 and not exists (
+    select
+    from pgthreads.message as m
+    where m.owner_user_id = p_owner_user_id
+      and m.state_key = v_key
+      and m.message ->> 'role' = 'user'
   ) then
     v_title := pgthreads.message_title(v_texts);
   end if;
