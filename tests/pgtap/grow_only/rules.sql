@@ -1,0 +1,29 @@
+-- A rule on the table. Who does not own it can make none; an owner's, which would swallow messages or
+-- take others along, shows or fails.
+begin;
+select plan(7);
+\ir attacks.psql
+
+select test.attack('tap_server', 'ownership', statement)
+from (values
+  ('create rule r as on insert to pgthreads.message do also delete from pgthreads.message'),
+  ('create rule r as on insert to pgthreads.message do instead nothing')
+) as v (statement);
+
+select test.attack(role, 'the trigger', $$
+  create rule r as on insert to pgthreads.message do also delete from pgthreads.message;
+  select pgthreads.append_thread('alice', 'k', test.messages(4, 4))
+$$)
+from (values ('pgthreads_owner'), (current_user)) as v (role);
+select test.attack(role, 'the chain', $$
+  create rule r as on insert to pgthreads.message do instead nothing;
+  select pgthreads.append_thread('alice', 'k', test.messages(4, 4))
+$$, 'The thread''s header counts 4 messages, 3 are stored.')
+from (values ('pgthreads_owner'), (current_user)) as v (role);
+select test.attack(
+  'tap_operator', 'ownership',
+  'create rule r as on insert to pgthreads.message do instead nothing'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,28 @@
+-- UPDATE of a stored message. The owner role has the privilege and superusers have every one, so that
+-- the trigger stops them; behind it stands that there is no policy for UPDATE (disable_trigger.sql).
+begin;
+select plan(8);
+\ir attacks.psql
+
+select test.attack(role, stop, $$ update pgthreads.message set message = '{}' $$)
+from (values
+  ('tap_server', 'a privilege'),
+  ('pgthreads_owner', 'the trigger'),
+  ('tap_operator', 'a privilege'),
+  (current_user, 'the trigger')
+) as v (role, stop);
+
+select test.attack(role, stop, $$ update pgthreads.message set seq = seq + 10 where false $$)
+from (values
+  ('tap_server', 'a privilege'), ('pgthreads_owner', 'the trigger'), (current_user, 'the trigger')
+) as v (role, stop);
+
+-- The header is the functions' to write, so its owner can; it is no message, and it shows.
+select test.attack(
+  'pgthreads_owner', 'the chain',
+  $$ update pgthreads.thread set message_count = 2 where owner_user_id = 'alice' $$,
+  'The thread''s header counts 2 messages, 3 are stored.'
+);
+
+select * from finish();
+rollback;
