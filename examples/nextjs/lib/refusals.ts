@@ -1,0 +1,22 @@
+import pg from 'pg';
+
+const STATUS: Record<string, number> = {
+  THTEN: 403,
+  THKEY: 400,
+  THMSG: 400,
+  THCNT: 409,
+  THSHR: 409,
+  THDUP: 409,
+  THTRN: 409,
+  THLST: 409,
+  THDEL: 410,
+  THNON: 404,
+  THMAX: 413,
+};
+
+/** The answer to a call that the database refused, by its SQLSTATE; other errors go on. */
+export function refusal(error: unknown): Response {
+  const status = error instanceof pg.DatabaseError && STATUS[error.code ?? ''];
+  if (!status) throw error;
+  return Response.json({ error: error.message, code: error.code, hint: error.hint }, { status });
+}

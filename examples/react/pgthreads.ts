@@ -1,0 +1,48 @@
+import { DefaultChatTransport, type UIMessage } from 'ai';
+
+/** A client of `pgthreads serve`; `token` gives the bearer token, where the server wants one. */
+export class Pgthreads {
+  readonly api: string;
+  private readonly token?: () => string;
+
+  constructor(api = 'http://127.0.0.1:8080/api/v1/ai', token?: () => string) {
+    this.api = api;
+    this.token = token;
+  }
+
+  headers = (): Record<string, string> => {
+    return this.token ? { authorization: `Bearer ${this.token()}` } : {};
+  };
+
+  /**
+   * Sends the newest user message and nothing else: the server has the thread. A resumed stream is
+   * read from `${api}/chat/${id}/stream`, which is where the transport looks for it by itself.
+   */
+  transport(): DefaultChatTransport<UIMessage> {
+    return new DefaultChatTransport({
+      api: `${this.api}/chat`,
+      headers: this.headers,
+      prepareSendMessagesRequest: ({ id, messages, trigger, messageId }) => ({
+        body: { stateKey: id, messages: messages.slice(-1), trigger, messageId },
+      }),
+    });
+  }
+
+  /** The messages of a thread, none of one that is new. */
+  async load(stateKey: string): Promise<UIMessage[]> {
+    const response = await fetch(this.thread(stateKey), { headers: this.headers() });
+    if (response.status === 404) return [];
+    if (!response.ok) throw new Error(await response.text());
+    return (await response.json()).messages;
+  }
+
+  /** Asks the running turn to stop; what came so far is kept, and the stream ends by itself. */
+  async stop(stateKey: string): Promise<void> {
+    const url = `${this.thread(stateKey)}/stop`;
+    await fetch(url, { method: 'POST', headers: this.headers() });
+  }
+
+  private thread(stateKey: string): string {
+    return `${this.api}/threads/${stateKey}`;
+  }
+}
