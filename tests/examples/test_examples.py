@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +13,15 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from pgthreads.events import Done, TextDelta
 from tests import run
 from tests.database import Database
 from tests.examples.languages import LANGUAGES, STORIES, Language, stories
+from tests.server.service import running_service, says
 
 _BY_SUFFIX = {language.suffix: language for language in LANGUAGES}
 _EXAMPLES = STORIES.parent
+_TYPESCRIPT = sorted(path.parent.name for path in _EXAMPLES.glob("*/tsconfig.json"))
 _TRANSCRIPT = (STORIES / "transcript.txt").read_text(encoding="utf-8")
 _SECONDS = 100
 
@@ -29,7 +34,12 @@ def _environment(database: Database) -> dict[str, str]:
         if not name.startswith(("PG", "DATABASE_URL"))
     }
     login = conninfo_to_dict(database.server_dsn)
-    ours = {"PGUSER": str(login["user"]), "PGPASSWORD": str(login["password"])}
+    ours = {
+        "PGUSER": str(login["user"]),
+        "PGPASSWORD": str(login["password"]),
+        # Node is there where the system has none, or one that is too old.
+        "PATH": f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}",
+    }
     # Go's lib/pq insists on TLS unless it is told otherwise.
     defaults = {"LC_ALL": "C.UTF-8", "PGSSLMODE": "disable"}
     return {**defaults, **clean, **database.environment(), **ours}
@@ -84,3 +94,38 @@ def test_story(story: Path, fresh_database: Callable[..., Database]) -> None:
         ).fetchall()
     assert rows == [("ada", 3, True)]
     assert _run(command, STORIES, environment) == _TRANSCRIPT, "the second time"
+
+
+@pytest.mark.parametrize("folder", _TYPESCRIPT)
+def test_types(folder: str, database: Database) -> None:
+    _run(["npm", "run", "types"], _EXAMPLES / folder, _environment(database))
+
+
+def test_nextjs_route(database: Database) -> None:
+    _run(["npm", "test"], _EXAMPLES / "nextjs", _environment(database))
+    with psycopg.connect(database.admin_dsn) as connection:
+        turns = connection.execute(
+            "select state_key, status, (usage ->> 'outputTokens')::int,"
+            " assistant_message_id is not null"
+            " from pgthreads.turn where char_length(state_key) < 21 order by started_at"
+        ).fetchall()
+    assert turns == [
+        ("prompt", "completed", 5, True),
+        ("prompt", "completed", 5, True),
+        ("left", "completed", 5, True),
+        ("again", "completed", 5, True),
+        ("stop", "stopped", None, True),
+        ("fail", "failed", None, False),
+        ("fail", "completed", 5, True),
+    ]
+
+
+async def test_react_client(server_dsn: str, admin_dsn: str, database: Database) -> None:
+    executor = says(TextDelta("Hello to you."), Done())
+    async with running_service(server_dsn, admin_dsn, executor) as service:
+        environment = {
+            **_environment(database),
+            "PGTHREADS_API": f"{service.url}/api/v1/ai",
+        }
+        await asyncio.to_thread(_run, ["npm", "test"], _EXAMPLES / "react", environment)
+        assert len(service.turns("react")) == 2
