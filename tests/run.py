@@ -61,7 +61,9 @@ def checks() -> list[Step]:
     migrations = [name for name in _sql_files() if name.startswith("db/migrations/")]
     # PS010 is about a schema of this name that another role made: ledger.sql, which comments on it
     # as the owner, refuses that, and test_install.py shows it.
-    pgspot = [str(_BIN / "pgspot"), "--append", "--ignore", "PS010", *_sql_files()]
+    # requires_token() reads nothing, and with a search_path the planner could not see through it.
+    ignored = ["--ignore", "PS010", "--proc-without-search-path", "pgthreads.requires_token()"]
+    pgspot = [str(_BIN / "pgspot"), "--append", *ignored, *_sql_files()]
     return [
         Step("ruff check", [str(_BIN / "ruff"), "check", "."]),
         Step("ruff format", [str(_BIN / "ruff"), "format", "--check", "."]),

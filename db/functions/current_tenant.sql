@@ -1,14 +1,18 @@
 -- The tenant of this transaction. After a `set local` has ended the setting reads as the empty
--- string, which means no tenant just as null does.
+-- string, which means no tenant just as null does. With config.require_verified_tenant only what
+-- set_tenant has set counts.
 
 create or replace function pgthreads.current_tenant()
 returns text
 language sql
 stable
-parallel safe
+parallel restricted
 set search_path = pg_catalog, pg_temp
 as $$
-  select nullif(current_setting('app.current_user_id', true), '');
+  select case
+    when pgthreads.requires_token() then pgthreads.verified_tenant()
+    else nullif(current_setting('app.current_user_id', true), '')
+  end;
 $$;
 
 comment on function pgthreads.current_tenant() is

@@ -10,6 +10,14 @@ as $$
 declare
   v_tenant text := nullif(current_setting('app.current_user_id', true), '');
 begin
+  if pgthreads.requires_token() and v_tenant is not null
+    and pgthreads.verified_tenant() is distinct from v_tenant
+  then
+    raise exception 'the tenant is not verified' using
+      errcode = 'THTEN',
+      detail = 'The setting app.current_user_id was not made by set_tenant in this transaction.',
+      hint = 'Call pgthreads.set_tenant(token) first, in the same transaction.';
+  end if;
   if v_tenant is null then
     raise exception 'no tenant is set' using
       errcode = 'THTEN',

@@ -1,6 +1,10 @@
 -- Sets the tenant for the rest of this transaction and returns it, so that one statement can set it
 -- and call a function laterally. By `set local` and not set_config(), because Citus sends only the
 -- former on to its workers.
+--
+-- Takes the owner, or a tenant token (see verify_tenant_token), of which it returns the owner; with
+-- config.require_verified_tenant a token alone. Tokens are taken without it, too, so that programs can
+-- go over to them before it is turned on.
 
 create or replace function pgthreads.set_tenant(p_owner_user_id text)
 returns text
@@ -8,19 +12,29 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_owner text := p_owner_user_id;
+  v_proof text;
 begin
-  if p_owner_user_id is null or char_length(p_owner_user_id) not between 1 and 255 then
+  -- 69 characters has the shortest token.
+  if pgthreads.requires_token()
+    or (char_length(v_owner) >= 69 and v_owner ~ '^[A-Za-z0-9_-]+\.[0-9]{1,12}\.[0-9a-f]{64}$')
+  then
+    select t.owner_user_id, t.proof into strict v_owner, v_proof
+    from pgthreads.verify_tenant_token(p_owner_user_id) as t;
+    execute format('set local app.tenant_proof = %L', v_proof);
+  elsif v_owner is null or char_length(v_owner) not between 1 and 255 then
     raise exception 'not an owner id' using
       errcode = 'THTEN',
       detail = 'An owner id has 1 to 255 characters.',
       hint = 'Pass the authenticated user''s id.';
   end if;
-  execute format('set local app.current_user_id = %L', p_owner_user_id);
-  return p_owner_user_id;
+  execute format('set local app.current_user_id = %L', v_owner);
+  return v_owner;
 end;
 $$;
 
 comment on function pgthreads.set_tenant(text) is
-  'Sets the tenant of this transaction and returns it.';
+  'Sets the tenant of this transaction, named or by a tenant token, and returns it.';
 revoke all on function pgthreads.set_tenant(text) from public;
 grant execute on function pgthreads.set_tenant(text) to pgthreads_server;

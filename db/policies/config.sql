@@ -14,3 +14,12 @@ create policy config_maintenance on pgthreads.config for select to pgthreads_mai
 
 revoke all on pgthreads.config from public, pgthreads_server, pgthreads_maintenance;
 grant select on pgthreads.config to pgthreads_maintenance;
+
+create or replace trigger config_tenancy
+  after update of require_verified_tenant on pgthreads.config
+  for each row execute function pgthreads.refresh_tenancy();
+
+-- An installation has written requires_token() anew.
+update pgthreads.config as c
+set require_verified_tenant = true
+where c.require_verified_tenant;

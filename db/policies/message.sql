@@ -18,6 +18,10 @@ drop policy if exists message_server on pgthreads.message;
 create policy message_server on pgthreads.message for select to pgthreads_server
   using (
     owner_user_id = nullif(current_setting('app.current_user_id', true), '')
+    and case
+      when pgthreads.requires_token() then owner_user_id = (select pgthreads.verified_tenant())
+      else true
+    end
     and exists (
       select
       from pgthreads.thread as t

@@ -13,6 +13,10 @@ drop policy if exists thread_server on pgthreads.thread;
 create policy thread_server on pgthreads.thread for select to pgthreads_server
   using (
     owner_user_id = nullif(current_setting('app.current_user_id', true), '')
+    and case
+      when pgthreads.requires_token() then owner_user_id = (select pgthreads.verified_tenant())
+      else true
+    end
     and deleted_at is null
   );
 

@@ -4,7 +4,8 @@ select plan(6);
 
 -- The tables without a tenant.
 create temp view exempt as
-select unnest(array['migration', 'config', 'redaction_rule']) as relname;
+select unnest(array['migration', 'config', 'redaction_rule', 'tenant_key', 'tenant_secret'])
+  as relname;
 
 create temp view keys as
 select

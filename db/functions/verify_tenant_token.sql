@@ -1,0 +1,79 @@
+-- Checks a tenant token, `owner.expiry.mac`: the owner in base64url of UTF-8, the expiry in seconds
+-- since 1970, and the HMAC-SHA256, in hex, of what stands before it. Returns the owner, and the proof
+-- that set_tenant leaves. Macs are compared by their digests, so the time that it takes tells nothing.
+-- The token itself is in no message, because messages end up in logs.
+
+create or replace function pgthreads.verify_tenant_token(p_token text)
+returns table (owner_user_id text, proof text)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_parts text[] := regexp_match(p_token, '^([A-Za-z0-9_-]+)\.([0-9]{1,12})\.([0-9a-f]{64})$');
+  v_signed bytea := convert_to(v_parts[1] || '.' || v_parts[2], 'UTF8');
+  v_active boolean;
+  v_owner text;
+begin
+  if coalesce(p_token, '') = '' then
+    raise exception 'a tenant token is needed' using
+      errcode = 'THTEN',
+      detail = 'set_tenant got nothing.',
+      hint = 'Pass a token: base64url(owner).expiry.hmac-sha256.';
+  end if;
+  if v_parts is null or char_length(p_token) > 1500 then
+    raise exception 'not a tenant token' using
+      errcode = 'THTEN',
+      detail = format('Got %s characters that do not have the form of one.', char_length(p_token)),
+      hint = 'Pass a token, and not the owner: base64url(owner).expiry.hmac-sha256.';
+  end if;
+  select clock_timestamp() between k.active_from and k.active_until into v_active
+  from pgthreads.tenant_key as k
+  where sha256(pgthreads.hmac_sha256(k.key, v_signed)) = sha256(decode(v_parts[3], 'hex'))
+  order by 1 desc
+  limit 1;
+  if not found then
+    raise exception 'the tenant token is not signed by a known key' using
+      errcode = 'THTEN',
+      detail = case
+        when exists (select from pgthreads.tenant_key) then 'Its mac fits no key of this database.'
+        else 'This database has no keys: pgthreads.tenant_key is empty.'
+      end,
+      hint = 'Sign with a key of pgthreads.tenant_key, over the first two fields and their dot.';
+  end if;
+  if not v_active then
+    raise exception 'the key of the tenant token is not active' using
+      errcode = 'THTEN',
+      detail = 'Its key is known, but by active_from and active_until not in use now.',
+      hint = 'Sign with the key that is in use.';
+  end if;
+  if v_parts[2]::bigint <= extract(epoch from clock_timestamp()) then
+    raise exception 'the tenant token has expired' using
+      errcode = 'THTEN',
+      detail = format('It was good until %s.', to_timestamp(v_parts[2]::bigint)),
+      hint = 'Sign a new one for each call; compare the clocks if it was new.';
+  end if;
+  begin
+    v_owner := convert_from(
+      decode(rpad(translate(v_parts[1], '-_', '+/'), (char_length(v_parts[1]) + 3) / 4 * 4, '='),
+        'base64'),
+      'UTF8');
+  exception
+    when data_exception then
+      v_owner := null;
+  end;
+  if v_owner is null or char_length(v_owner) not between 1 and 255 then
+    raise exception 'not an owner in the tenant token' using
+      errcode = 'THTEN',
+      detail = 'Its first field is not the base64url of 1 to 255 characters in UTF-8.',
+      hint = 'Encode the owner as UTF-8, then as base64url without padding.';
+  end if;
+  return query select v_owner, pgthreads.tenant_proof(v_owner);
+end;
+$$;
+
+comment on function pgthreads.verify_tenant_token(text) is
+  'The owner in a tenant token, with the proof for this transaction; raises THTEN unless it is good.';
+revoke all on function pgthreads.verify_tenant_token(text) from public;
+grant execute on function pgthreads.verify_tenant_token(text) to pgthreads_server;
