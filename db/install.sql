@@ -40,6 +40,7 @@ select pgthreads.apply_migration('0003_retention', :'migration');
 select pgthreads.apply_migration('0004_verified_tenancy', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0005_branches.sql"`
 select pgthreads.apply_migration('0005_branches', :'migration');
+select pgthreads.refuse_older_release();
 
 \ir functions/api_version.sql
 \ir functions/append_thread.sql

@@ -2,6 +2,54 @@
 -- hand it the same bytes, so that the same checksum is kept whichever of them ran.
 -- Runs as pgthreads_owner.
 
+-- An upgrade changes every table or its policies, and servers go on calling meanwhile, in whatever
+-- order their calls lock tables. So all tables are locked here, at once or not at all: whoever waits
+-- while holding some gives up before the caller's deadlock_timeout (1 s by default) would end a call,
+-- and between two tries the callers that queued up behind it get through. The last tries wait
+-- longer than deadlock_timeout, which is what makes an autovacuum step aside.
+do $$
+declare
+  v_tables regclass[] := array(
+    select c.oid::regclass
+    from pg_catalog.pg_class as c
+    where c.relnamespace = 'pgthreads'::regnamespace
+      and c.relkind in ('r', 'p', 'v')
+      and not c.relispartition
+    -- Mostly as the functions do: limits and rules first, then threads, then what belongs to them.
+    order by
+      c.relkind = 'v',
+      array_position(array['config', 'redaction_rule', 'thread'], c.relname::text),
+      c.relname
+  );
+  v_lock_timeout text := current_setting('lock_timeout');
+  v_tries constant int := 20;
+begin
+  for v_try in 1..v_tries loop
+    exit when v_tables = '{}';
+    begin
+      perform set_config('lock_timeout',
+        case when v_try > v_tries - 2 then '3s' else format('%sms', least(v_try * 50, 500)) end,
+        true);
+      execute format('lock table %s in access exclusive mode', array_to_string(v_tables, ', '));
+      exit;
+    exception
+      when lock_not_available or deadlock_detected then
+        if v_try = v_tries then
+          raise exception 'the tables of pgthreads are in use' using
+            errcode = 'lock_not_available',
+            detail = format('Sessions that use them: %s.', (
+              select string_agg(distinct l.pid::text, ', ')
+              from pg_catalog.pg_locks as l
+              where l.relation = any (v_tables) and l.granted and l.pid <> pg_backend_pid())),
+            hint = 'Nothing was changed. Run it again when pg_dump and long transactions are done.';
+        end if;
+    end;
+    perform pg_sleep(0.1 + random() * 0.2);
+  end loop;
+  perform set_config('lock_timeout', v_lock_timeout, true);
+end;
+$$;
+
 comment on schema pgthreads is 'Server-authoritative chat threads.';
 grant usage on schema pgthreads to pgthreads_server, pgthreads_maintenance;
 
@@ -37,6 +85,8 @@ declare
   v_checksum text := encode(sha256(convert_to(rtrim(p_sql, E'\r\n'), 'UTF8')), 'hex');
   v_applied text;
 begin
+  perform set_config('pgthreads.known_migrations',
+    concat_ws(' ', current_setting('pgthreads.known_migrations', true), p_name), true);
   select m.checksum into v_applied from pgthreads.migration as m where m.name = p_name;
   if v_applied = v_checksum then
     return false;
@@ -56,3 +106,31 @@ $$;
 comment on function pgthreads.apply_migration(text, text) is
   'Runs a migration that has not run yet; refuses one that was edited after it had run.';
 revoke all on function pgthreads.apply_migration(text, text) from public;
+
+-- The functions of an older release would come back beside newer ones of other signatures, and calls
+-- of either would be ambiguous.
+create or replace function pgthreads.refuse_older_release()
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_unknown text := (
+    select string_agg(m.name, ', ' order by m.name)
+    from pgthreads.migration as m
+    where m.name <> all (string_to_array(current_setting('pgthreads.known_migrations', true), ' '))
+  );
+begin
+  if v_unknown is not null then
+    raise exception 'this database has the schema of a newer release' using
+      errcode = 'object_not_in_prerequisite_state',
+      detail = format('Not of this release: %s.', v_unknown),
+      hint = 'Install with the newest release; servers of the one before it go on working.';
+  end if;
+end;
+$$;
+
+comment on function pgthreads.refuse_older_release() is
+  'Refuses an installation that does not bring every migration that has run.';
+revoke all on function pgthreads.refuse_older_release() from public;

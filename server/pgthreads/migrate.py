@@ -35,8 +35,9 @@ def migrate(conninfo: str, db: Path | None = None) -> list[str]:
     """Install or upgrade the schema in one transaction; return the names of new migrations.
 
     `conninfo` names a superuser, or a role with CREATEROLE that may create schemas in the database.
-    Raises `MigrateError` with the server's message where the server refuses, for instance a
-    migration that was edited after it had been applied.
+    Raises `MigrateError` with the server's message where the server refuses: a migration that was
+    edited after it had been applied, a schema of a newer release, tables that others hold for more
+    than some seconds.
     """
     folder = db or database_files()
     try:
@@ -72,6 +73,7 @@ def _install(connection: psycopg.Connection, folder: Path) -> list[str]:
         ).fetchone()
         if row and row[0]:
             applied.append(file.stem)
+    connection.execute("select pgthreads.refuse_older_release()")
     for kind in ("functions", "views", "policies"):
         for file in sorted((folder / kind).glob("*.sql")):
             run(file)

@@ -1,0 +1,75 @@
+"""Writes the schema of a release down, for the test that upgrades it.
+
+`python -m tests.operations.release VERSION GIT_REF` makes `releases/VERSION.sql` of `db/` as it is
+in GIT_REF: what install.sql runs, without the roles, as SQL that any client can send at once. The
+same ref makes the same file. A file that is there is never written again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+RELEASES = Path(__file__).parent / "releases"
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def releases() -> list[Path]:
+    """Return the schemas of all releases, the oldest first."""
+    return sorted(RELEASES.glob("*.sql"), key=lambda file: [int(n) for n in file.stem.split(".")])
+
+
+def _git(*arguments: str) -> str:
+    answer = subprocess.run(["git", *arguments], cwd=_ROOT, capture_output=True, check=True)
+    return answer.stdout.decode()
+
+
+def schema_at(ref: str) -> str:
+    """Return the SQL that installs `db/` of `ref` where the roles exist, in one transaction."""
+    names = _git("ls-tree", "-r", "--name-only", ref, "--", "db").splitlines()
+
+    def read(name: str) -> str:
+        return _git("show", f"{ref}:{name}").rstrip("\r\n")
+
+    # What install.sql does, the part of roles.sql that makes the schema included.
+    parts = [
+        "begin;",
+        "set local client_min_messages = warning;",
+        "set local search_path = pg_catalog, pg_temp;",
+        "create schema pgthreads authorization pgthreads_owner;",
+        "set local role pgthreads_owner;",
+        "set local check_function_bodies = off;",
+        read("db/ledger.sql"),
+    ]
+    for name in names:
+        if re.fullmatch(r"db/migrations/.*\.sql", name):
+            # Its checksum is of its text without the newline at its end.
+            text, key = read(name), Path(name).stem
+            parts.append(
+                f"select pgthreads.apply_migration('{key}', $migration${text}$migration$);"
+            )
+    for kind in ("functions", "views", "policies"):
+        parts += [read(name) for name in names if re.fullmatch(rf"db/{kind}/.*\.sql", name)]
+    return "\n\n".join([*parts, "commit;"]) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.operations.release", description=__doc__)
+    parser.add_argument("version")
+    parser.add_argument("ref")
+    arguments = parser.parse_args()
+    target = RELEASES / f"{arguments.version}.sql"
+    if not re.fullmatch(r"\d+\.\d+\.\d+", arguments.version):
+        parser.error("a version is three numbers: 0.1.0")
+    if target.exists():
+        parser.error(f"{target} exists, and a release never changes")
+    target.write_text(schema_at(arguments.ref), encoding="utf-8")
+    print(target)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
