@@ -41,7 +41,7 @@ begin
   ) then
     raise exception 'the owner is on hold' using
       errcode = 'object_not_in_prerequisite_state',
-      detail = 'The owner''s row in pgthreads.retention has no purge_after: nothing may be removed.',
+      detail = 'The owner''s row in pgthreads.retention has no purge_after: nothing is removed.',
       hint = 'Delete that row, if the hold has ended.';
   end if;
   for v_thread in

@@ -2,9 +2,9 @@
 -- other half of SOFT_DELETE_DEFAULT. Long enough is what the owner's row in retention says, else
 -- config; p_deleted_before can only make it longer. `more` tells that the batch was full.
 --
--- Locks: the row of each thread of the batch, until the transaction ends, and none that somebody else
--- holds: such a thread is left for a later call. So a batch ends behind 10,000 messages, too; a thread
--- goes whole or not at all.
+-- Locks: the row of each thread of the batch, until the transaction ends, and none that somebody
+-- else holds: such a thread is left for a later call. So a batch ends behind 10,000 messages, too;
+-- a thread goes whole or not at all.
 
 create or replace function pgthreads.purge_threads(
   p_deleted_before interval default null,

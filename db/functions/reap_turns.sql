@@ -1,7 +1,8 @@
--- Closes a batch of running turns whose lease ended p_grace ago or longer, as abandoned, and returns
--- them: their servers are gone. begin_turn and append_thread do the same for the one thread they are
--- called for. A grace leaves a server that was only late the chance to take its lease back.
--- Locks: the thread's row, then the turn's; a pair that somebody else holds is left for a later call.
+-- Closes a batch of running turns whose lease ended p_grace ago or longer, as abandoned, and
+-- returns them: their servers are gone. begin_turn and append_thread do the same for the one thread
+-- they are called for. A grace leaves a server that was only late the chance to take its lease
+-- back. Locks: the thread's row, then the turn's; a pair that somebody else holds is left for a
+-- later call.
 
 create or replace function pgthreads.reap_turns(
   p_batch int default 100,

@@ -1,5 +1,5 @@
--- Removes one thread for good: turns, messages, header. The caller has locked its row. The only place
--- that deletes messages; bytes are those of the stored messages, after compression.
+-- Removes one thread for good: turns, messages, header. The caller has locked its row. The only
+-- place that deletes messages; bytes are those of the stored messages, after compression.
 
 create or replace function pgthreads.remove_thread(p_owner_user_id text, p_state_key text)
 returns table (messages int, turns int, bytes bigint)

@@ -1,10 +1,11 @@
--- Recomputes a thread's digest chain and compares it with what is stored: every message's body, id and
--- place, and the header's count and digest. One query that streams the messages in order, in the
--- snapshot of the caller's statement, so a concurrent append looks like no fault. Takes no lock.
+-- Recomputes a thread's digest chain and compares it with what is stored: every message's body, id
+-- and place, and the header's count and digest. One query that streams the messages in order, in
+-- the snapshot of the caller's statement, so a concurrent append looks like no fault. Takes no
+-- lock.
 --
 -- Runs with the rights of its caller: a server sees its tenant's threads that are not deleted,
--- maintenance all. A link is checked against the stored digest before it, so a body that was changed
--- together with its digest shows at the message after it, and at the end in the header.
+-- maintenance all. A link is checked against the stored digest before it, so a body that was
+-- changed together with its digest shows at the message after it, and at the end in the header.
 
 create or replace function pgthreads.verify_thread(p_owner_user_id text, p_state_key text)
 returns table (ok boolean, checked int, bad_seq int, detail text)
@@ -59,7 +60,8 @@ begin
   detail := case bad_seq
     when v_found.missing then format('Message %s is missing.', bad_seq)
     when v_found.unfit then format(
-      'Message %s does not fit the digest before it: it was changed, or one before it was.', bad_seq)
+      'Message %s does not fit the digest before it: it was changed, or one before it was.',
+      bad_seq)
     when v_found.renamed then format('Message %s is stored under another id than its own.', bad_seq)
   end;
   if bad_seq is null and checked <> v_count then

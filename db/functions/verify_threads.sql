@@ -1,7 +1,7 @@
 -- verify_thread for a page of threads, deleted ones too, of all owners or of one, in the order of
--- their keys. The last row's owner and key are where the next page begins; an empty page is the end. A
--- page has p_batch threads at most, and ends early behind 20,000 messages, so that no statement keeps
--- its snapshot for long. Takes no lock.
+-- their keys. The last row's owner and key are where the next page begins; an empty page is the
+-- end. A page has p_batch threads at most, and ends early behind 20,000 messages, so that no
+-- statement keeps its snapshot for long. Takes no lock.
 
 create or replace function pgthreads.verify_threads(
   p_owner_user_id text default null,
@@ -55,7 +55,8 @@ begin
     ),
     sized as (
       select p.*,
-        sum(p.message_count) over (order by p.owner_user_id, p.state_key) - p.message_count as before
+        sum(p.message_count) over (order by p.owner_user_id, p.state_key) - p.message_count
+          as before
       from page as p
     )
     select s.owner_user_id, s.state_key, v.*

@@ -1,5 +1,6 @@
 -- A security definer function of somebody else's has the rights of its owner, and none of them gets
--- through: an operator's cannot become maintenance, since PostgreSQL lets no such function set a role.
+-- through: an operator's cannot become maintenance, since PostgreSQL lets no such function set a
+-- role.
 begin;
 select plan(7);
 \ir attacks.psql
@@ -10,7 +11,8 @@ grant usage on schema pgthreads to tap_mallory;
 create function test.plant(p_owner text, p_body text) returns void language plpgsql as $$
 begin
   execute format(
-    'create or replace function test.planted() returns void language plpgsql security definer as %L',
+    'create or replace function test.planted() returns void security definer language plpgsql '
+      'as %L',
     'begin ' || p_body || '; end');
   execute format('alter function test.planted() owner to %I', p_owner);
 end $$;
@@ -28,7 +30,9 @@ select test.plant('tap_operator', 'delete from pgthreads.message');
 select test.attack('tap_server', 'the trigger', 'select test.planted()');
 select test.plant('tap_operator', 'perform pgthreads.purge_threads()');
 select test.attack('tap_server', 'its definer', 'select test.planted()');
-select test.plant(current_user, 'set local role pgthreads_maintenance; delete from pgthreads.message');
+select test.plant(
+  current_user, 'set local role pgthreads_maintenance; delete from pgthreads.message'
+);
 select test.attack('tap_server', 'its definer', 'select test.planted()');
 
 select * from finish();

@@ -1,5 +1,5 @@
--- Another app.current_user_id in the middle of a transaction, or of a statement. The setting says which
--- tenant's threads a call may append to; no value of it lets anybody change what is stored.
+-- Another app.current_user_id in the middle of a transaction, or of a statement. The setting says
+-- which tenant's threads a call may append to; no value of it lets anybody change what is stored.
 begin;
 select plan(8);
 \ir attacks.psql

@@ -1,5 +1,6 @@
--- UPDATE of a stored message. The owner role has the privilege and superusers have every one, so that
--- the trigger stops them; behind it stands that there is no policy for UPDATE (disable_trigger.sql).
+-- UPDATE of a stored message. The owner role has the privilege and superusers have every one, so
+-- that the trigger stops them; behind it stands that there is no policy for UPDATE
+-- (disable_trigger.sql).
 begin;
 select plan(8);
 \ir attacks.psql
