@@ -185,7 +185,11 @@ class Page:
         )
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             await self.send(
-                "Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left",
+                "Input.dispatchMouseEvent",
+                type=kind,
+                x=box[0],
+                y=box[1],
+                button="left",
                 clickCount=1,
             )
 

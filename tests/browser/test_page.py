@@ -184,7 +184,9 @@ async def test_model_text_never_becomes_markup(service: Service, page: Page) -> 
         " [x](javascript:document.title='owned') **<b>bold</b>**\n\n```<i>\n</code><u>\n```\n"
     )
     service.executor.script = says(
-        TextDelta(hostile), ToolCallStart("c", "<s>", {"a": "<u>"}), ToolCallResult("c", "<u>"),
+        TextDelta(hostile),
+        ToolCallStart("c", "<s>", {"a": "<u>"}),
+        ToolCallResult("c", "<u>"),
         Done(),
     )
     await ask(page, hostile)
@@ -218,6 +220,28 @@ async def test_lists_renames_and_deletes_threads(service: Service, page: Page) -
     assert service.rows(
         "select deleted_at is not null from pgthreads.thread where state_key = %s", [first]
     ) == [(True,)]
+
+
+async def test_shows_a_long_thread_from_its_end_and_pages_back(
+    service: Service, page: Page, request: pytest.FixtureRequest
+) -> None:
+    service.rows(
+        "select a.* from pgthreads.set_tenant(%s) as t(owner),"
+        " lateral pgthreads.append_thread(t.owner, 'long', ("
+        "select jsonb_agg(jsonb_build_object('id', 'm' || n, 'role', 'user', 'parts',"
+        " jsonb_build_array(jsonb_build_object('type', 'text', 'text', 'Number ' || n))))"
+        " from generate_series(1, 120) as n)) as a",
+        [request.node.name],
+    )
+    await page.run("location.hash = 'long'")
+    shown = f"[...{LOG}.children].map((each) => each.innerText)"
+    for first in (71, 21, 1):
+        numbers = [f"Number {n}" for n in range(first, 121)]
+        await page.wait(f"{LOG}.childElementCount === {len(numbers)}")
+        assert await page.run(shown) == numbers
+        if first > 1:
+            await page.click("#earlier")
+    await page.wait("document.querySelector('#earlier').hidden")
 
 
 async def test_asks_for_a_token_and_uses_it(

@@ -32,7 +32,7 @@ export class Api {
     return this._json(`/threads?limit=30${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
   }
 
-  /** The last messages, or those before the message of this seq. */
+  /** The last messages, or those before an earlier answer's `before`. */
   readThread(key, before, signal) {
     return this._json(`/threads/${key}?last=50${before ? `&before=${before}` : ""}`, { signal });
   }

@@ -27,7 +27,7 @@ function newThread(key) {
   return {
     key,
     views: new Map(),
-    firstSeq: 1,
+    before: undefined,
     leave: new AbortController(),
     streaming: false,
   };
@@ -82,10 +82,15 @@ async function readStored(mine) {
 
 function showStored(mine, found) {
   for (const message of found.messages) upsert(mine, message);
-  mine.firstSeq = found.messageCount - found.messages.length + 1;
-  $.earlier.hidden = mine.firstSeq <= 1;
+  showEarlier(mine, found);
   showWelcome();
   scrollDown();
+}
+
+/** Notes where the page before the messages of this answer begins. */
+function showEarlier(mine, found) {
+  mine.before = found.before;
+  $.earlier.hidden = found.before === undefined;
 }
 
 /** Reads the running turn, if there is one, from its start. */
@@ -100,7 +105,9 @@ async function follow(mine) {
   // It may have ended between the two requests.
   const found = await readStored(mine);
   if (mine !== thread || found === null) return;
-  showStored(mine, found);
+  for (const message of found.messages) {
+    if (!mine.views.has(message.id)) upsert(mine, message);
+  }
   const last = lastMessage(mine);
   if (last.role === "user") {
     showNotice("This message has no answer yet.", "", ["Ask for it", () => ask(mine, last)]);
@@ -109,10 +116,11 @@ async function follow(mine) {
 
 async function loadEarlier() {
   const mine = thread;
-  const anchor = $.log.firstElementChild;
+  $.earlier.hidden = true;
   try {
-    const found = await api.readThread(mine.key, mine.firstSeq, mine.leave.signal);
+    const found = await api.readThread(mine.key, mine.before, mine.leave.signal);
     if (mine !== thread) return;
+    const anchor = $.log.firstElementChild;
     const height = $.scroll.scrollHeight;
     for (const message of found.messages) {
       const view = new MessageView(message);
@@ -120,10 +128,9 @@ async function loadEarlier() {
       $.log.insertBefore(view.root, anchor);
     }
     $.scroll.scrollTop += $.scroll.scrollHeight - height;
-    mine.firstSeq -= found.messages.length;
-    $.earlier.hidden = mine.firstSeq <= 1;
+    showEarlier(mine, found);
   } catch (error) {
-    if (mine === thread) showError(error);
+    if (mine === thread) showError(error, loadEarlier);
   }
 }
 
