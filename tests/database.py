@@ -149,7 +149,7 @@ def choose(image: str = DEFAULT_IMAGE) -> Choice:
 def start_server(choice: Choice) -> Iterator[Server]:
     """Yield the chosen server; end at the end what was started. Raises NoDatabaseError."""
     with choice.start() as conninfo:
-        yield _prepared(conninfo, choice.label)
+        yield prepared(conninfo, choice.label)
 
 
 @contextmanager
@@ -210,7 +210,8 @@ def load_pgtap(database: Database) -> str:
         return str(script)
 
 
-def _prepared(conninfo: str, label: str) -> Server:
+def prepared(conninfo: str, label: str) -> Server:
+    """Return the running server at `conninfo`, with the role `app_login` in it."""
     try:
         with psycopg.connect(conninfo, autocommit=True, connect_timeout=10) as connection:
             major = connection.info.server_version // 10000
@@ -273,7 +274,7 @@ def _container(image: str) -> Iterator[str]:
                 password=password,
                 dbname="postgres",
             )
-            _wait_until_it_answers(conninfo, lambda: None)
+            wait_until_it_answers(conninfo, lambda: None)
             yield conninfo
 
 
@@ -314,7 +315,7 @@ def running_cluster(folder: Path, home: Path, password: str, **settings: str) ->
             if server.poll() is not None:
                 raise NoDatabaseError(f"PostgreSQL did not start:\n{log.read_text()}")
 
-        _wait_until_it_answers(conninfo, check)
+        wait_until_it_answers(conninfo, check)
         yield conninfo
 
 
@@ -454,7 +455,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_it_answers(conninfo: str, check: Callable[[], None]) -> None:
+def wait_until_it_answers(conninfo: str, check: Callable[[], None]) -> None:
+    """Return when a connection succeeds; `check` raises when that has become impossible."""
     deadline = time.monotonic() + _START_SECONDS
     while True:
         check()

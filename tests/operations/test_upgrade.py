@@ -22,7 +22,7 @@ from psycopg.types.json import Jsonb
 
 from pgthreads.migrate import MigrateError, database_files, migrate
 from tests.database import APP_ROLE, Database
-from tests.operations.chains import OWNERS, Chain, chains, fill, message, verify_by_schema
+from tests.operations.chains import OWNERS, assert_grown, chains, fill, message, verify_by_schema
 from tests.operations.release import releases
 from tests.server.test_install import dump, psql, psql_install
 
@@ -134,7 +134,7 @@ class OldClient:
 def release(request: pytest.FixtureRequest, template_database: str) -> LiteralString:
     """The SQL of a release's schema; the roles are there, as the template has them."""
     file: Path = request.param
-    text: LiteralString = file.read_text(encoding="utf-8")  # type: ignore[assignment]
+    text: LiteralString = file.read_text(encoding="utf-8")
     return text
 
 
@@ -160,11 +160,6 @@ def at_work(database: Database, clients: int = 4) -> Iterator[list[OldClient]]:
         for each in running:
             each.result(30)
     assert [client.errors for client in old] == [Counter()] * clients
-
-
-def assert_grown(before: dict[tuple[str, str], Chain], after: dict[tuple[str, str], Chain]) -> None:
-    for name, chain in before.items():
-        assert after[name][: len(chain)] == chain, name
 
 
 @pytest.mark.parametrize("way", ["migrate", "psql"])

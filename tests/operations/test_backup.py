@@ -1,0 +1,246 @@
+"""Dumps, base backups and a standby: every chain is whole, and threads grow on, and only that."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from pgthreads.migrate import migrate
+from tests import programs
+from tests.database import APP_ROLE, Database, Server, installed_cluster, prepared
+from tests.operations.chains import (
+    OWNERS,
+    append,
+    assert_grown,
+    chains,
+    fill,
+    message,
+    verify_by_schema,
+)
+from tests.operations.clusters import copied_cluster, folder_for
+
+FreshDatabase = Callable[..., Database]
+
+
+def run(program: str, database: Database, *options: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [programs.client(program, database.server.major), *options],
+        env=database.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def assert_it_lives(database: Database) -> None:
+    """Appends go on where they were, by an application; nobody changes what is there."""
+    before = chains(database.admin_dsn)
+    assert verify_by_schema(database) == len(before)
+    with psycopg.connect(database.server_dsn, autocommit=True) as app:
+        for owner in OWNERS:
+            count = len(before[owner, "old1"])
+            assert append(app, owner, "old1", message("after the backup")) == count + 1
+            assert append(app, owner, "old1", message("after the backup")) == count + 1
+            with pytest.raises(psycopg.Error) as refusal:
+                append(app, owner, "old0", message("to a deleted thread"))
+            assert refusal.value.sqlstate == "THDEL"
+        assert app.execute("select from pgthreads.ai_threads").fetchall() == []
+    with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
+        for attack in (
+            "update pgthreads.message set message = '{}'",
+            "delete from pgthreads.message",
+            "truncate pgthreads.message cascade",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                admin.execute(attack)
+    after = chains(database.admin_dsn)
+    assert_grown(before, after)
+
+
+def test_a_dump_restored_into_another_database(
+    fresh_database: FreshDatabase, tmp_path: Path
+) -> None:
+    database, restored = fresh_database(), fresh_database(migrated=False)
+    fill(database.server_dsn)
+
+    dumped = run("pg_dump", database, "-Fc", "-f", tmp_path / "chat.dump")
+    loaded = run(
+        "pg_restore", restored, "--exit-on-error", "-1", "-d", restored.name, tmp_path / "chat.dump"
+    )
+
+    assert (dumped.returncode, dumped.stderr) == (0, "")
+    assert (loaded.returncode, loaded.stderr) == (0, "")
+    assert chains(restored.admin_dsn) == chains(database.admin_dsn)
+    assert_it_lives(restored)
+    assert migrate(restored.admin_dsn) == []
+
+
+def test_a_dump_by_the_owner(fresh_database: FreshDatabase, tmp_path: Path) -> None:
+    """Row level security is forced on it: the dump stops, or is told to, and has no messages."""
+    database = fresh_database()
+    fill(database.server_dsn)
+    role = "--role=pgthreads_owner"
+
+    refused = run("pg_dump", database, role, "-f", tmp_path / "refused.sql")
+    empty = run("pg_dump", database, role, "--enable-row-security", "-f", tmp_path / "empty.sql")
+
+    assert refused.returncode != 0
+    assert "row-level security" in refused.stderr
+    assert empty.returncode == 0, empty.stderr
+    _, _, data = (tmp_path / "empty.sql").read_text().partition("\nCOPY pgthreads.message ")
+    header, end = data.splitlines()[:2]
+    assert (header.endswith("FROM stdin;"), end) == (True, "\\.")
+
+
+@pytest.fixture(scope="module")
+def folder(database_server: Server) -> Path:
+    return folder_for(database_server)
+
+
+@pytest.fixture(scope="module")
+def source(folder: Path) -> Iterator[Database]:
+    """A database with data in a cluster of its own."""
+    with installed_cluster(folder) as conninfo:
+        server = prepared(conninfo, "the cluster to back up")
+        with psycopg.connect(conninfo, autocommit=True) as admin:
+            admin.execute("create database chat")
+            migrate(make_conninfo(conninfo, dbname="chat"))
+            admin.execute(f"grant pgthreads_server to {APP_ROLE}")
+        database = Database("chat", server)
+        fill(database.server_dsn)
+        yield database
+
+
+@contextmanager
+def appending(database: Database) -> Iterator[None]:
+    """Let an application append meanwhile."""
+    stop = threading.Event()
+    errors: list[Exception] = []
+
+    def chat() -> None:
+        try:
+            with psycopg.connect(database.server_dsn, autocommit=True) as app:
+                number = 0
+                while not stop.is_set():
+                    number += 1
+                    append(app, OWNERS[0], "busy", message(f"b{number}"))
+        except psycopg.Error as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=chat)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(30)
+    assert errors == []
+
+
+def test_a_dump_restored_into_another_cluster(
+    source: Database, folder: Path, tmp_path: Path
+) -> None:
+    """Roles first: pg_dump has none of them."""
+    roles = run(
+        "pg_dumpall", source, "--roles-only", "--no-role-passwords", "-f", tmp_path / "roles.sql"
+    )
+    dumped = run("pg_dump", source, "-Fc", "-f", tmp_path / "chat.dump")
+    assert (roles.returncode, dumped.returncode) == (0, 0), roles.stderr + dumped.stderr
+
+    with installed_cluster(folder) as conninfo:
+        empty = Database("postgres", Server(conninfo, "another cluster", source.server.major))
+        # What is there already, as the superuser, is an error that does not matter.
+        run("psql", empty, "-X", "-q", "-f", tmp_path / "roles.sql")
+        loaded = run(
+            "pg_restore", empty, "--exit-on-error", "-C", "-d", "postgres", tmp_path / "chat.dump"
+        )
+        restored = Database("chat", prepared(conninfo, "another cluster"))
+
+        assert (loaded.returncode, loaded.stderr) == (0, "")
+        assert chains(restored.admin_dsn) == chains(source.admin_dsn)
+        assert_it_lives(restored)
+
+
+def test_a_base_backup_of_a_busy_cluster(source: Database, folder: Path) -> None:
+    before = chains(source.admin_dsn)
+
+    with ExitStack() as stack:
+        with appending(source):
+            conninfo = stack.enter_context(copied_cluster(folder, source.server.conninfo))
+        restored = Database("chat", Server(conninfo, "the backup", source.server.major))
+        found = chains(restored.admin_dsn)
+        assert_grown(before, found)
+        assert_grown(found, chains(source.admin_dsn))
+        assert_it_lives(restored)
+
+
+READS = (
+    "pgthreads.load_thread(t.owner, 'old1')",
+    "pgthreads.read_messages(t.owner, 'old1', 5)",
+    "pgthreads.read_thread(t.owner, 'old1')",
+    "pgthreads.list_threads(t.owner)",
+    "pgthreads.verify_thread(t.owner, 'old1')",
+    "pgthreads.list_branches(t.owner, 'old1')",
+    "(select v.messages from pgthreads.ai_threads as v where v.state_key = 'old1')",
+)
+WRITES = (
+    """pgthreads.append_thread(t.owner, 'old1',
+       '[{"id": "w", "role": "user", "parts": [{"type": "text", "text": "w"}]}]')""",
+    """pgthreads.begin_turn(t.owner, 'old1',
+       '{"id": "w", "role": "user", "parts": [{"type": "text", "text": "w"}]}', 'turn')""",
+    "pgthreads.update_thread(t.owner, 'old1', 'title', null)",
+    "pgthreads.soft_delete_thread(t.owner, 'old1')",
+)
+
+
+def wait_for_replay(primary: str, standby: str) -> None:
+    with psycopg.connect(primary, autocommit=True) as connection:
+        row = connection.execute("select pg_current_wal_lsn()::text").fetchone()
+    assert row
+    with psycopg.connect(standby, autocommit=True) as connection:
+        for _ in range(200):
+            behind = connection.execute(
+                "select pg_last_wal_replay_lsn() < %s::pg_lsn, pg_sleep(0.1)", row
+            ).fetchone()
+            if behind and not behind[0]:
+                return
+    pytest.fail("the standby did not catch up in 20 s")
+
+
+def test_a_standby_reads_and_takes_over(source: Database, folder: Path) -> None:
+    """Functions that read run on a standby; those that write say so; promoted, it does all."""
+    with copied_cluster(folder, source.server.conninfo, "-R") as conninfo:
+        standby = Database("chat", Server(conninfo, "the standby", source.server.major))
+        with psycopg.connect(source.server_dsn, autocommit=True) as app:
+            append(app, OWNERS[0], "old1", message("seen on the standby"))
+        wait_for_replay(source.server.conninfo, conninfo)
+
+        with psycopg.connect(standby.server_dsn, autocommit=True) as app:
+
+            def call(function: str) -> list[Any]:
+                statement: Any = "select r from pgthreads.set_tenant(%s) as t(owner), lateral "
+                statement += function if not function.startswith("(") else f"(select {function})"
+                return app.execute(f"{statement} as r", [OWNERS[0]]).fetchall()
+
+            for function in READS:
+                assert call(function), function
+            (loaded,) = call(READS[0])
+            assert loaded[0][-1]["id"] == "seen on the standby"
+            for function in WRITES:
+                with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                    call(function)
+            assert app.execute("select from pgthreads.ai_threads").fetchall() == []
+        assert chains(standby.admin_dsn) == chains(source.admin_dsn)
+
+        with psycopg.connect(conninfo, autocommit=True) as admin:
+            assert admin.execute("select pg_promote(true, 20)").fetchone() == (True,)
+        assert_it_lives(standby)
