@@ -1,4 +1,5 @@
--- The running turns of all owners, for operators. lease_left is negative for one whose server is gone.
+-- The running turns of all owners, for operators. lease_left is negative for one whose server is
+-- gone.
 
 create or replace view pgthreads.open_turns
 with (security_invoker = true)

@@ -1,5 +1,5 @@
--- Threads, messages and bytes by owner, for operators. Reads every message's row of the owners asked
--- for, but not their bodies: bytes are those of the stored messages, after compression.
+-- Threads, messages and bytes by owner, for operators. Reads every message's row of the owners
+-- asked for, but not their bodies: bytes are those of the stored messages, after compression.
 
 create or replace view pgthreads.owner_usage
 with (security_invoker = true)

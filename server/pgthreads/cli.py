@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from . import __version__
+from .maintenance_commands import COMMANDS as MAINTENANCE_COMMANDS
 from .options import option_of, options_of, with_options
 from .settings import Settings, SettingsError
 from .thread_commands import threads_group
@@ -162,6 +163,8 @@ def doctor(ctx: click.Context, /, **params: Any) -> None:
 
 
 main.add_command(threads_group)
+for _command in MAINTENANCE_COMMANDS:
+    main.add_command(_command)
 
 
 @contextmanager

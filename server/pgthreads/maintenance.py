@@ -1,0 +1,158 @@
+"""The SQL functions for operators, one method each; docs/sql-api.md says what they do.
+
+They run across tenants, as `pgthreads_maintenance`: by a member of it, or a superuser. Each call is
+one transaction, so what a loop over batches has done stays done when it is stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import LiteralString, TypeVar
+
+import psycopg
+from psycopg.rows import class_row
+
+Row = TypeVar("Row")
+
+
+class MaintenanceError(Exception):
+    """The database refused; `hint` says what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What one batch of `purge_threads` removed; `more` tells that it was full."""
+
+    threads: int
+    messages: int
+    turns: int
+    bytes: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedThread:
+    """What `verify_threads` found of a thread; `detail` is None where all fits."""
+
+    owner_user_id: str
+    state_key: str
+    ok: bool
+    checked: int
+    bad_seq: int | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReapedTurn:
+    """A turn that `reap_turns` closed."""
+
+    owner_user_id: str
+    state_key: str
+    turn_id: str
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadStats:
+    """Counts, and the tables' sizes on disk in bytes; `dead_turns` run past their lease."""
+
+    owners: int
+    threads: int
+    deleted_threads: int
+    due_threads: int
+    messages: int
+    running_turns: int
+    dead_turns: int
+    oldest_turn: timedelta | None
+    thread_bytes: int
+    message_bytes: int
+    turn_bytes: int
+
+
+class Maintenance:
+    """The operators' functions over one autocommit connection. All raise MaintenanceError."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+
+    def purge_threads(self, deleted_before: str | None = None, batch: int = 100) -> Purged:
+        """Remove a batch of threads that were deleted long enough ago.
+
+        `deleted_before` is an interval as PostgreSQL reads it; it can only lengthen the policy's.
+        """
+        (row,) = self._rows(
+            "select p.* from pgthreads.purge_threads(%s::interval, %s) as p",
+            (deleted_before, batch),
+            Purged,
+        )
+        return row
+
+    def verify_threads(
+        self, owner_user_id: str | None = None, batch: int = 100
+    ) -> Iterator[list[VerifiedThread]]:
+        """Verify all threads, or one owner's, page by page."""
+        after: tuple[str | None, str | None] = (None, None)
+        while page := self._rows(
+            "select v.* from pgthreads.verify_threads(%s, %s, %s, %s) as v",
+            (owner_user_id, batch, *after),
+            VerifiedThread,
+        ):
+            yield page
+            after = (page[-1].owner_user_id, page[-1].state_key)
+
+    def reap_turns(self, batch: int = 100, grace: str = "0") -> list[ReapedTurn]:
+        """Close a batch of running turns whose lease ended an interval of `grace` ago."""
+        return self._rows(
+            "select r.* from pgthreads.reap_turns(%s, %s::interval) as r",
+            (batch, grace),
+            ReapedTurn,
+        )
+
+    def thread_stats(self) -> ThreadStats:
+        """Return counts and sizes."""
+        (row,) = self._rows("select s.* from pgthreads.thread_stats() as s", (), ThreadStats)
+        return row
+
+    def _rows(
+        self, statement: LiteralString, values: Sequence[object], row: type[Row]
+    ) -> list[Row]:
+        try:
+            with self._connection.cursor(row_factory=class_row(row)) as cursor:
+                return cursor.execute(statement, values).fetchall()
+        except psycopg.Error as error:
+            raise _explained(error, self._connection.info.user) from error
+
+
+@contextmanager
+def connected(conninfo: str) -> Iterator[Maintenance]:
+    """Yield the functions over a new connection. Raises psycopg.OperationalError."""
+    with psycopg.connect(
+        conninfo,
+        autocommit=True,
+        connect_timeout=10,
+        application_name="pgthreads",
+        # Behind a pooler in transaction mode there may be no prepared statements.
+        prepare_threshold=None,
+    ) as connection:
+        yield Maintenance(connection)
+
+
+def _explained(error: psycopg.Error, user: str) -> MaintenanceError:
+    message = (error.diag.message_primary or str(error)).strip()
+    hint = error.diag.message_hint or ""
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        message = f"{user} is not a member of pgthreads_maintenance ({message})"
+        hint = f'a superuser runs: grant pgthreads_maintenance to "{user}"'
+    elif isinstance(error, psycopg.errors.InvalidSchemaName | psycopg.errors.UndefinedFunction):
+        message = f"the schema pgthreads is not there, or older than this program ({message})"
+        hint = "pgthreads migrate installs and upgrades it"
+    elif error.diag.message_detail:
+        message = f"{message}: {error.diag.message_detail}"
+    return MaintenanceError(message, hint)
