@@ -69,6 +69,7 @@ select pgthreads.refuse_older_release();
 \ir functions/read_messages.sql
 \ir functions/read_thread.sql
 \ir functions/reap_turns.sql
+\ir functions/redact_cards.sql
 \ir functions/redact_json.sql
 \ir functions/redact_match.sql
 \ir functions/redact_message.sql

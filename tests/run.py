@@ -95,7 +95,11 @@ def tests() -> list[Step]:
         # Steps and not needs, so that a missing one fails its own test and no other.
         Step("pgbouncer", [sys.executable, "-m", "tests.tools", "pgbouncer"]),
         Step("languages", [sys.executable, "-m", "tests.tools", *languages]),
-        Step("pytest", [sys.executable, "-m", "pytest", "--no-skips"], ("postgres", "node")),
+        Step(
+            "pytest",
+            [sys.executable, "-m", "pytest", "--no-skips"],
+            ("postgres", "chromium", "node"),
+        ),
     ]
 
 

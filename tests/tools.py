@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import programs
+from tests.browser.chromium import chromium
 from tests.examples.languages import LANGUAGES
 
 NODE = 22
@@ -107,6 +108,12 @@ TOOLS = (
         lambda: programs.pgbouncer() is not None,
         lambda: ["pgbouncer"],
         "PgBouncer, https://www.pgbouncer.org",
+    ),
+    Tool(
+        "chromium",
+        lambda: chromium() is not None,
+        lambda: ["chromium"],
+        "Chromium or Chrome, for the tests of the chat page",
     ),
     Tool(
         "node",

@@ -83,17 +83,17 @@ begin
     end if;
     v_id := v_message ->> 'id';
     v_text := v_message::text;
-    -- redact_message looks again without the id, which may well look like a secret.
-    if v_text ~ v_config.redaction_screen then
-      v_message := pgthreads.redact_message(v_message);
-      v_text := v_message::text;
-    end if;
     if octet_length(v_text) > v_config.max_message_bytes then
       raise exception 'the message is too large' using
         errcode = 'THMAX',
         detail = format('messages[%s] has %s bytes, the limit is %s.', v_place,
           octet_length(v_text), v_config.max_message_bytes),
         hint = 'Keep large content elsewhere and refer to it by a URL in a file part.';
+    end if;
+    -- redact_message looks again without the id, which may well look like a secret.
+    if v_text ~ v_config.redaction_screen then
+      v_message := pgthreads.redact_message(v_message);
+      v_text := v_message::text;
     end if;
     if v_id = any (v_ids) then
       if v_texts[array_position(v_ids, v_id)]::jsonb is distinct from v_message then

@@ -113,10 +113,19 @@ begin
       from pgthreads.message as m
       where m.owner_user_id = p_owner_user_id
         and m.state_key = v_key
-        and (m.parent_seq = v_seq or (m.parent_seq is null and m.seq = v_seq + 1))
+        and m.parent_seq = v_seq
         and m.message ->> 'role' = 'assistant'
       order by m.seq desc
       limit 1;
+      if not found then
+        select m.message into v_answer
+        from pgthreads.message as m
+        where m.owner_user_id = p_owner_user_id
+          and m.state_key = v_key
+          and m.seq = v_seq + 1
+          and m.parent_seq is null
+          and m.message ->> 'role' = 'assistant';
+      end if;
       if found then
         return query select
           'answered', v_key, null::text, v_count, null::timestamptz, null::int, null::json,

@@ -44,10 +44,17 @@ begin
             t.owner_user_id, t.state_key, p_last, p_before_seq, p_leaf_id)
       end,
       (
-        select nullif(min(r.first_seq), 1)
-        from pgthreads.branch_ranges(
-          t.owner_user_id, t.state_key,
-          pgthreads.branch_head(t.owner_user_id, t.state_key, p_leaf_id), p_last, p_before_seq) as r
+        select case when coalesce(m.parent_seq, m.seq - 1) > 0 then m.seq end
+        from pgthreads.message as m
+        where m.owner_user_id = t.owner_user_id
+          and m.state_key = t.state_key
+          and m.seq = (
+            select min(r.first_seq)
+            from pgthreads.branch_ranges(
+              t.owner_user_id, t.state_key,
+              pgthreads.branch_head(t.owner_user_id, t.state_key, p_leaf_id), p_last,
+              p_before_seq) as r
+          )
       )
     from pgthreads.thread as t
     where t.owner_user_id = p_owner_user_id

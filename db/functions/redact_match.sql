@@ -1,5 +1,6 @@
--- A match of a rule with a verifier: its longest run of words from the start that passes is replaced,
--- the rest kept. What the match has in front of the number (see the rules' <start>) is kept too.
+-- A match of a rule with a verifier. What it has in front of the number (see the rules' <start>) is
+-- kept. Of an IBAN's match the longest run of words from the start that passes is replaced, since it
+-- may have swallowed the words behind it; in a run of digits each card.
 
 create or replace function pgthreads.redact_match(
   p_match text,
@@ -17,12 +18,14 @@ declare
   v_number text := substr(p_match, char_length(v_front) + 1);
   v_head text := v_number;
 begin
+  if p_verifier = 'luhn' then
+    return v_front || pgthreads.redact_cards(v_number, p_replacement);
+  end if;
   while v_head <> '' loop
-    if (p_verifier = 'luhn' and pgthreads.is_luhn(v_head))
-      or (p_verifier = 'iban' and pgthreads.is_iban(v_head)) then
+    if pgthreads.is_iban(v_head) then
       return v_front || p_replacement || substr(v_number, char_length(v_head) + 1);
     end if;
-    v_head := case when p_verifier = 'iban' then regexp_replace(v_head, ' ?[^ ]*$', '') else '' end;
+    v_head := regexp_replace(v_head, ' ?[^ ]*$', '');
   end loop;
   return p_match;
 end;

@@ -37,7 +37,7 @@ class Metrics:
     def turn_ended(self, outcome: Outcome) -> None:
         """Count a turn by its outcome."""
         self.turns.labels(outcome.status).inc()
-        if outcome.status == "failed" and outcome.message is None and outcome.error is not None:
+        if outcome.lost:
             self.unstored.labels(outcome.error).inc()
 
     def text(self) -> bytes:

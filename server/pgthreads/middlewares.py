@@ -73,7 +73,9 @@ async def report_errors(request: web.Request, handler: Handler) -> web.StreamRes
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find the owner of an API request before anything else looks at it."""
-    if request.path.startswith("/api/"):
+    # A preflight carries no credentials (Fetch standard, 4.8); the CORS handler answers it.
+    preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+    if request.path.startswith("/api/") and not preflight:
         request[OWNER] = await request.app[AUTHENTICATOR].owner(request)
     return await handler(request)
 

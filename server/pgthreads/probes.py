@@ -13,7 +13,10 @@ API_VERSION = 1
 """The version of the SQL contract that this server calls."""
 
 HERE = Path(__file__).parent
-PAGE_POLICY = "default-src 'self'; img-src 'self' data: https:; frame-ancestors 'none'"
+PAGE_POLICY = (
+    "default-src 'self'; img-src 'self' data: https:; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
+)
 
 
 async def get_health(_: web.Request) -> web.Response:

@@ -55,12 +55,13 @@ ROOM_FOR_METADATA = 4096
 class Outcome:
     """How a turn ended. `message` is what was stored; None if nothing was.
 
-    `error` is set when the turn failed, or when the answer could not be stored.
+    `error` is set when the turn failed; `lost` when there was an answer that could not be stored.
     """
 
     status: EndStatus
     message: UIMessage | None
     error: str | None
+    lost: bool = False
 
 
 class Pump:
@@ -111,7 +112,7 @@ class Pump:
             refusal = await self._store(status, code)
             if refusal is not None:
                 self.log.write(self._wire.error("The answer could not be stored."))
-                return Outcome("failed", None, refusal)
+                return Outcome("failed", None, refusal, lost=not self._message.is_empty)
             message = None if self._message.is_empty else self._message.message()
             if status == "failed":
                 self.log.write(self._wire.error(f"The answer failed: {code}."))

@@ -176,3 +176,26 @@ async def test_dev_mode_is_for_this_machine_alone(server_dsn: str, admin_dsn: st
         ) as response:
             assert response.status == 200
             assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
+
+
+async def test_a_preflight_needs_no_token(server_dsn: str, admin_dsn: str) -> None:
+    origin = "https://app.example"
+    async with running_service(
+        server_dsn, admin_dsn, auth="jwt", jwt_secret=SECRET, cors_origin=(origin,)
+    ) as service:
+        for method, path in (("POST", CHAT), ("PATCH", f"{THREADS}/k"), ("GET", THREADS)):
+            async with service.session.options(
+                service.url + path,
+                headers={
+                    "Origin": origin,
+                    "Access-Control-Request-Method": method,
+                    "Access-Control-Request-Headers": "authorization",
+                },
+            ) as response:
+                assert response.status == 200
+                assert response.headers["Access-Control-Allow-Origin"] == origin
+        async with await service.get(THREADS, headers={"Origin": origin}) as response:
+            assert response.status == 401
+            assert response.headers["Access-Control-Allow-Origin"] == origin
+        async with service.session.options(service.url + THREADS) as response:
+            assert response.status in (401, 405)

@@ -1,7 +1,7 @@
 -- Branches under grow-only: an edited message and an answer given anew begin one, the newest is what
 -- is read, every other stays readable, and nothing that is stored changes.
 begin;
-select plan(36);
+select plan(37);
 \ir ../helpers.psql
 
 create function test.ids(p_messages json)
@@ -82,6 +82,7 @@ select is(
   9, 'another beginning'
 );
 select is(test.ids(pgthreads.load_thread('alice', 'k')), 'm9', 'has nothing before it');
+select is((select earlier_seq from pgthreads.read_thread('alice', 'k')), null, 'and says so');
 select test.refuses(
   $$ select pgthreads.append_thread('alice', 'k', test.messages(10, 10), null, null, null, 'nope') $$,
   'THNON', '%nope%', null, 'a parent that is not stored'
