@@ -16,9 +16,8 @@ declare
   v_owner text := p_owner_user_id;
   v_proof text;
 begin
-  -- 69 characters has the shortest token.
   if pgthreads.requires_token()
-    or (char_length(v_owner) >= 69 and v_owner ~ '^[A-Za-z0-9_-]+\.[0-9]{1,12}\.[0-9a-f]{64}$')
+    or (left(right(v_owner, 65), 1) = '.' and v_owner ~ '^[A-Za-z0-9_-]+\.[0-9]+\.[0-9a-f]+$')
   then
     select t.owner_user_id, t.proof into strict v_owner, v_proof
     from pgthreads.verify_tenant_token(p_owner_user_id) as t;
