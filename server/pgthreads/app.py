@@ -13,7 +13,7 @@ from aiohttp import web
 
 from . import chat, probes, thread_routes
 from .auth import authenticator
-from .errors import PgThreadsError
+from .errors import PgThreadsError, TenantError
 from .events import Executor
 from .executors import OfflineExecutor, from_model, load
 from .keys import AUTHENTICATOR, EXECUTOR, METRICS, PUMPS, SETTINGS, THREADS
@@ -21,6 +21,7 @@ from .metrics import Metrics
 from .middlewares import authenticate, observe, report_errors
 from .pump import Pumps
 from .settings import Settings
+from .tenants import tenant_of
 from .threads import Threads, connect
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
         raise StartError("there is no database URL", "Set PGTHREADS_DATABASE_URL.")
     pool = connect(settings.database_url, pool_size=settings.pool_size, prepare=settings.prepare)
     await pool.open()
-    app[THREADS] = threads = Threads(pool)
+    app[THREADS] = threads = Threads(pool, tenant_of(settings.tenant_key))
     try:
         await _check_database(threads)
         yield
@@ -138,6 +139,13 @@ async def _check_database(threads: Threads) -> None:
             f" {probes.API_VERSION}",
             "Run pgthreads migrate with the release of this server.",
         )
+    try:
+        await threads.require_tenant()
+    except TenantError as error:
+        raise StartError(
+            f"the database does not take this server's tenants: {error}. {error.detail}",
+            "Set --tenant-key to a key of pgthreads.tenant_key that is active.",
+        ) from error
     log.info("connected as %s", role)
 
 

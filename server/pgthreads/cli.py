@@ -128,6 +128,7 @@ def doctor(ctx: click.Context, /, **params: Any) -> None:
     settings = Settings.from_params(params)
     from .doctor import Finding, check_database, check_installation  # noqa: PLC0415
     from .embedded import EmbeddedError, attached  # noqa: PLC0415
+    from .tenants import tenant_of  # noqa: PLC0415
 
     failures = 0
 
@@ -139,7 +140,7 @@ def doctor(ctx: click.Context, /, **params: Any) -> None:
             click.echo(f"      {finding.hint}")
 
     async def report_database(conninfo: str) -> None:
-        async for finding in check_database(conninfo):
+        async for finding in check_database(conninfo, tenant_of(settings.tenant_key)):
             report(finding)
 
     for finding in check_installation(settings):

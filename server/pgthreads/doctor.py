@@ -15,6 +15,7 @@ from .embedded import EmbeddedError, installed_version
 from .errors import PgThreadsError
 from .probes import API_VERSION
 from .settings import Settings
+from .tenants import Tenant, named
 from .threads import Threads, connect
 
 Verdict: TypeAlias = Literal["ok", "note", "FAIL"]
@@ -50,7 +51,7 @@ def check_installation(settings: Settings) -> list[Finding]:
     return found
 
 
-async def check_database(conninfo: str) -> AsyncIterator[Finding]:
+async def check_database(conninfo: str, tenant: Tenant = named) -> AsyncIterator[Finding]:
     """The server's version, the schema's, and the role; ends at the first failure."""
     try:
         async with await psycopg.AsyncConnection.connect(conninfo, connect_timeout=10) as probe:
@@ -66,7 +67,7 @@ async def check_database(conninfo: str) -> AsyncIterator[Finding]:
         return
     yield Finding("ok", text)
     async with connect(conninfo, pool_size=1) as pool:
-        threads = Threads(pool)
+        threads = Threads(pool, tenant)
         try:
             api_version = await threads.api_version()
             if api_version != API_VERSION:
@@ -78,6 +79,7 @@ async def check_database(conninfo: str) -> AsyncIterator[Finding]:
                 return
             yield Finding("ok", f"schema pgthreads, contract {api_version}")
             yield Finding("ok", f"{await threads.require_server_role()} is a role that may serve")
+            await threads.require_tenant()
         except (PgThreadsError, psycopg.Error) as error:
             hint = getattr(error, "hint", "") or (
                 "pgthreads migrate installs the schema; a superuser then runs:"

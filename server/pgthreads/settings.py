@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import click
 
 from .options import check_range, flag_of, options_of, setting
+from .tenants import tenant_of
 
 AUTH_MODES = ("dev", "jwt")
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -90,6 +91,12 @@ class Settings:
     jwks_url: str | None = setting("Address of the key set of RS256 or ES256 tokens.")
     jwt_audience: str | None = setting("Audience that tokens must name.")
     jwt_issuer: str | None = setting("Issuer that tokens must name.")
+    tenant_key: str | None = setting(
+        "A key of pgthreads.tenant_key, in hex or as a file with it, for a database with"
+        " require_verified_tenant. Better a file, or given by the variable: flags show in process"
+        " lists.",
+        secret=True,
+    )
     executor: str | None = setting(
         "What answers, as module:attribute: an async generator function or a pydantic-ai Agent."
         " Without it and --model a built-in one answers offline.",
@@ -140,6 +147,16 @@ class Settings:
             )
         if self.database_url is not None:
             _check_conninfo(self.database_url)
+        try:
+            tenant_of(self.tenant_key)
+        except (ValueError, OSError) as error:
+            reason = (
+                error.strerror if isinstance(error, OSError) else "it is not 32 to 64 bytes in hex"
+            )
+            raise SettingsError(
+                f"--tenant-key cannot be used: {reason}",
+                "select encode(key, 'hex') from pgthreads.tenant_key, as pgthreads_owner",
+            ) from error
 
     @classmethod
     def from_env(cls) -> Self:

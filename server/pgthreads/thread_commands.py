@@ -13,12 +13,14 @@ import click
 
 from .options import option_of, with_options
 from .settings import Settings
+from .tenants import tenant_of
 
 Result = TypeVar("Result")
 
 _CONNECTION = (
     option_of(Settings, "database_url"),
     option_of(Settings, "data_dir"),
+    option_of(Settings, "tenant_key"),
     click.Option(
         ["--owner"],
         required=True,
@@ -44,15 +46,13 @@ def threads_group() -> None:
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--cursor", help="Where an earlier page ended.")
 @with_options(*_CONNECTION)
-def list_command(
-    database_url: str | None, data_dir: Path, owner: str, limit: int, cursor: str | None
-) -> None:
+def list_command(owner: str, limit: int, cursor: str | None, **where: Any) -> None:
     """List threads, the latest first: key, messages, last change, title."""
 
     async def call(threads: Any) -> Any:
         return await threads.list_threads(owner, limit=limit, cursor=cursor)
 
-    page = _call(database_url, data_dir, call)
+    page = _call(call, **where)
     for row in page:
         when = row.updated_at.isoformat(sep=" ", timespec="seconds")
         running = " (running)" if row.running else ""
@@ -66,11 +66,9 @@ def list_command(
 @_KEY
 @click.option("--last", type=click.IntRange(1), help="Only so many messages from the end.")
 @with_options(*_CONNECTION)
-def show_command(
-    state_key: str, database_url: str | None, data_dir: Path, owner: str, last: int | None
-) -> None:
+def show_command(state_key: str, owner: str, last: int | None, **where: Any) -> None:
     """Show a thread's messages for reading."""
-    thread = _read(database_url, data_dir, owner, state_key, last)
+    thread = _read(owner, state_key, last, **where)
     click.echo(f"{printable(thread.title or state_key)} ({thread.message_count} messages)")
     for message in json.loads(thread.messages):
         click.echo(f"\n{click.style(message['role'], bold=True)}")
@@ -81,9 +79,9 @@ def show_command(
 @threads_group.command("export", context_settings=_DASHES)
 @_KEY
 @with_options(*_CONNECTION)
-def export_command(state_key: str, database_url: str | None, data_dir: Path, owner: str) -> None:
+def export_command(state_key: str, owner: str, **where: Any) -> None:
     """Write a thread as one line of JSON: its header, and `messages` as it is stored."""
-    thread = _read(database_url, data_dir, owner, state_key, None)
+    thread = _read(owner, state_key, None, **where)
     header = {
         "stateKey": thread.state_key,
         "title": thread.title,
@@ -98,20 +96,22 @@ def export_command(state_key: str, database_url: str | None, data_dir: Path, own
     click.echo(text.replace(b"\n", b" "))
 
 
-def _read(
-    database_url: str | None, data_dir: Path, owner: str, state_key: str, last: int | None
-) -> Any:
+def _read(owner: str, state_key: str, last: int | None, **where: Any) -> Any:
     async def call(threads: Any) -> Any:
         return await threads.read_thread(owner, state_key, last=last)
 
-    thread = _call(database_url, data_dir, call)
+    thread = _call(call, **where)
     if thread is None:
         raise click.ClickException(f"{owner} has no thread {state_key}")
     return thread
 
 
 def _call(
-    database_url: str | None, data_dir: Path, call: Callable[[Any], Awaitable[Result]]
+    call: Callable[[Any], Awaitable[Result]],
+    *,
+    database_url: str | None,
+    data_dir: Path,
+    tenant_key: str | None,
 ) -> Result:
     # Imported here: the driver is slow to load, and --help needs none of it.
     import psycopg  # noqa: PLC0415
@@ -121,8 +121,12 @@ def _call(
 
     async def run(conninfo: str) -> Result:
         async with connect(conninfo, pool_size=1) as pool:
-            return await call(Threads(pool))
+            return await call(Threads(pool, tenant))
 
+    try:
+        tenant = tenant_of(tenant_key)
+    except (ValueError, OSError) as error:
+        raise click.UsageError(f"--tenant-key cannot be used: {error}") from error
     with ExitStack() as stack:
         conninfo = database_url or stack.enter_context(attached(data_dir)).app_dsn
         # A pool only says that it waited in vain; a connection says why.

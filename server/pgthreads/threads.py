@@ -22,6 +22,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from .errors import BadRequestError, TurnLostError, UnavailableError, from_database
 from .events import JsonValue, UIMessage
+from .tenants import Tenant, named
 
 Row = TypeVar("Row")
 
@@ -131,11 +132,13 @@ class Threads:
     """The SQL functions over a pool made by `connect`.
 
     Every coroutine raises the class of `errors` that belongs to the function's SQLSTATE, or
-    `UnavailableError` when the database does not answer.
+    `UnavailableError` when the database does not answer. `tenant` makes of an owner what set_tenant
+    is given.
     """
 
-    def __init__(self, pool: AsyncConnectionPool) -> None:
+    def __init__(self, pool: AsyncConnectionPool, tenant: Tenant = named) -> None:
         self._pool = pool
+        self._tenant = tenant
 
     async def api_version(self) -> int:
         """Return the contract's version."""
@@ -144,6 +147,10 @@ class Threads:
     async def require_server_role(self) -> str:
         """Return the session's role; raises unless it is one that may serve clients."""
         return str(await self._value("select pgthreads.require_server_role()", ()))
+
+    async def require_tenant(self) -> None:
+        """Return if the database takes the tenants of this object; raises TenantError."""
+        await self._value("select pgthreads.set_tenant(%s)", ("pgthreads",))
 
     async def begin_turn(
         self,
@@ -316,6 +323,9 @@ class Threads:
     async def _send(
         self, statement: LiteralString, values: Sequence[object], row: BaseRowFactory[Row]
     ) -> list[Row]:
+        # The owner comes first in every statement that has values.
+        if values:
+            values = (self._tenant(str(values[0])), *values[1:])
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=cast("AsyncRowFactory[Row]", row))
             await cursor.execute(statement, values)
