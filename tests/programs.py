@@ -106,11 +106,12 @@ def client(name: str, at_least: int = 0) -> Path:
 
     Raises MissingProgramError.
     """
-    wheel = wheel_folder()
+    wheels = [folder for major in wheel_majors() if (folder := wheel_folder(major))]
     on_path = shutil.which(name)
     candidates = [folder / name for folder in installed_folders()]
     candidates += [Path(on_path)] if on_path else []
-    candidates += [wheel / name] if wheel else []
+    # The oldest that is new enough: pg_dump writes settings that older servers do not know.
+    candidates += [folder / name for folder in (wheels if at_least else reversed(wheels))]
     for candidate in candidates:
         if candidate.exists() and version(candidate) >= max(at_least, 1):
             return candidate

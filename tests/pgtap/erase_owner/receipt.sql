@@ -75,6 +75,7 @@ select set_eq(
     from pg_class as c
     join pg_attribute as a on a.attrelid = c.oid and a.attname = 'owner_user_id'
     where c.relnamespace = 'pgthreads'::regnamespace and c.relkind in ('r', 'p')
+      and not c.relispartition
   $$,
   array['thread', 'message', 'turn', 'retention'],
   'these are all tables with an owner: a new one belongs into remove_thread or erase_owner'

@@ -1,0 +1,26 @@
+-- Trigger of message: keeps the words of what was appended. Runs with the rights of the append.
+
+create or replace function pgthreads.index_messages()
+returns trigger
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  insert into pgthreads.message_search (owner_user_id, state_key, seq, tsv)
+  select w.owner_user_id, w.state_key, w.seq, w.tsv
+  from (
+    select n.owner_user_id, n.state_key, n.seq,
+      pgthreads.message_words(c.language::regconfig, n.message) as tsv
+    from pgthreads.search_config as c
+    cross join new_messages as n
+  ) as w
+  where w.tsv <> '';
+  return null;
+end;
+$$;
+
+comment on function pgthreads.index_messages() is
+  'Trigger of message: keeps the words of appended messages for search_threads.';
+revoke all on function pgthreads.index_messages() from public;
