@@ -198,7 +198,10 @@ begin
   end if;
 
   if p_turn_id is not null then
-    v_parent := v_turn.user_seq;
+    -- What the turn appends first answers its user message; what it appends then continues that.
+    if v_count = coalesce(v_turn.begun_count, v_turn.user_seq) then
+      v_parent := v_turn.user_seq;
+    end if;
   elsif p_parent_id = '' then
     v_parent := 0;
   elsif p_parent_id is not null then
@@ -226,7 +229,11 @@ begin
 
   v_digest := v_thread.head_digest;
   foreach v_text in array v_texts loop
-    v_digest := sha256(v_digest || convert_to(v_text, 'UTF8'));
+    v_digest := sha256(v_digest || convert_to(v_text, 'UTF8') || case
+      when v_digests = array[]::bytea[] and v_parent is not null
+        then convert_to(E'\n' || v_parent, 'UTF8')
+      else ''
+    end);
     v_digests := array_append(v_digests, v_digest);
   end loop;
   -- Only at a thread's start, so that a thread without a title costs no search at each append.

@@ -163,8 +163,9 @@ begin
         v_key, v_count, v_config.max_messages),
       hint = 'Start a new thread.';
   end if;
-  insert into pgthreads.turn as n (owner_user_id, state_key, turn_id, lease_until, user_seq)
-  values (p_owner_user_id, v_key, p_turn_id, clock_timestamp() + v_config.lease, v_seq)
+  insert into pgthreads.turn as n
+    (owner_user_id, state_key, turn_id, lease_until, user_seq, begun_count)
+  values (p_owner_user_id, v_key, p_turn_id, clock_timestamp() + v_config.lease, v_seq, v_count)
   on conflict on constraint turn_pkey do nothing
   returning n.* into v_turn;
   if not found then

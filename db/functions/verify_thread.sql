@@ -40,14 +40,16 @@ begin
     count(*)::int as stored,
     min(c.place) filter (where c.seq <> c.place)::int as missing,
     min(c.seq) filter (
-      where c.digest is distinct from sha256(c.digest_before || convert_to(c.body::text, 'UTF8'))
+      where c.digest is distinct from sha256(
+        c.digest_before
+          || convert_to(c.body::text || coalesce(E'\n' || c.parent_seq, ''), 'UTF8'))
     ) as unfit,
     min(c.seq) filter (where c.message_id is distinct from c.body ->> 'id') as renamed,
     coalesce(bool_or(c.digest = v_head) filter (where c.seq = v_count), v_count = 0 and v_head = '')
       as has_head
   into strict v_found
   from (
-    select m.seq, m.message_id, m.message as body, m.digest,
+    select m.seq, m.message_id, m.message as body, m.digest, m.parent_seq,
       row_number() over chain as place,
       lag(m.digest, 1, ''::bytea) over chain as digest_before
     from pgthreads.message as m

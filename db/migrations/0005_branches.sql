@@ -16,6 +16,16 @@ alter table pgthreads.message validate constraint message_parent_seq_check;
 comment on column pgthreads.message.parent_seq is
   'The seq of the message that this one continues, 0 for none; null means the one before it.';
 
+alter table pgthreads.turn add column begun_count int;
+
+comment on column pgthreads.turn.begun_count is
+  'How many messages the thread had when it began: its first answer comes behind those. Null in turns '
+  'that are older than this column.';
+
+comment on column pgthreads.message.digest is
+  'sha256 over the digest of the message before and the bytes of this one; of a message with a '
+  'parent_seq also over a line feed and that number.';
+
 -- Holds branching messages alone, so it is empty now and costs other appends nothing.
 create index message_branch on pgthreads.message (owner_user_id, state_key, seq)
   where parent_seq is not null;

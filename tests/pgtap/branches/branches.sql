@@ -1,7 +1,7 @@
 -- Branches under grow-only: an edited message and an answer given anew begin one, the newest is what
 -- is read, every other stays readable, and nothing that is stored changes.
 begin;
-select plan(37);
+select plan(39);
 \ir ../helpers.psql
 
 create function test.ids(p_messages json)
@@ -150,19 +150,30 @@ select is(
   test.ids(pgthreads.load_thread('alice', 'e', null, null, 'a2')), 'u1 a1 u2 a2',
   'what was there first is all there'
 );
+select is(
+  (select ok from pgthreads.verify_thread('alice', 'e')), true, 'verify_thread goes over all branches'
+);
+
+-- A turn may append more than once: its second message continues its first.
+select count(*) from pgthreads.begin_turn('alice', 's', test.message('u1'), 't1') \gset
+select count(*) from pgthreads.append_thread(
+  'alice', 's', jsonb_build_array(test.message('a1', 'a', 'assistant')), null, 't1') \gset
+select count(*) from pgthreads.append_thread(
+  'alice', 's', jsonb_build_array(test.message('a2', 'b', 'assistant')), null, 't1') \gset
+select is(test.ids(pgthreads.load_thread('alice', 's')), 'u1 a1 a2', 'two messages of one turn');
 reset role;
 select is(
   (
     select count(*)::int
     from (
       select m.digest, sha256(coalesce(lag(m.digest) over (order by m.seq), '')
-        || convert_to(m.message::text, 'UTF8')) as computed
+        || convert_to(m.message::text || coalesce(E'\n' || m.parent_seq, ''), 'UTF8')) as computed
       from pgthreads.message as m
       where m.state_key = 'e'
     ) as d
     where d.digest <> d.computed
   ),
-  0, 'the digest chain goes over all branches'
+  0, 'the digest chain goes over all branches, and over where they begin'
 );
 
 select * from finish();
