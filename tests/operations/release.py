@@ -3,6 +3,9 @@
 `python -m tests.operations.release VERSION GIT_REF` makes `releases/VERSION.sql` of `db/` as it is
 in GIT_REF: what install.sql runs, without the roles, as SQL that any client can send at once. The
 same ref makes the same file. A file that is there is never written again.
+
+`--migrations-of GIT_REF`, before a release is out, takes the texts of its migrations from there:
+they may still be edited, and an upgrade takes none that differs.
 """
 
 from __future__ import annotations
@@ -27,12 +30,12 @@ def _git(*arguments: str) -> str:
     return answer.stdout.decode()
 
 
-def schema_at(ref: str) -> str:
+def schema_at(ref: str, migrations_of: str | None = None) -> str:
     """Return the SQL that installs `db/` of `ref` where the roles exist, in one transaction."""
     names = _git("ls-tree", "-r", "--name-only", ref, "--", "db").splitlines()
 
-    def read(name: str) -> str:
-        return _git("show", f"{ref}:{name}").rstrip("\r\n")
+    def read(name: str, source: str = ref) -> str:
+        return _git("show", f"{source}:{name}").rstrip("\r\n")
 
     # What install.sql does, the part of roles.sql that makes the schema included.
     parts = [
@@ -47,7 +50,7 @@ def schema_at(ref: str) -> str:
     for name in names:
         if re.fullmatch(r"db/migrations/.*\.sql", name):
             # Its checksum is of its text without the newline at its end.
-            text, key = read(name), Path(name).stem
+            text, key = read(name, migrations_of or ref), Path(name).stem
             parts.append(
                 f"select pgthreads.apply_migration('{key}', $migration${text}$migration$);"
             )
@@ -60,13 +63,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.operations.release", description=__doc__)
     parser.add_argument("version")
     parser.add_argument("ref")
+    parser.add_argument("--migrations-of", metavar="GIT_REF")
     arguments = parser.parse_args()
     target = RELEASES / f"{arguments.version}.sql"
     if not re.fullmatch(r"\d+\.\d+\.\d+", arguments.version):
         parser.error("a version is three numbers: 0.1.0")
     if target.exists():
         parser.error(f"{target} exists, and a release never changes")
-    target.write_text(schema_at(arguments.ref), encoding="utf-8")
+    made_of = _git("rev-parse", "--short", arguments.ref).strip()
+    if arguments.migrations_of:
+        edited = _git("rev-parse", "--short", arguments.migrations_of).strip()
+        made_of = f"{made_of}, its migrations as in {edited}"
+    text = schema_at(arguments.ref, arguments.migrations_of)
+    target.write_text(f"-- Release {arguments.version}, made of {made_of}.\n\n{text}", "utf-8")
     print(target)
     return 0
 
