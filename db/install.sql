@@ -40,6 +40,13 @@ select pgthreads.apply_migration('0003_retention', :'migration');
 select pgthreads.apply_migration('0004_verified_tenancy', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0005_branches.sql"`
 select pgthreads.apply_migration('0005_branches', :'migration');
+select exists (
+  select from pgthreads.migration as m where m.name = '1001_message_search'
+) or coalesce(current_setting('pgthreads.optional', true) = 'search', false) as with_search \gset
+\if :with_search
+\set migration `cat "$PGTHREADS_DB/optional/search/migrations/1001_message_search.sql"`
+select pgthreads.apply_migration('1001_message_search', :'migration');
+\endif
 select pgthreads.refuse_older_release();
 
 \ir functions/api_version.sql
@@ -112,6 +119,18 @@ select pgthreads.refuse_older_release();
 \ir policies/tenant_secret.sql
 \ir policies/thread.sql
 \ir policies/turn.sql
+
+\if :with_search
+\ir optional/search/functions/index_messages.sql
+\ir optional/search/functions/index_title.sql
+\ir optional/search/functions/message_text.sql
+\ir optional/search/functions/message_words.sql
+\ir optional/search/functions/rebuild_search.sql
+\ir optional/search/functions/search_threads.sql
+\ir optional/search/functions/unindex_threads.sql
+\ir optional/search/policies/message_search.sql
+\ir optional/search/policies/search_config.sql
+\endif
 
 reset role;
 \o

@@ -11,7 +11,7 @@ The first of these that is there:
 `PGTHREADS_TEST_SERVER` picks one of 2 to 4: `container`, `installed` or `embedded`; the last two
 also with a major version, `installed:15` or `embedded:16`.
 
-`python -m tests.database run [--pgtap] -- COMMAND …` runs a command with PG* and
+`python -m tests.database run [--pgtap] [--with PART] -- COMMAND …` runs a command with PG* and
 `PGTHREADS_TEST_DSN` set to a fresh migrated database; without `run`, prints which it would take.
 """
 
@@ -470,12 +470,14 @@ def wait_until_it_answers(conninfo: str, check: Callable[[], None]) -> None:
             return
 
 
-def _run(command: list[str], image: str, *, pgtap: bool) -> int:
+def _run(command: list[str], image: str, *, pgtap: bool, optional: list[str]) -> int:
     with ExitStack() as stack:
         server = stack.enter_context(start_server(choose(image)))
         print(f"database: {server.label}", file=sys.stderr, flush=True)
         template = stack.enter_context(migrated_template(server))
         database = stack.enter_context(new_database(server, template))
+        if optional:
+            migrate(database.admin_dsn, optional=optional)
         if pgtap:
             print(f"pgTAP: {load_pgtap(database)}", file=sys.stderr, flush=True)
         return subprocess.call(command, env={**os.environ, **database.environment()})
@@ -487,11 +489,17 @@ def main() -> int:
     actions = parser.add_subparsers(dest="action")
     run = actions.add_parser("run", help="run a command with a fresh migrated database")
     run.add_argument("--pgtap", action="store_true", help="load pgTAP into it")
+    run.add_argument("--with", dest="optional", action="append", default=[], metavar="PART")
     run.add_argument("command", nargs="+")
     arguments = parser.parse_args()
     try:
         if arguments.action == "run":
-            return _run(arguments.command, arguments.postgres_image, pgtap=arguments.pgtap)
+            return _run(
+                arguments.command,
+                arguments.postgres_image,
+                pgtap=arguments.pgtap,
+                optional=arguments.optional,
+            )
         with start_server(choose(arguments.postgres_image)) as server:
             print(server.label)
     except (NoDatabaseError, MigrateError, programs.MissingProgramError) as error:

@@ -110,11 +110,18 @@ def serve(**params: Any) -> None:
         required=True,
     )
 )
-def migrate(database_url: str) -> None:
+@click.option(
+    "--with",
+    "optional",
+    multiple=True,
+    type=click.Choice(["search"]),
+    help="Add this, for good: search is the function search_threads. May be given again.",
+)
+def migrate(database_url: str, optional: tuple[str, ...]) -> None:
     """Install or upgrade the schema; safe to run again, and twice at once."""
     from .migrate import migrate as apply  # noqa: PLC0415
 
-    applied = apply(database_url)
+    applied = apply(database_url, optional=optional)
     for name in applied:
         click.echo(f"applied {name}")
     click.echo("functions and policies are up to date" if not applied else "done")

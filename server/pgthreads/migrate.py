@@ -6,6 +6,7 @@ The rules (which migration is pending, which was edited) are those of the SQL fu
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import psycopg
@@ -31,10 +32,17 @@ def database_files() -> Path:
     raise MigrateError("the SQL files of pgthreads are missing", "Install the package again.")
 
 
-def migrate(conninfo: str, db: Path | None = None) -> list[str]:
+def optional_parts(db: Path | None = None) -> list[str]:
+    """Return the names that `migrate` takes as `optional`."""
+    parts = (db or database_files()) / "optional"
+    return sorted(part.name for part in parts.iterdir() if part.is_dir()) if parts.is_dir() else []
+
+
+def migrate(conninfo: str, db: Path | None = None, optional: Collection[str] = ()) -> list[str]:
     """Install or upgrade the schema in one transaction; return the names of new migrations.
 
     `conninfo` names a superuser, or a role with CREATEROLE that may create schemas in the database.
+    `optional` names folders of `db/optional/`; those that the database has are brought up anyway.
     Raises `MigrateError` with the server's message where the server refuses: a migration that was
     edited after it had been applied, a schema of a newer release, tables that others hold for more
     than some seconds.
@@ -42,7 +50,7 @@ def migrate(conninfo: str, db: Path | None = None) -> list[str]:
     folder = db or database_files()
     try:
         with psycopg.connect(conninfo) as connection:
-            return _install(connection, folder)
+            return _install(connection, folder, optional)
     except psycopg.Error as error:
         if error.sqlstate is None:
             raise MigrateError(
@@ -55,7 +63,7 @@ def migrate(conninfo: str, db: Path | None = None) -> list[str]:
         raise MigrateError(message, diagnosis.message_hint or "") from error
 
 
-def _install(connection: psycopg.Connection, folder: Path) -> list[str]:
+def _install(connection: psycopg.Connection, folder: Path, optional: Collection[str]) -> list[str]:
     def run(file: Path) -> None:
         # Without parameters psycopg sends the text as it stands: several statements are fine.
         connection.execute(_text(file))
@@ -66,18 +74,29 @@ def _install(connection: psycopg.Connection, folder: Path) -> list[str]:
     connection.execute("set local role pgthreads_owner")
     connection.execute("set local check_function_bodies = off")
     run(folder / "ledger.sql")
+    known = {row[0] for row in connection.execute("select m.name from pgthreads.migration as m")}
+    folders = [folder]
+    for name in optional_parts(folder):
+        part = folder / "optional" / name
+        if name in optional or any(file.stem in known for file in _files(part, "migrations")):
+            folders.append(part)
     applied = []
-    for file in sorted((folder / "migrations").glob("*.sql")):
+    for file in (file for each in folders for file in _files(each, "migrations")):
         row = connection.execute(
             "select pgthreads.apply_migration(%s, %s)", (file.stem, _text(file))
         ).fetchone()
         if row and row[0]:
             applied.append(file.stem)
     connection.execute("select pgthreads.refuse_older_release()")
-    for kind in ("functions", "views", "policies"):
-        for file in sorted((folder / kind).glob("*.sql")):
-            run(file)
+    for each in folders:
+        for kind in ("functions", "views", "policies"):
+            for file in _files(each, kind):
+                run(file)
     return applied
+
+
+def _files(folder: Path, kind: str) -> list[Path]:
+    return sorted((folder / kind).glob("*.sql"))
 
 
 def _text(file: Path) -> str:

@@ -18,7 +18,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from pgthreads.migrate import MigrateError, migrate
+from pgthreads.migrate import MigrateError, migrate, optional_parts
 from tests import programs
 from tests.database import Database, embedded_cluster, installed_cluster
 
@@ -31,7 +31,11 @@ FreshDatabase = Callable[..., Database]
 
 
 def psql(
-    dsn: str, file: str | Path = "db/install.sql", cwd: Path = ROOT, db: Path | None = None
+    dsn: str,
+    file: str | Path = "db/install.sql",
+    cwd: Path = ROOT,
+    db: Path | None = None,
+    before: tuple[str, ...] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run install.sql as the documentation says to."""
     environment = {name: value for name, value in os.environ.items() if name != "PGTHREADS_DB"}
@@ -39,7 +43,10 @@ def psql(
         environment["PGTHREADS_DB"] = str(db)
     program = programs.client("psql")
     return subprocess.run(
-        [program, "-X", "-1", "-v", "ON_ERROR_STOP=1", "-f", str(file), "-d", dsn],
+        [
+            *(program, "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-d", dsn),
+            *(word for name in (*before, file) for word in ("-f", str(name))),
+        ],
         cwd=cwd,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -237,25 +244,26 @@ def test_a_failing_migration_leaves_nothing(fresh_database: FreshDatabase, tmp_p
 def test_install_lists_every_file() -> None:
     text = INSTALL.read_text()
     listed = re.findall(r"^\\ir (\S+)$", text, flags=re.MULTILINE)
+    parts = [ROOT / "db", *(ROOT / "db" / "optional" / name for name in optional_parts())]
     files = {
         str(file.relative_to(ROOT / "db"))
+        for part in parts
         for kind in ("functions", "views", "policies")
-        for file in (ROOT / "db" / kind).glob("*.sql")
+        for file in (part / kind).glob("*.sql")
     }
+    migrations = [file for part in parts for file in sorted((part / "migrations").glob("*.sql"))]
 
     assert len(files) > 20
     assert len(listed) == len(set(listed))
     assert set(listed) == files | {"roles.sql", "ledger.sql"}
-    assert re.findall(r"apply_migration\('(\w+)'", text) == sorted(
-        file.stem for file in (ROOT / "db" / "migrations").glob("*.sql")
-    )
-    assert re.findall(r'cat "\$PGTHREADS_DB/migrations/(\w+)\.sql"', text) == re.findall(
-        r"apply_migration\('(\w+)'", text
-    )
+    assert re.findall(r"apply_migration\('(\w+)'", text) == [file.stem for file in migrations]
+    assert re.findall(r'cat "\$PGTHREADS_DB/(\S+)"', text) == [
+        str(file.relative_to(ROOT / "db")) for file in migrations
+    ]
 
 
 def test_a_function_is_in_the_file_of_its_name() -> None:
-    for file in (ROOT / "db" / "functions").glob("*.sql"):
+    for file in (ROOT / "db").rglob("functions/*.sql"):
         text = file.read_text()
         made = re.findall(r"^create (?:or replace )?function pgthreads\.(\w+)", text, re.MULTILINE)
         assert made == [file.stem], file.name
@@ -266,6 +274,27 @@ def test_no_metacommand_but_in_install() -> None:
     for file in (ROOT / "db").rglob("*.sql"):
         if file != INSTALL:
             assert not re.findall(r"^\s*\\[a-z!]", file.read_text(), re.MULTILINE), file.name
+
+
+def test_search_is_installed_alike_and_stays(fresh_database: FreshDatabase) -> None:
+    by_psql, by_migrate = fresh_database(migrated=False), fresh_database()
+    without = dump(by_migrate)
+    answer = psql(by_psql.admin_dsn, before=("db/optional/search.sql",))
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
+
+    assert migrate(by_migrate.admin_dsn, optional=["search"]) == ["1001_message_search"]
+
+    content = dump(by_psql)
+    assert "CREATE FUNCTION pgthreads.search_threads" in content
+    assert "search_threads" not in without
+    assert dump(by_migrate) == content
+    # An upgrade that does not name it makes its functions anew.
+    for again in (psql_install, migrate):
+        for database in (by_psql, by_migrate):
+            with psycopg.connect(database.admin_dsn) as admin:
+                admin.execute("drop function pgthreads.search_threads")
+            again(database.admin_dsn)
+            assert dump(database) == content
 
 
 def new_clusters() -> list[Any]:

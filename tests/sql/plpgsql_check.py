@@ -10,7 +10,9 @@ import argparse
 import sys
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
+from pgthreads.migrate import migrate, optional_parts
 from tests.database import (
     DEFAULT_IMAGE,
     NoDatabaseError,
@@ -28,11 +30,15 @@ ALLOWED = (
 # A trigger function is checked once for each table that it is a trigger of.
 _FINDINGS = """
     with checked as (
-      select p.oid, p.oid::regprocedure::text as signature, coalesce(t.tgrelid, 0) as relation
+      select p.oid, p.oid::regprocedure::text as signature, coalesce(t.tgrelid, 0) as relation,
+        t.tgoldtable, t.tgnewtable
       from pg_proc as p
       join pg_language as l on l.oid = p.prolang and l.lanname = 'plpgsql'
-      left join (select distinct g.tgfoid, g.tgrelid from pg_trigger as g where not g.tgisinternal)
-        as t on t.tgfoid = p.oid
+      left join (
+        select distinct g.tgfoid, g.tgrelid, g.tgoldtable, g.tgnewtable
+        from pg_trigger as g
+        where not g.tgisinternal
+      ) as t on t.tgfoid = p.oid
       where p.pronamespace = 'pgthreads'::regnamespace
     )
     select c.signature, f.level, f.sqlstate, f.lineno, f.message, f.detail, f.hint
@@ -45,7 +51,9 @@ _FINDINGS = """
       performance_warnings => true,
       extra_warnings => true,
       security_warnings => true,
-      compatibility_warnings => true
+      compatibility_warnings => true,
+      oldtable => c.tgoldtable,
+      newtable => c.tgnewtable
     ) as f on true
     order by c.signature, f.lineno
 """
@@ -58,6 +66,8 @@ def run(image: str) -> int:
         migrated_template(server) as name,
         psycopg.connect(server.conninfo, dbname=name, autocommit=True) as connection,
     ):
+        # With what is optional, too.
+        migrate(make_conninfo(server.conninfo, dbname=name), optional=optional_parts())
         try:
             connection.execute("create extension if not exists plpgsql_check schema public")
         except psycopg.errors.FeatureNotSupported as error:

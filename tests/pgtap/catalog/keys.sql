@@ -5,7 +5,12 @@ select plan(6);
 -- The tables without a tenant.
 create temp view exempt as
 select unnest(array['migration', 'config', 'redaction_rule', 'tenant_key', 'tenant_secret'])
-  as relname;
+  as relname
+union all
+-- Only where search is installed.
+select c.relname::text
+from pg_class as c
+where c.relnamespace = 'pgthreads'::regnamespace and c.relname = 'search_config';
 
 create temp view keys as
 select
