@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from tests.operations.chains import (
     verify_by_schema,
 )
 from tests.operations.clusters import copied_cluster, folder_for
+from tests.server.service import CHAT, THREADS, body_of, running_service
 
 FreshDatabase = Callable[..., Database]
 
@@ -216,6 +218,16 @@ def wait_for_replay(primary: str, standby: str) -> None:
     pytest.fail("the standby did not catch up in 20 s")
 
 
+async def serve_on(standby: Database) -> None:
+    """The server starts on a standby and reads; a chat is refused as one that it cannot store."""
+    async with running_service(standby.server_dsn, standby.admin_dsn) as service:
+        async with await service.get(THREADS) as response:
+            assert response.status == 200
+        async with await service.post(CHAT, body_of("new", "Hello.")) as response:
+            assert response.status == 503
+            assert (await response.json())["code"] == "database_unavailable"
+
+
 def test_a_standby_reads_and_takes_over(source: Database, folder: Path) -> None:
     """Functions that read run on a standby; those that write say so; promoted, it does all."""
     with copied_cluster(folder, source.server.conninfo, "-R") as conninfo:
@@ -240,6 +252,7 @@ def test_a_standby_reads_and_takes_over(source: Database, folder: Path) -> None:
                     call(function)
             assert app.execute("select from pgthreads.ai_threads").fetchall() == []
         assert chains(standby.admin_dsn) == chains(source.admin_dsn)
+        asyncio.run(serve_on(standby))
 
         with psycopg.connect(conninfo, autocommit=True) as admin:
             assert admin.execute("select pg_promote(true, 20)").fetchone() == (True,)
