@@ -7,14 +7,19 @@ volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
+declare
+  v_config pgthreads.search_config;
 begin
+  -- By itself: the caller turned sequential scans off, and a dear plan is compiled each time.
+  select c.* into strict v_config from pgthreads.search_config as c;
   insert into pgthreads.message_search (owner_user_id, state_key, seq, tsv)
   select w.owner_user_id, w.state_key, w.seq, w.tsv
   from (
     select n.owner_user_id, n.state_key, n.seq,
-      pgthreads.message_words(c.language::regconfig, n.message) as tsv
-    from pgthreads.search_config as c
-    cross join new_messages as n
+      pgthreads.message_words(v_config.language::regconfig, n.message) as tsv
+    from new_messages as n
+    -- Keeps the words from being made twice, here and in the condition.
+    offset 0
   ) as w
   where w.tsv <> '';
   return null;

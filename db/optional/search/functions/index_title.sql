@@ -8,14 +8,17 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
+declare
+  v_config pgthreads.search_config;
 begin
+  select c.* into strict v_config from pgthreads.search_config as c;
   delete from pgthreads.message_search as s
   where s.owner_user_id = new.owner_user_id and s.state_key = new.state_key and s.seq = 0;
-  insert into pgthreads.message_search (owner_user_id, state_key, seq, tsv)
-  select new.owner_user_id, new.state_key, 0,
-    setweight(to_tsvector(c.language::regconfig, new.title), 'A')
-  from pgthreads.search_config as c
-  where new.title is not null;
+  if new.title is not null then
+    insert into pgthreads.message_search (owner_user_id, state_key, seq, tsv)
+    values (new.owner_user_id, new.state_key, 0,
+      setweight(to_tsvector(v_config.language::regconfig, new.title), 'A'));
+  end if;
   return null;
 end;
 $$;

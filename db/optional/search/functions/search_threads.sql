@@ -30,6 +30,7 @@ set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
+  v_config pgthreads.search_config;
   v_language regconfig;
   v_query tsquery;
 begin
@@ -49,7 +50,9 @@ begin
         coalesce(p_offset::text, 'null')),
       hint = 'A page has 1 to 100 threads, and begins after 10000 of them at the latest.';
   end if;
-  v_language := (select c.language::regconfig from pgthreads.search_config as c);
+  -- Two steps: a sequential scan counts as dear here, and with an expression it would be compiled.
+  select c.* into strict v_config from pgthreads.search_config as c;
+  v_language := v_config.language::regconfig;
   v_query := websearch_to_tsquery(v_language, p_query);
   return query
     select b.state_key, b.title, b.message_count, b.updated_at,

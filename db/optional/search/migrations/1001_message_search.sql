@@ -34,3 +34,16 @@ comment on column pgthreads.search_config.built_at is
   'When rebuild_search ran last; null before the first time.';
 
 insert into pgthreads.search_config default values;
+
+-- As the messages: lz4 where this server was built with it.
+do $$
+begin
+  if exists (
+    select
+    from pg_settings as s
+    where s.name = 'default_toast_compression' and 'lz4' = any (s.enumvals)
+  ) then
+    alter table pgthreads.message_search alter column tsv set compression lz4;
+  end if;
+end;
+$$;
