@@ -1,0 +1,80 @@
+"""docs/sql-api.md covers exactly the functions of the catalogue, with their parameters and results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "sql-api.md"
+
+_CALL = re.compile(
+    r"pgthreads\.(\w+)\(([^()]*)\)\s*returns\s+(table\s*\([^()]*\)|[\w\[\]]+)", re.DOTALL
+)
+
+
+def _words(text: str) -> str:
+    """SQL with its comments gone, its white space run together and its types by one name."""
+    for long, short in (("integer", "int"), ("boolean", "bool"), ("timestamp with time zone", "t")):
+        text = text.replace(long, short)
+    text = text.replace("timestamptz", "t").replace("'{}'", "").lower()
+    text = re.sub(r"::\w+( \w+)*", "", text)
+    return (
+        re.sub(r"\s+", " ", text).replace("( ", "(").replace(" )", ")").replace(" (", "(").strip()
+    )
+
+
+def documented() -> dict[str, tuple[str, str]]:
+    """`(parameters, result)` of each function that has a section."""
+    text = re.sub(r"--[^\n]*", "", DOCS.read_text(encoding="utf-8"))
+    return {name: (_words(given), _words(back)) for name, given, back in _CALL.findall(text)}
+
+
+def internal() -> set[str]:
+    """The functions in the table at the end."""
+    table = DOCS.read_text(encoding="utf-8").partition("## Internal functions")[2]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+@pytest.fixture
+def catalogue(
+    admin_dsn: str, connect: Callable[..., psycopg.Connection[tuple[Any, ...]]]
+) -> dict[str, tuple[str, str]]:
+    """`(parameters, result)` of each function of the schema."""
+    rows = (
+        connect(admin_dsn)
+        .execute(
+            "select proname, pg_get_function_arguments(oid), pg_get_function_result(oid)"
+            " from pg_proc where pronamespace = 'pgthreads'::regnamespace"
+        )
+        .fetchall()
+    )
+    assert len(rows) == len({name for name, *_ in rows})
+    return {name: (_words(given), _words(back)) for name, given, back in rows}
+
+
+def test_every_function_is_documented_once(catalogue: dict[str, tuple[str, str]]) -> None:
+    sections, rest = set(documented()), internal()
+    assert sections & rest == set()
+    assert sections | rest == set(catalogue) | {"search_threads"} & sections
+
+
+def test_signatures_are_those_of_the_catalogue(catalogue: dict[str, tuple[str, str]]) -> None:
+    for name, signature in documented().items():
+        if name in catalogue:
+            assert signature == catalogue[name], name
+
+
+def test_every_section_has_an_example_and_its_locks() -> None:
+    text = DOCS.read_text(encoding="utf-8").partition("## Internal functions")[0]
+    sections = re.split(r"^### ", text, flags=re.MULTILINE)[1:]
+    for section in sections:
+        if "returns" in section and re.search(r"pgthreads\.\w+\(", section):
+            title = section.partition("\n")[0]
+            assert re.search(r"[Ll]ock", section), f"{title} says nothing of locks"
+            assert "select " in section, f"{title} has no example"
