@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any, LiteralString, TypeVar, cast
 
 import psycopg
@@ -168,7 +169,7 @@ class Threads:
         With `replaces` or `regenerate` on a new branch, see db/functions/begin_turn.sql.
         """
         rows = await self._rows(
-            "select b.* from pgthreads.set_tenant(%s) as t(owner),"
+            _select(BegunTurn, "b") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.begin_turn("
             "t.owner, %s, %s::jsonb, %s, %s, null, %s, %s) as b",
             (owner_user_id, state_key, json.dumps(message), turn_id, last, replaces, regenerate),
@@ -179,7 +180,7 @@ class Threads:
     async def extend_turn(self, owner_user_id: str, state_key: str, turn_id: str) -> TurnState:
         """Extend the lease; tells whether the turn is still ours and should stop."""
         rows = await self._rows(
-            "select e.* from pgthreads.set_tenant(%s) as t(owner),"
+            _select(TurnState, "e") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.extend_turn(t.owner, %s, %s) as e",
             (owner_user_id, state_key, turn_id),
             class_row(TurnState),
@@ -239,7 +240,7 @@ class Threads:
     ) -> Sequence[ListedThread]:
         """Return a page of threads, the latest append first."""
         return await self._rows(
-            "select l.* from pgthreads.set_tenant(%s) as t(owner),"
+            _select(ListedThread, "l") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.list_threads(t.owner, %s, %s) as l",
             (owner_user_id, limit, cursor),
             class_row(ListedThread),
@@ -257,7 +258,7 @@ class Threads:
     ) -> StoredThread | None:
         """Return a thread with its messages, or None if there is none."""
         rows = await self._rows(
-            "select r.* from pgthreads.set_tenant(%s) as t(owner),"
+            _select(StoredThread, "r") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.read_thread(t.owner, %s, %s, %s, %s, %s) as r",
             (owner_user_id, state_key, last, before_seq, known_digest, leaf_id),
             class_row(StoredThread),
@@ -267,7 +268,7 @@ class Threads:
     async def list_branches(self, owner_user_id: str, state_key: str) -> Sequence[Branch]:
         """Return the thread's branches by their last messages, the newest first."""
         return await self._rows(
-            "select l.* from pgthreads.set_tenant(%s) as t(owner),"
+            _select(Branch, "l") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.list_branches(t.owner, %s) as l",
             (owner_user_id, state_key),
             class_row(Branch),
@@ -283,7 +284,7 @@ class Threads:
     ) -> ThreadHeader:
         """Rename a thread (an empty title takes it away), merge keys into its metadata."""
         rows = await self._rows(
-            "select u.* from pgthreads.set_tenant(%s) as t(owner),"
+            _select(ThreadHeader, "u") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.update_thread(t.owner, %s, %s, %s::jsonb) as u",
             (owner_user_id, state_key, title, None if metadata is None else json.dumps(metadata)),
             class_row(ThreadHeader),
@@ -330,6 +331,13 @@ class Threads:
             cursor = connection.cursor(row_factory=cast("AsyncRowFactory[Row]", row))
             await cursor.execute(statement, values)
             return await cursor.fetchall()
+
+
+@cache
+def _select(row: type, of: LiteralString) -> LiteralString:
+    """Name the fields of `row` as columns: a later release may add more to what functions return."""
+    columns = ", ".join(f"{of}.{each.name}" for each in fields(row))
+    return f"select {columns}"
 
 
 def _dumps(value: JsonValue) -> str:

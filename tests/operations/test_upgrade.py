@@ -21,6 +21,8 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from pgthreads.migrate import MigrateError, database_files, migrate
+from pgthreads.threads import Threads, TurnState
+from pgthreads.threads import connect as connect_pool
 from tests.database import APP_ROLE, Database
 from tests.operations.chains import OWNERS, assert_grown, chains, fill, message, verify_by_schema
 from tests.operations.release import releases
@@ -248,3 +250,24 @@ def test_an_older_release_is_refused(fresh_database: FreshDatabase, tmp_path: Pa
     assert answer.returncode != 0
     assert "newer release" in answer.stderr
     assert dump(database) == content
+
+
+async def test_a_server_does_not_mind_more_columns(
+    fresh_database: FreshDatabase, connect: Callable[..., psycopg.Connection[Any]]
+) -> None:
+    """What a later release adds to a result, also under statements that are prepared already."""
+    database = fresh_database()
+    async with connect_pool(database.server_dsn, pool_size=1) as pool:
+        threads = Threads(pool)
+        for _ in range(4):
+            assert await threads.extend_turn("ann", "key", "turn") == TurnState(False, False, None)
+        connect(database.admin_dsn).execute(
+            """
+            set role pgthreads_owner;
+            drop function pgthreads.extend_turn(text, text, text);
+            create function pgthreads.extend_turn(p_owner_user_id text, p_key text, p_turn text)
+            returns table (alive boolean, stop_requested boolean, lease_until timestamptz, more int)
+            language sql as 'select true, false, null::timestamptz, 1';
+            """
+        )
+        assert await threads.extend_turn("ann", "key", "turn") == TurnState(True, False, None)
