@@ -1,4 +1,4 @@
-"""docs/sql-api.md covers exactly the functions of the catalogue, with their parameters and results."""
+"""docs/sql-api.md covers exactly the functions of the catalogue, and their signatures."""
 
 from __future__ import annotations
 
