@@ -335,7 +335,7 @@ class Threads:
 
 @cache
 def _select(row: type, of: LiteralString) -> LiteralString:
-    """Name the fields of `row` as columns: a later release may add more to what functions return."""
+    """Name the fields of `row` as columns: later releases may add more to what functions return."""
     columns = ", ".join(f"{of}.{each.name}" for each in fields(row))
     return f"select {columns}"
 
