@@ -182,7 +182,5 @@ $$;
 
 comment on function pgthreads.begin_turn(text, text, jsonb, text, int, jsonb, text, boolean) is
   'Appends the user message, takes the lease of a turn and returns the history for the prompt.';
-revoke all on function pgthreads.begin_turn(text, text, jsonb, text, int, jsonb, text, boolean)
-  from public;
-grant execute on function pgthreads.begin_turn(text, text, jsonb, text, int, jsonb, text, boolean)
-  to pgthreads_server;
+revoke all on function pgthreads.begin_turn from public;
+grant execute on function pgthreads.begin_turn to pgthreads_server;

@@ -19,7 +19,7 @@ from .executors import OfflineExecutor, from_model, load
 from .keys import AUTHENTICATOR, EXECUTOR, METRICS, PUMPS, SETTINGS, THREADS
 from .metrics import Metrics
 from .middlewares import authenticate, observe, report_errors
-from .pump import Pumps
+from .pumps import Pumps
 from .settings import Settings
 from .tenants import tenant_of
 from .threads import Threads, connect

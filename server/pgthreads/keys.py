@@ -7,7 +7,7 @@ from aiohttp import web
 from .auth import Authenticator
 from .events import Executor
 from .metrics import Metrics
-from .pump import Pumps
+from .pumps import Pumps
 from .settings import Settings
 from .threads import Threads
 

@@ -13,8 +13,8 @@ from aiohttp import ETag, web
 from .bodies import read_object
 from .errors import BadRequestError, ThreadNotFoundError
 from .keys import OWNER, THREADS
+from .rows import ListedThread, ThreadHeader
 from .state_keys import require_state_key
-from .threads import ListedThread, ThreadHeader
 
 MAX_INT = 2**31 - 1
 

@@ -44,7 +44,7 @@ async def service(
 async def browser() -> AsyncIterator[Browser]:
     program = chromium()
     if program is None:
-        pytest.skip("Chromium is not installed (Debian: chromium)")
+        pytest.fail("Chromium is not installed (Debian: chromium)")
     async with running_browser(program) as running:
         yield running
 

@@ -21,7 +21,8 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from pgthreads.migrate import MigrateError, database_files, migrate
-from pgthreads.threads import Threads, TurnState
+from pgthreads.rows import TurnState
+from pgthreads.threads import Threads
 from pgthreads.threads import connect as connect_pool
 from tests.database import APP_ROLE, Database
 from tests.operations.chains import OWNERS, assert_grown, chains, fill, message, verify_by_schema

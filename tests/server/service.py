@@ -13,7 +13,7 @@ from aiohttp import ClientResponse, ClientSession, web
 from pgthreads.app import create_app
 from pgthreads.events import AiEvent, Done, Executor, ExecutorRequest, TextDelta, UIMessage
 from pgthreads.keys import EXECUTOR, PUMPS
-from pgthreads.pump import Pumps
+from pgthreads.pumps import Pumps
 from pgthreads.settings import Settings
 
 CHAT = "/api/v1/ai/chat"

@@ -17,9 +17,11 @@ from pgthreads.wire import WireEncoder
 from tests.server import node_client
 from tests.server.node_client import MAJORS, chat
 
-pytestmark = pytest.mark.skipif(
-    node_client.missing() is not None, reason=str(node_client.missing())
-)
+
+@pytest.fixture(autouse=True, scope="module")
+def node() -> None:
+    if reason := node_client.missing():
+        pytest.fail(reason)
 
 
 @dataclass

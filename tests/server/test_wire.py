@@ -95,7 +95,7 @@ def with_doubles(message: UIMessage) -> UIMessage:
 @pytest.fixture(scope="module")
 def sdk() -> Iterator[SdkChecker]:
     if reason := node_client.missing():
-        pytest.skip(reason)
+        pytest.fail(reason)
     with SdkChecker() as checker:
         yield checker
 

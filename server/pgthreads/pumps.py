@@ -1,0 +1,78 @@
+"""The turns that run in this process, and what happens to them at its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from .errors import ShuttingDownError
+from .pump import EXECUTOR_GRACE, Outcome, Pump
+
+Begun = TypeVar("Begun")
+
+
+class Pumps:
+    """The turns that run in this process, by owner and state key."""
+
+    def __init__(self, on_end: Callable[[Outcome], None] = lambda _: None) -> None:
+        self.draining = False
+        self._on_end = on_end
+        self._running: dict[tuple[str, str], tuple[Pump, asyncio.Task[Outcome]]] = {}
+        self._beginning: set[asyncio.Task[Any]] = set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def beginning(self, begin: Coroutine[Any, Any, Begun]) -> asyncio.Task[Begun]:
+        """Run what begins a turn as a task that `drain` waits for, and nobody's leaving cancels.
+
+        Raises ShuttingDownError once draining: the turn would start in a process that ends.
+        """
+        if self.draining:
+            begin.close()
+            raise ShuttingDownError(hint="send the message again, with the same id")
+        task = asyncio.create_task(begin)
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+        return task
+
+    def start(self, pump: Pump) -> asyncio.Task[Outcome]:
+        """Run a pump as a task of its own, which nobody's leaving cancels."""
+        key = (pump.request.owner_user_id, pump.request.state_key)
+        task = asyncio.create_task(pump.run(), name=f"turn {pump.request.turn_id}")
+        self._running[key] = (pump, task)
+
+        def ended(_: asyncio.Task[Outcome]) -> None:
+            if self._running.get(key) == (pump, task):
+                del self._running[key]
+            if not task.cancelled() and task.exception() is None:
+                self._on_end(task.result())
+
+        task.add_done_callback(ended)
+        return task
+
+    def get(self, owner_user_id: str, state_key: str) -> tuple[Pump, asyncio.Task[Outcome]] | None:
+        """Return the running pump of a thread and its task."""
+        return self._running.get((owner_user_id, state_key))
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new turns; give running ones some time, then store what they have."""
+        self.draining = True
+        if self._beginning:
+            await asyncio.wait(self._beginning)
+        if await self._ended_within(seconds):
+            return
+        for pump, _ in list(self._running.values()):
+            pump.stop("shutting_down")
+        if await self._ended_within(2 * EXECUTOR_GRACE):
+            return
+        for pump, _ in list(self._running.values()):
+            pump.give_up()
+        await self._ended_within(EXECUTOR_GRACE)
+
+    async def _ended_within(self, seconds: float) -> bool:
+        tasks = [task for _, task in self._running.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+        return not self._running

@@ -1,0 +1,77 @@
+"""What the SQL functions return, a class a row; docs/sql-api.md says what the columns mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .events import JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class BegunTurn:
+    """What `begin_turn` returned.
+
+    `outcome` is `started`, `running` or `answered`; `history` is a UIMessage[] and `answer` a
+    UIMessage, both as UTF-8 JSON; `max_message_bytes` is the limit of the answer.
+    """
+
+    outcome: str
+    state_key: str
+    turn_id: str | None
+    message_count: int
+    lease_until: datetime | None
+    max_message_bytes: int | None
+    history: bytes | None
+    answer: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnState:
+    """A heartbeat's answer: `alive` is whether the turn is still the caller's."""
+
+    alive: bool
+    stop_requested: bool
+    lease_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadHeader:
+    """A thread without its messages."""
+
+    state_key: str
+    title: str | None
+    message_count: int
+    metadata: dict[str, JsonValue]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ListedThread(ThreadHeader):
+    """A row of the list; `next_cursor` is on the last row of a page that another one follows."""
+
+    running: bool
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredThread(ThreadHeader):
+    """A thread with its UIMessage[] as UTF-8 JSON; None if the caller knows this `digest`.
+
+    `earlier_seq` is the `before_seq` of the window before this one; None at the beginning.
+    """
+
+    digest: str
+    messages: bytes | None
+    earlier_seq: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A branch by its last message; `message_count` is its length from the root."""
+
+    leaf_id: str
+    leaf_seq: int
+    created_at: datetime
+    message_count: int
