@@ -176,12 +176,16 @@ class Page:
         await self.send("Input.dispatchKeyEvent", type="keyUp", **event)
 
     async def click(self, selector: str) -> None:
-        """Click with the mouse, once the element is there."""
+        """Click with the mouse, once the element is there, on top, and has stopped moving."""
         quoted = json.dumps(selector)
         box = await self.wait(
             f"(() => {{ const e = document.querySelector({quoted}); e?.scrollIntoViewIfNeeded();"
             " const b = e?.getBoundingClientRect();"
-            " return b?.width ? [b.x + b.width / 2, b.y + b.height / 2] : null })()"
+            " if (!b?.width) return null;"
+            " const at = [b.x + b.width / 2, b.y + b.height / 2];"
+            " const still = window.lastClick === String([e.id, at]);"
+            " window.lastClick = String([e.id, at]);"
+            " return still && e.contains(document.elementFromPoint(...at)) ? at : null })()"
         )
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             await self.send(

@@ -80,7 +80,8 @@ def place() -> Iterator[Path]:
     folder.chmod(0o711)
     yield folder
     for pid in [pid for cluster in folder.rglob("cluster*") for pid in pids_in(cluster)]:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     shutil.rmtree(folder, ignore_errors=True)
 
 
