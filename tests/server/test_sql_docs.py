@@ -78,3 +78,4 @@ def test_every_section_has_an_example_and_its_locks() -> None:
             title = section.partition("\n")[0]
             assert re.search(r"[Ll]ock", section), f"{title} says nothing of locks"
             assert "select " in section, f"{title} has no example"
+            assert "```text" in section, f"{title} shows no output"
