@@ -234,6 +234,8 @@ async def test_shows_a_long_thread_from_its_end_and_pages_back(
         [request.node.name],
     )
     await page.run("location.hash = 'long'")
+    # The last thing that moves what is shown: the newest message has no answer.
+    await page.wait("document.querySelector('#notice').childElementCount > 0")
     shown = f"[...{LOG}.children].map((each) => each.innerText)"
     for first in (71, 21, 1):
         numbers = [f"Number {n}" for n in range(first, 121)]
