@@ -40,6 +40,8 @@ select pgthreads.apply_migration('0003_retention', :'migration');
 select pgthreads.apply_migration('0004_verified_tenancy', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0005_branches.sql"`
 select pgthreads.apply_migration('0005_branches', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0007_queue.sql"`
+select pgthreads.apply_migration('0007_queue', :'migration');
 select exists (
   select from pgthreads.migration as m where m.name = '1001_message_search'
 ) or coalesce(current_setting('pgthreads.optional', true) = 'search', false) as with_search \gset
@@ -106,6 +108,7 @@ select pgthreads.refuse_older_release();
 \ir functions/verify_tenant_token.sql
 \ir functions/verify_thread.sql
 \ir functions/verify_threads.sql
+\ir functions/wait_for_turn.sql
 
 \ir views/ai_threads.sql
 \ir views/open_turns.sql
@@ -113,6 +116,7 @@ select pgthreads.refuse_older_release();
 
 \ir policies/config.sql
 \ir policies/message.sql
+\ir policies/queued_turn.sql
 \ir policies/redaction_rule.sql
 \ir policies/retention.sql
 \ir policies/tenant_key.sql

@@ -8,6 +8,10 @@
 --   started   nothing answered it and nothing came after it: a new turn begins. Also the repetition
 --             of this very call, with the same turn id.
 --
+-- While another turn runs, p_busy says what happens: reject raises THTRN; interrupt asks that turn to
+-- stop and waits for its end, enqueue waits alone. Waiting is an outcome, too (waiting): nothing is
+-- appended, and the caller calls again with the same message until its turn comes.
+--
 -- Branches: p_replaces names a stored message that this turn replaces. Of a user message the new one
 -- becomes a sibling, under an id made of the old one and the new content; an answer is given anew to
 -- the message that it answered, and p_message is not looked at. p_regenerate does the latter for the
@@ -22,7 +26,8 @@ create or replace function pgthreads.begin_turn(
   p_last int default null,
   p_metadata jsonb default null,
   p_replaces text default null,
-  p_regenerate boolean default false
+  p_regenerate boolean default false,
+  p_busy text default 'reject'
 )
 returns table (
   outcome text,
@@ -80,6 +85,17 @@ begin
         || left(encode(sha256(convert_to((v_message - 'id')::text, 'UTF8')), 'hex'), 16));
     end if;
     v_id := v_message ->> 'id';
+  end if;
+  if p_busy is distinct from 'reject' then
+    return query
+      select 'waiting', p_state_key, w.turn_id, w.message_count, w.lease_until, null::int,
+        null::json, null::json
+      from pgthreads.wait_for_turn(p_owner_user_id, p_state_key, v_id, v_anew, p_busy) as w;
+    if found then
+      return;
+    end if;
+  end if;
+  if not v_anew then
     select a.state_key, a.message_count, a.message_count, a.appended
     into strict v_key, v_count, v_seq, v_appended
     from pgthreads.append_thread(
@@ -180,7 +196,7 @@ begin
 end;
 $$;
 
-comment on function pgthreads.begin_turn(text, text, jsonb, text, int, jsonb, text, boolean) is
+comment on function pgthreads.begin_turn is
   'Appends the user message, takes the lease of a turn and returns the history for the prompt.';
 revoke all on function pgthreads.begin_turn from public;
 grant execute on function pgthreads.begin_turn to pgthreads_server;

@@ -11,6 +11,8 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
+  delete from pgthreads.queued_turn as q
+  where q.owner_user_id = p_owner_user_id and q.state_key = p_state_key;
   delete from pgthreads.turn as n
   where n.owner_user_id = p_owner_user_id and n.state_key = p_state_key;
   get diagnostics turns = row_count;

@@ -16,6 +16,7 @@ from nanoid import generate
 
 from .errors import BadJsonError, BadRequestError, MediaTypeError, MessageError, StateKeyError
 from .events import UIMessage
+from .settings import BUSY_POLICIES
 
 USER_PARTS = frozenset(("text", "file"))
 
@@ -25,7 +26,8 @@ class ChatRequest:
     """What a chat request asks for: `state_key` is None if the client named none.
 
     `replaces` is the id of the message that is edited, or whose answer is wanted anew, and
-    `regenerate` whether it is the latter.
+    `regenerate` whether it is the latter. `on_busy` is what to do while another turn runs; None
+    leaves that to the setting.
     """
 
     state_key: str | None
@@ -33,6 +35,7 @@ class ChatRequest:
     model: str | None
     replaces: str | None
     regenerate: bool
+    on_busy: str | None
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
@@ -58,12 +61,15 @@ def chat_request(body: dict[str, Any]) -> ChatRequest:
     model = body.get("model")
     if model is not None and (not isinstance(model, str) or len(model) > 200):
         raise BadRequestError("model is not a string of at most 200 characters")
+    on_busy = body.get("onBusy")
+    if on_busy is not None and on_busy not in BUSY_POLICIES:
+        raise BadRequestError(f"onBusy is none of {', '.join(BUSY_POLICIES)}")
     message = _user_message(body)
     regenerate = body.get("trigger") == "regenerate-message"
     replaces = body.get("messageId")
     if not isinstance(replaces, str) or not (regenerate or _is_edit(body, message, replaces)):
         replaces = None
-    return ChatRequest(state_key_of(body), message, model, replaces, regenerate)
+    return ChatRequest(state_key_of(body), message, model, replaces, regenerate, on_busy)
 
 
 def _is_edit(body: dict[str, Any], message: UIMessage, message_id: str) -> bool:

@@ -14,6 +14,7 @@ from .events import ExecutorRequest
 from .keys import EXECUTOR, METRICS, OWNER, PUMPS, SETTINGS, STATE_KEY, THREADS
 from .pump import Outcome, Pump
 from .state_keys import require_state_key
+from .turns import begin_turn
 from .wire import replay
 
 SSE_HEADERS = {
@@ -80,15 +81,7 @@ async def _begin(
     """
     app, owner = request.app, request[OWNER]
     settings, threads, pumps = app[SETTINGS], app[THREADS], app[PUMPS]
-    begun = await threads.begin_turn(
-        owner,
-        state_key,
-        chat.message,
-        generate(),
-        last=settings.history_window,
-        replaces=chat.replaces,
-        regenerate=chat.regenerate,
-    )
+    begun = await begin_turn(app, owner, state_key, chat, generate())
     if begun.answer is not None:
         return begun.answer
     running = pumps.get(owner, state_key)

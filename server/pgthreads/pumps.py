@@ -29,13 +29,20 @@ class Pumps:
 
         Raises ShuttingDownError once draining: the turn would start in a process that ends.
         """
-        if self.draining:
+        try:
+            self.require_open()
+        except ShuttingDownError:
             begin.close()
-            raise ShuttingDownError(hint="send the message again, with the same id")
+            raise
         task = asyncio.create_task(begin)
         self._beginning.add(task)
         task.add_done_callback(self._beginning.discard)
         return task
+
+    def require_open(self) -> None:
+        """Raises ShuttingDownError once draining."""
+        if self.draining:
+            raise ShuttingDownError(hint="send the message again, with the same id")
 
     def start(self, pump: Pump) -> asyncio.Task[Outcome]:
         """Run a pump as a task of its own, which nobody's leaving cancels."""
@@ -60,7 +67,8 @@ class Pumps:
         """Take no new turns; give running ones some time, then store what they have."""
         self.draining = True
         if self._beginning:
-            await asyncio.wait(self._beginning)
+            # Those that wait for their turn give up by themselves.
+            await asyncio.wait(self._beginning, timeout=max(seconds, EXECUTOR_GRACE))
         if await self._ended_within(seconds):
             return
         for pump, _ in list(self._running.values()):

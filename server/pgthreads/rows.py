@@ -12,8 +12,9 @@ from .events import JsonValue
 class BegunTurn:
     """What `begin_turn` returned.
 
-    `outcome` is `started`, `running` or `answered`; `history` is a UIMessage[] and `answer` a
-    UIMessage, both as UTF-8 JSON; `max_message_bytes` is the limit of the answer.
+    `outcome` is `started`, `running`, `answered` or `waiting`; `turn_id` is that of the turn that
+    runs, also of the one that is waited for. `history` is a UIMessage[] and `answer` a UIMessage,
+    both as UTF-8 JSON; `max_message_bytes` is the limit of the answer.
     """
 
     outcome: str

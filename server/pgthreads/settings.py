@@ -23,6 +23,7 @@ from .options import check_range, flag_of, options_of, setting
 from .tenants import tenant_of
 
 AUTH_MODES = ("dev", "jwt")
+BUSY_POLICIES = ("reject", "interrupt", "enqueue")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _MINIMUM_SECRET_BYTES = 32
 
@@ -108,6 +109,18 @@ class Settings:
     )
     history_window: int = setting(
         "How many of a thread's last messages the prompt holds.", click.IntRange(1), default=200
+    )
+    on_busy: str = setting(
+        "What to do with a message for a thread whose turn runs, unless the request says: reject"
+        " it, interrupt that turn, or enqueue the message behind it.",
+        click.Choice(BUSY_POLICIES),
+        default="reject",
+    )
+    busy_timeout: float = setting(
+        "Seconds that a message waits for its turn at most; below the read timeout of a proxy in"
+        " front.",
+        click.FloatRange(0, 3600),
+        default=30.0,
     )
     cors_origin: Sequence[str] = setting(
         "Origin whose pages may call, for example https://app.example; may be given again.",

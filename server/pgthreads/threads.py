@@ -94,16 +94,27 @@ class Threads:
         last: int | None = None,
         replaces: str | None = None,
         regenerate: bool = False,
+        busy: str = "reject",
     ) -> BegunTurn:
         """Append the user message and take the lease of a turn.
 
-        With `replaces` or `regenerate` on a new branch, see db/functions/begin_turn.sql.
+        With `replaces` or `regenerate` on a new branch; `busy` is what to do while another turn
+        runs: `reject`, `interrupt` or `enqueue`. See db/functions/begin_turn.sql.
         """
         rows = await self._rows(
             _select(BegunTurn, "b") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.begin_turn("
-            "t.owner, %s, %s::jsonb, %s, %s, null, %s, %s) as b",
-            (owner_user_id, state_key, json.dumps(message), turn_id, last, replaces, regenerate),
+            "t.owner, %s, %s::jsonb, %s, %s, null, %s, %s, %s) as b",
+            (
+                owner_user_id,
+                state_key,
+                json.dumps(message),
+                turn_id,
+                last,
+                replaces,
+                regenerate,
+                busy,
+            ),
             class_row(BegunTurn),
         )
         return rows[0]

@@ -112,6 +112,8 @@ def fields() -> list[tuple[str, dict[str, Any]]]:
         {"message": message(parts=[{"type": "file", "url": "javascript:1", "mediaType": "a/b"}])},
         {"message": "hi", "model": 7},
         {"message": "hi", "model": "x" * 201},
+        {"message": "hi", "onBusy": "wait"},
+        {"message": "hi", "onBusy": ["enqueue"]},
     ]
     return [(f"{i} {json.dumps(body)[:60]}", body) for i, body in enumerate(bodies)]
 
