@@ -3,10 +3,11 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help serve venv test test-pgtap test-isolation test-server test-majors check format clean
+.PHONY: help serve venv test test-pgtap test-isolation test-server test-majors bench bench-smoke check format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -31,14 +32,20 @@ test-server: venv ## run pytest alone; ARGS="-k stop"
 test-majors: venv ## run pgTAP, isolation and the server's tests on each PostgreSQL that is here
 	@$(BIN)/python -m tests.majors $(ARGS)
 
+bench: $(BENCH)/bench.stamp ## measure and write docs/performance.md; ARGS="appends --rounds 20"
+	@$(BENCH)/bin/python -m bench $(or $(ARGS),--repeat 2 --write)
+
+bench-smoke: $(BENCH)/bench.stamp ## see that every benchmark runs, in two minutes
+	@$(BENCH)/bin/python -m bench --smoke
+
 check: venv ## lint, types, and checks of the SQL
 	@$(BIN)/python -m tests.run check
 
 format: venv ## format the Python code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
-clean: ## remove .venv and what tools have cached; data of serve stays
-	rm -rf $(VENV) tests/clients/node_modules examples/node_modules build dist
+clean: ## remove the virtual environments and what tools have cached; data of serve stays
+	rm -rf $(VENV) $(BENCH) tests/clients/node_modules examples/node_modules build dist
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -57,3 +64,12 @@ $(VENV)/dev.stamp: pyproject.toml | $(BIN)/python
 	$(PIP) --upgrade 'pip>=25.1'
 	$(PIP) --editable '.[embedded,agents]' --group dev
 	@touch $@ $(VENV)/serve.stamp
+
+# Apart, because what the benchmarks compare with has dependencies and pytest plugins of its own.
+$(BENCH)/bench.stamp: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or later on PATH" >&2; exit 1; }
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH) || { rm -rf $(BENCH); exit 1; }
+	$(BENCH)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade 'pip>=25.1'
+	$(BENCH)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade \
+		--editable '.[embedded]' --group bench
+	@touch $@

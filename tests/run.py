@@ -22,7 +22,7 @@ from tests.examples.languages import LANGUAGES
 ROOT = Path(__file__).resolve().parent.parent
 _BIN = Path(sys.prefix) / "bin"
 _RESULT = re.compile(
-    r"^(Files=|Result: |Found |Success: |All checks|\d+ files? |# isolation: |# majors: |"
+    r"^(Files=|Result: |Found |Success: |All checks|\d+ files? |# isolation: |# majors: |# bench: |"
     r"plpgsql_check: |TOTAL: |added \d|up to date|changed \d|=+ .* in [\d.]+s)"
 )
 
@@ -99,6 +99,7 @@ def tests() -> list[Step]:
         Step("majors", [sys.executable, "-m", "tests.majors", "pgtap", "isolation"], sql_tools),
         Step("npm", npm, ("node",), ROOT / "tests" / "clients"),
         Step("npm examples", npm, ("node",), ROOT / "examples"),
+        Step("bench", ["make", "--no-print-directory", "bench-smoke"], ("postgres",)),
         # Steps and not needs, so that a missing one fails its own test and no other.
         Step("pgbouncer", [sys.executable, "-m", "tests.tools", "pgbouncer"]),
         Step("languages", [sys.executable, "-m", "tests.tools", *languages]),

@@ -1,0 +1,93 @@
+"""A real turn: begin_turn, and the answer with the turn's end, as the server sends them."""
+
+from __future__ import annotations
+
+from bench.appends import LENGTHS, floor_systems
+from bench.harness import Context, System, interleave
+from bench.messages import Exchange, new_id
+from bench.report import Bar, Row
+from bench.stores import (
+    OWNER,
+    WINDOW,
+    Call,
+    Floor,
+    PgThreads,
+    Supply,
+    at,
+    bench_database,
+    settle,
+    statement_of,
+)
+
+_SMOKE_LENGTHS = (2, 20)
+_USAGE = {"inputTokens": 1200, "outputTokens": 420}
+
+
+def turn_calls(store: PgThreads, thread: str, exchange: Exchange, window: int) -> tuple[Call, Call]:
+    """Return the two calls of a turn: they are the server's own statements."""
+    turn_id = new_id()
+    begin = statement_of(
+        lambda threads: threads.begin_turn(OWNER, thread, exchange.user(), turn_id, last=window)
+    )
+    finish = statement_of(
+        lambda threads: threads.finish_turn(
+            OWNER,
+            thread,
+            turn_id,
+            status="completed",
+            usage=dict(_USAGE),
+            error_code=None,
+            message=exchange.answer(),
+        )
+    )
+    return store.call(begin), store.call(finish)
+
+
+def turn_system(
+    context: Context, store: PgThreads, name: str, length: int, window: int, rounds: int
+) -> System:
+    """Return a system that runs turns in threads of a length, which it fills."""
+
+    def ready() -> Call:
+        begin, finish = turn_calls(store, supply.take(), Exchange.new(), window)
+        return lambda: (begin(), finish())
+
+    system = System(name, ready)
+    supply = Supply(store, length, system.calls(context, rounds))
+    return system
+
+
+class Turns:
+    """A turn against two durable inserts."""
+
+    name = "turns"
+    title = "A turn"
+    about = (
+        "`begin_turn`, which also returns the last messages for the prompt (200 by default), and"
+        " `append_thread` with `finish_turn` in one statement: two commits, exactly as the server"
+        " sends them. Ratios are to F1×2. The lines with one message returned tell what the"
+        " history costs."
+    )
+
+    def run(self, context: Context) -> list[Row]:
+        """Measure all lengths against each other."""
+        database = bench_database(context)
+        rounds = context.rounds(100)
+        lengths = _SMOKE_LENGTHS if context.smoke else LENGTHS
+        floor, store = Floor(database, context), PgThreads(database, context)
+        cases = [(at("turn", length), length, WINDOW, Bar(1.3)) for length in lengths]
+        bare = [
+            (f"{at('turn', length)}, one returned", length, 1, None)
+            for length in (lengths[0], lengths[-1])
+        ]
+        systems = [
+            turn_system(context, store, name, length, window, rounds)
+            for name, length, window, _ in (*cases, *bare)
+        ]
+        settle(database)
+        samples = interleave(context, [*floor_systems(floor), *systems], rounds)
+        rows = [Row.of_ratio("F1×2", samples.median("F1×2"), samples.ratio("F1×2", "F1×2"))]
+        for name, _, _, bar in (*cases, *bare):
+            ratio = samples.ratio(name, "F1×2")
+            rows.append(Row.of_ratio(name, samples.median(name), ratio, bar))
+        return rows
