@@ -61,10 +61,14 @@ select pgthreads.refuse_older_release();
 \ir functions/erase_owner.sql
 \ir functions/extend_turn.sql
 \ir functions/finish_turn.sql
+\ir functions/fit_doubles.sql
+\ir functions/has_message_shape.sql
 \ir functions/has_plain_numbers.sql
 \ir functions/hmac_sha256.sql
 \ir functions/is_iban.sql
 \ir functions/is_luhn.sql
+\ir functions/is_named_tenant.sql
+\ir functions/is_plain_message.sql
 \ir functions/is_ui_message.sql
 \ir functions/is_url.sql
 \ir functions/list_branches.sql
@@ -74,6 +78,7 @@ select pgthreads.refuse_older_release();
 \ir functions/message_title.sql
 \ir functions/mint_tenant_token.sql
 \ir functions/new_state_key.sql
+\ir functions/prepare_messages.sql
 \ir functions/purge_threads.sql
 \ir functions/read_messages.sql
 \ir functions/read_thread.sql

@@ -30,240 +30,255 @@ set jit = off
 as $$
 #variable_conflict use_column
 declare
-  v_key text := p_state_key;
-  v_config pgthreads.config;
-  v_thread pgthreads.thread;
+  v_max_messages int;
+  v_ids text[];
+  v_texts text[];
+  v_clean boolean;
   v_count int;
-  v_turn pgthreads.turn;
-  v_message jsonb;
-  v_place bigint;
-  v_fault text;
-  v_text text;
-  v_id text;
-  v_ids text[] := array[]::text[];
-  v_texts text[] := array[]::text[];
-  v_digests bytea[] := array[]::bytea[];
-  v_digest bytea;
-  v_new_ids text[] := array[]::text[];
-  v_new_texts text[] := array[]::text[];
   v_title text;
+  v_deleted_at timestamptz;
+  v_stored_ids text[];
+  v_stored_texts text[];
+  v_turn_id text;
+  v_lease_until timestamptz;
+  v_user_seq int;
+  v_begun_count int;
   v_parent int;
+  v_text text;
+  v_digest bytea;
+  v_digests bytea[];
 begin
-  perform pgthreads.require_tenant(p_owner_user_id);
-  if v_key is null then
-    v_key := pgthreads.new_state_key();
-  else
-    perform pgthreads.require_state_key(v_key);
-  end if;
-  if p_messages is null or jsonb_typeof(p_messages) <> 'array' then
-    raise exception 'not an array of UIMessages' using
-      errcode = 'THMSG',
-      detail = format('p_messages is %s.', coalesce(jsonb_typeof(p_messages), 'null')),
-      hint = 'Pass a jsonb array, also for one message.';
-  end if;
-
-  select c.* into strict v_config from pgthreads.config as c;
-  if jsonb_array_length(p_messages) > v_config.max_messages then
-    raise exception 'these are more messages than a thread may hold' using
-      errcode = 'THMAX',
-      detail = format('p_messages has %s messages, the limit of a thread is %s.',
-        jsonb_array_length(p_messages), v_config.max_messages),
-      hint = 'Start a new thread.';
-  end if;
-  for v_message, v_place in
-    select e.value, e.ordinality - 1
-    from jsonb_array_elements(p_messages) with ordinality as e (value, ordinality)
-  loop
-    v_fault := pgthreads.ui_message_fault(v_message);
-    if v_fault is not null then
-      raise exception 'not a UIMessage' using
+  -- Each statement and expression costs its preparation once a transaction, which is most of what an
+  -- append costs. So what is usually the case is asked for together, and looked at singly otherwise.
+  if (pgthreads.is_named_tenant(p_owner_user_id)
+    and p_state_key ~ '^[a-zA-Z0-9_-]{1,128}$'
+    and jsonb_typeof(p_messages) = 'array') is not true
+  then
+    perform pgthreads.require_tenant(p_owner_user_id);
+    if p_state_key is null then
+      p_state_key := pgthreads.new_state_key();
+    else
+      perform pgthreads.require_state_key(p_state_key);
+    end if;
+    if p_messages is null or jsonb_typeof(p_messages) <> 'array' then
+      raise exception 'not an array of UIMessages' using
         errcode = 'THMSG',
-        detail = format('messages[%s]: %s', v_place, v_fault),
-        hint = 'Store what validateUIMessages of the AI SDK accepts.';
+        detail = format('p_messages is %s.', coalesce(jsonb_typeof(p_messages), 'null')),
+        hint = 'Pass a jsonb array, also for one message.';
     end if;
-    v_id := v_message ->> 'id';
-    v_text := v_message::text;
-    if octet_length(v_text) > v_config.max_message_bytes then
-      raise exception 'the message is too large' using
-        errcode = 'THMAX',
-        detail = format('messages[%s] has %s bytes, the limit is %s.', v_place,
-          octet_length(v_text), v_config.max_message_bytes),
-        hint = 'Keep large content elsewhere and refer to it by a URL in a file part.';
-    end if;
-    -- redact_message looks again without the id, which may well look like a secret.
-    if v_text ~ v_config.redaction_screen then
-      v_message := pgthreads.redact_message(v_message);
-      v_text := v_message::text;
-    end if;
-    if v_id = any (v_ids) then
-      if v_texts[array_position(v_ids, v_id)]::jsonb is distinct from v_message then
-        raise exception 'a message id stands twice with different content' using
-          errcode = 'THDUP',
-          detail = format('messages[%s] has the id %L of a message before it.', v_place, v_id),
-          hint = 'Give every message an id of its own.';
-      end if;
-      continue;
-    end if;
-    v_ids := array_append(v_ids, v_id);
-    v_texts := array_append(v_texts, v_text);
-  end loop;
+  end if;
+
+  -- A message is looked at before it is printed: some numbers would make a very long text.
+  select c.max_messages, m.ids, m.texts,
+    m.count = jsonb_array_length(p_messages) and m.count = m.ids_count
+      and m.longest <= c.max_message_bytes
+      and (array_to_string(m.texts, E'\n') ~ c.redaction_screen) is not true
+  into v_max_messages, v_ids, v_texts, v_clean
+  from pgthreads.config as c
+  cross join lateral (
+    select array_agg(e.id) as ids, array_agg(e.text) as texts, count(e.text) as count,
+      count(distinct e.id) as ids_count, max(octet_length(e.text)) as longest
+    from (
+      select a.value ->> 'id' as id, case
+        when pgthreads.is_plain_message(a.value) then a.value::text
+      end as text
+      from jsonb_array_elements(
+        case when jsonb_array_length(p_messages) <= c.max_messages then p_messages else '[]' end
+      ) with ordinality as a (value, place)
+      order by a.place
+    ) as e
+  ) as m;
+  if v_clean is not true then
+    select coalesce(array_agg(p.message_id order by p.place), '{}'),
+      coalesce(array_agg(p.body order by p.place), '{}')
+    into v_ids, v_texts
+    from pgthreads.prepare_messages(p_messages) with ordinality as p (message_id, body, place);
+  end if;
 
   loop
-    select t.* into v_thread
+    select t.message_count, t.head_digest, t.title, t.deleted_at
+    into v_count, v_digest, v_title, v_deleted_at
     from pgthreads.thread as t
-    where t.owner_user_id = p_owner_user_id and t.state_key = v_key
+    where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
     for update;
     exit when found;
-    if coalesce(p_expected_count, 0) = 0 and p_turn_id is null then
-      insert into pgthreads.thread (owner_user_id, state_key)
-      values (p_owner_user_id, v_key)
-      on conflict (owner_user_id, state_key) do nothing
-      returning * into v_thread;
-      exit when found;
-    else
-      exit;
-    end if;
+    v_count := 0;
+    exit when p_expected_count > 0 or p_turn_id is not null;
+    insert into pgthreads.thread as t (owner_user_id, state_key)
+    values (p_owner_user_id, p_state_key)
+    on conflict (owner_user_id, state_key) do nothing
+    returning t.head_digest into v_digest;
+    exit when found;
   end loop;
-  v_count := coalesce(v_thread.message_count, 0);
-  if v_thread.deleted_at is not null then
-    raise exception 'the thread is deleted' using
-      errcode = 'THDEL',
-      detail = format('Thread %s was deleted at %s.', v_key, v_thread.deleted_at),
-      hint = 'Start a new thread.';
-  end if;
+  -- A statement of its own, which sees what was committed while this one waited for the lock.
+  select s.ids, s.texts, n.turn_id, n.lease_until, n.user_seq, n.begun_count
+  into v_stored_ids, v_stored_texts, v_turn_id, v_lease_until, v_user_seq, v_begun_count
+  from (
+    select array_agg(m.message_id) as ids, array_agg(m.message::text) as texts
+    from pgthreads.message as m
+    where m.owner_user_id = p_owner_user_id
+      and m.state_key = p_state_key
+      and m.message_id = any (v_ids)
+  ) as s
+  left join pgthreads.turn as n
+    on n.owner_user_id = p_owner_user_id and n.state_key = p_state_key and n.status = 'running';
 
-  if v_count > 0 and v_ids <> '{}' then
-    for v_index in 1..cardinality(v_ids) loop
-      select m.message::text into v_text
-      from pgthreads.message as m
-      where m.owner_user_id = p_owner_user_id
-        and m.state_key = v_key
-        and m.message_id = v_ids[v_index];
-      if not found then
-        v_new_ids := array_append(v_new_ids, v_ids[v_index]);
-        v_new_texts := array_append(v_new_texts, v_texts[v_index]);
-      elsif v_text <> v_texts[v_index] and v_text::jsonb <> v_texts[v_index]::jsonb then
-        raise exception 'this message id is stored with other content' using
-          errcode = 'THDUP',
-          detail = format('Thread %s holds a different message %L.', v_key, v_ids[v_index]),
-          hint = 'Messages never change: append a new message with a new id.';
-      end if;
-    end loop;
-    if v_new_ids = '{}' then
-      return query select v_key, v_count, 0;
+  if v_deleted_at is not null or v_stored_ids is not null then
+    if v_deleted_at is not null then
+      raise exception 'the thread is deleted' using
+        errcode = 'THDEL',
+        detail = format('Thread %s was deleted at %s.', p_state_key, v_deleted_at),
+        hint = 'Start a new thread.';
+    end if;
+    if exists (
+      select
+      from unnest(v_stored_ids, v_stored_texts) as s (id, body)
+      join unnest(v_ids, v_texts) as g (id, body) on g.id = s.id
+      where s.body <> g.body and s.body::jsonb <> g.body::jsonb
+    ) then
+      raise exception 'this message id is stored with other content' using
+        errcode = 'THDUP',
+        detail = format('Thread %s holds a different message %L.', p_state_key, (
+          select g.id
+          from unnest(v_stored_ids, v_stored_texts) as s (id, body)
+          join unnest(v_ids, v_texts) with ordinality as g (id, body, place) on g.id = s.id
+          where s.body::jsonb <> g.body::jsonb
+          order by g.place
+          limit 1
+        )),
+        hint = 'Messages never change: append a new message with a new id.';
+    end if;
+    select coalesce(array_agg(g.id order by g.place), '{}'),
+      coalesce(array_agg(g.body order by g.place), '{}')
+    into v_ids, v_texts
+    from unnest(v_ids, v_texts) with ordinality as g (id, body, place)
+    where g.id <> all (v_stored_ids);
+    if v_ids = '{}' then
+      return query select p_state_key, v_count, 0;
       return;
     end if;
-    v_ids := v_new_ids;
-    v_texts := v_new_texts;
   end if;
 
-  if p_expected_count <> v_count then
-    raise exception 'the thread has changed' using
-      errcode = 'THCNT',
-      detail = format('Thread %s has %s messages, expected were %s.', v_key,
-        v_count, p_expected_count),
-      hint = 'Load the thread again and decide anew.';
-  end if;
-
-  select n.* into v_turn
-  from pgthreads.turn as n
-  where n.owner_user_id = p_owner_user_id and n.state_key = v_key and n.status = 'running';
-  if p_turn_id is not null then
-    if v_turn.turn_id is distinct from p_turn_id or v_turn.lease_until <= clock_timestamp() then
-      raise exception 'this turn has lost its lease' using
-        errcode = 'THLST',
-        detail = format('Turn %s of thread %s does not run%s.', p_turn_id, v_key,
-          case when v_turn.turn_id = p_turn_id
-            then format(' since %s', v_turn.lease_until) else '' end),
-        hint = 'Call extend_turn: it tells whether the turn can still be taken back.';
+  if (v_count = coalesce(p_expected_count, v_count)
+    and v_turn_id is not distinct from p_turn_id
+    and coalesce(v_lease_until > clock_timestamp(), true)
+    and v_ids <> '{}'
+    and v_count + cardinality(v_ids) <= v_max_messages) is not true
+  then
+    if p_expected_count <> v_count then
+      raise exception 'the thread has changed' using
+        errcode = 'THCNT',
+        detail = format('Thread %s has %s messages, expected were %s.', p_state_key, v_count,
+          p_expected_count),
+        hint = 'Load the thread again and decide anew.';
     end if;
-  elsif v_turn.turn_id is not null then
-    -- Once more under a lock: a heartbeat may have extended the lease.
-    select n.* into v_turn
-    from pgthreads.turn as n
-    where n.owner_user_id = p_owner_user_id and n.state_key = v_key and n.status = 'running'
-    for update;
-    if v_turn.lease_until > clock_timestamp() then
-      raise exception 'a turn is running' using
-        errcode = 'THTRN',
-        detail = format('Turn %s of thread %s runs until %s at least.', v_turn.turn_id, v_key,
-          v_turn.lease_until),
-        hint = 'Wait for its end, or ask it to stop with request_stop.';
+    if p_turn_id is not null then
+      if v_turn_id is distinct from p_turn_id or v_lease_until <= clock_timestamp() then
+        raise exception 'this turn has lost its lease' using
+          errcode = 'THLST',
+          detail = format('Turn %s of thread %s does not run%s.', p_turn_id, p_state_key,
+            case when v_turn_id = p_turn_id then format(' since %s', v_lease_until) else '' end),
+          hint = 'Call extend_turn: it tells whether the turn can still be taken back.';
+      end if;
+    elsif v_turn_id is not null then
+      -- Once more under a lock: a heartbeat may have extended the lease.
+      select n.lease_until into v_lease_until
+      from pgthreads.turn as n
+      where n.owner_user_id = p_owner_user_id
+        and n.state_key = p_state_key
+        and n.status = 'running'
+      for update;
+      if v_lease_until > clock_timestamp() then
+        raise exception 'a turn is running' using
+          errcode = 'THTRN',
+          detail = format('Turn %s of thread %s runs until %s at least.', v_turn_id, p_state_key,
+            v_lease_until),
+          hint = 'Wait for its end, or ask it to stop with request_stop.';
+      end if;
+      update pgthreads.turn as n
+      set status = 'abandoned', finished_at = clock_timestamp()
+      where n.owner_user_id = p_owner_user_id
+        and n.state_key = p_state_key
+        and n.turn_id = v_turn_id;
     end if;
-    update pgthreads.turn as n
-    set status = 'abandoned', finished_at = clock_timestamp()
-    where n.owner_user_id = p_owner_user_id
-      and n.state_key = v_key
-      and n.turn_id = v_turn.turn_id;
+    if v_count + cardinality(v_ids) > v_max_messages then
+      raise exception 'the thread is full' using
+        errcode = 'THMAX',
+        detail = format('Thread %s has %s messages, the limit is %s.', p_state_key, v_count,
+          v_max_messages),
+        hint = 'Start a new thread.';
+    end if;
   end if;
 
   if p_turn_id is not null then
     -- What the turn appends first answers its user message; what it appends then continues that.
-    if v_count = coalesce(v_turn.begun_count, v_turn.user_seq) then
-      v_parent := v_turn.user_seq;
-    end if;
+    v_parent := nullif(
+      case when v_count = coalesce(v_begun_count, v_user_seq) then v_user_seq end, v_count);
   elsif p_parent_id = '' then
-    v_parent := 0;
+    v_parent := nullif(0, v_count);
   elsif p_parent_id is not null then
     select m.seq into v_parent
     from pgthreads.message as m
     where m.owner_user_id = p_owner_user_id
-      and m.state_key = v_key
+      and m.state_key = p_state_key
       and m.message_id = p_parent_id;
     if not found then
       raise exception 'no such message' using
         errcode = 'THNON',
-        detail = format('Thread %s has no message %L.', v_key, left(p_parent_id, 256)),
+        detail = format('Thread %s has no message %L.', p_state_key, left(p_parent_id, 256)),
         hint = 'Continue a message that is stored.';
     end if;
-  end if;
-  v_parent := nullif(v_parent, v_count);
-
-  if v_count + cardinality(v_ids) > v_config.max_messages then
-    raise exception 'the thread is full' using
-      errcode = 'THMAX',
-      detail = format('Thread %s has %s messages, the limit is %s.', v_key,
-        v_count, v_config.max_messages),
-      hint = 'Start a new thread.';
+    v_parent := nullif(v_parent, v_count);
   end if;
 
-  v_digest := v_thread.head_digest;
+  if v_ids = '{}' then
+    if p_metadata is not null then
+      update pgthreads.thread as t
+      set metadata = pgthreads.merge_metadata(t.metadata, p_metadata),
+        updated_at = clock_timestamp()
+      where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key;
+    end if;
+    return query select p_state_key, v_count, 0;
+    return;
+  end if;
   foreach v_text in array v_texts loop
     v_digest := sha256(v_digest || convert_to(v_text, 'UTF8') || case
-      when v_digests = array[]::bytea[] and v_parent is not null
-        then convert_to(E'\n' || v_parent, 'UTF8')
+      when v_digests is null and v_parent is not null then convert_to(E'\n' || v_parent, 'UTF8')
       else ''
     end);
     v_digests := array_append(v_digests, v_digest);
   end loop;
   -- Only at a thread's start, so that a thread without a title costs no search at each append.
-  if v_thread.title is null and v_count < 10 and not exists (
-    select
-    from pgthreads.message as m
-    where m.owner_user_id = p_owner_user_id
-      and m.state_key = v_key
-      and m.message ->> 'role' = 'user'
-  ) then
-    v_title := pgthreads.message_title(v_texts);
+  if v_title is null and v_count < 10 then
+    if not exists (
+      select
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = p_state_key
+        and m.message ->> 'role' = 'user'
+    ) then
+      v_title := pgthreads.message_title(v_texts);
+    end if;
   end if;
-  if v_ids <> '{}' or p_metadata is not null then
-    update pgthreads.thread as t
-    set message_count = t.message_count + cardinality(v_ids),
-      head_digest = v_digest,
-      title = coalesce(t.title, v_title),
-      metadata = case
-        when p_metadata is null then t.metadata
-        else pgthreads.merge_metadata(t.metadata, p_metadata)
-      end,
-      updated_at = clock_timestamp()
-    where t.owner_user_id = p_owner_user_id and t.state_key = v_key;
-    insert into pgthreads.message
-      (owner_user_id, state_key, seq, message_id, message, digest, parent_seq)
-    select p_owner_user_id, v_key, v_count + u.place, u.id, u.body::json, u.digest,
-      case when u.place = 1 then v_parent end
-    from unnest(v_ids, v_texts, v_digests) with ordinality as u (id, body, digest, place);
-  end if;
-  return query select v_key, v_count + cardinality(v_ids), cardinality(v_ids);
+  -- The messages first: their foreign key then finds the thread's row locked already.
+  insert into pgthreads.message
+    (owner_user_id, state_key, seq, message_id, message, digest, parent_seq)
+  select p_owner_user_id, p_state_key, v_count + u.place, u.id, u.body::json, u.digest,
+    case when u.place = 1 then v_parent end
+  from unnest(v_ids, v_texts, v_digests) with ordinality as u (id, body, digest, place);
+  update pgthreads.thread as t
+  set message_count = v_count + cardinality(v_ids),
+    head_digest = v_digest,
+    title = v_title,
+    metadata = case
+      when p_metadata is null then t.metadata
+      else pgthreads.merge_metadata(t.metadata, p_metadata)
+    end,
+    updated_at = clock_timestamp()
+  where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
+  returning t.state_key, t.message_count, cardinality(v_ids)
+  into state_key, message_count, appended;
+  return next;
 end;
 $$;
 

@@ -17,7 +17,9 @@ set jit = off
 as $$
 #variable_conflict use_column
 begin
-  perform pgthreads.require_tenant(p_owner_user_id);
+  if not pgthreads.is_named_tenant(p_owner_user_id) then
+    perform pgthreads.require_tenant(p_owner_user_id);
+  end if;
   return query
     update pgthreads.turn as n
     set lease_until = clock_timestamp() + c.lease

@@ -26,7 +26,9 @@ declare
   v_message_id text;
   v_role text;
 begin
-  perform pgthreads.require_tenant(p_owner_user_id);
+  if not pgthreads.is_named_tenant(p_owner_user_id) then
+    perform pgthreads.require_tenant(p_owner_user_id);
+  end if;
   if p_status is null or p_status not in ('completed', 'stopped', 'failed') then
     raise exception 'not a status that a turn can end with' using
       errcode = 'invalid_parameter_value',

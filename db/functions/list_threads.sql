@@ -34,7 +34,9 @@ declare
       + (v_cursor[1]::bigint % 1000000) * interval '1 microsecond',
     'infinity');
 begin
-  perform pgthreads.require_tenant(p_owner_user_id);
+  if not pgthreads.is_named_tenant(p_owner_user_id) then
+    perform pgthreads.require_tenant(p_owner_user_id);
+  end if;
   if p_limit is null or p_limit not between 1 and 200 then
     raise exception 'not a page size' using
       errcode = 'invalid_parameter_value',

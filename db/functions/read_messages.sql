@@ -26,7 +26,9 @@ declare
   v_from int;
   v_to int;
 begin
-  perform pgthreads.require_tenant(p_owner_user_id);
+  if not pgthreads.is_named_tenant(p_owner_user_id) then
+    perform pgthreads.require_tenant(p_owner_user_id);
+  end if;
   perform pgthreads.require_state_key(p_state_key);
   perform pgthreads.require_window(p_last, p_before_seq);
   select array_agg(r.first_seq order by r.first_seq), array_agg(r.last_seq order by r.first_seq)

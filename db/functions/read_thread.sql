@@ -32,7 +32,9 @@ set jit = off
 as $$
 #variable_conflict use_column
 begin
-  perform pgthreads.require_tenant(p_owner_user_id);
+  if not pgthreads.is_named_tenant(p_owner_user_id) then
+    perform pgthreads.require_tenant(p_owner_user_id);
+  end if;
   perform pgthreads.require_state_key(p_state_key);
   perform pgthreads.require_window(p_last, p_before_seq);
   return query

@@ -9,12 +9,23 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_fault text := pgthreads.ui_message_fault(p_message);
+  v_fault text;
   v_part jsonb;
   v_place bigint;
   v_parts jsonb[] := array[]::jsonb[];
   v_blank boolean := true;
 begin
+  -- Nothing but text, as nearly always: it can stay as it is.
+  if pgthreads.is_plain_message(p_message)
+    and jsonb_path_exists(p_message, '$ ? (@.role == "user"
+      && !exists(@.parts[*] ? (@.type != "text"))
+      && !exists(@.parts[*].keyvalue() ? (@.key != "type" && @.key != "text"))
+      && exists(@.parts[*].text ? (@ like_regex "\\S")))')
+    and p_message - array['id', 'role', 'parts', 'metadata'] = '{}'
+  then
+    return p_message;
+  end if;
+  v_fault := pgthreads.ui_message_fault(p_message);
   if v_fault is null and p_message ->> 'role' <> 'user' then
     v_fault := format('The role is %s.', p_message ->> 'role');
   end if;

@@ -1,0 +1,88 @@
+-- Whether a value has the shape of a UIMessage, as far as one jsonpath can tell, which runs in C: its
+-- members, the types of its parts, the fields of each, no null for an optional field, and of a tool
+-- call the fields that its state has. ui_message_fault() adds what a path cannot see.
+--
+-- Lax mode unwraps arrays, so the type of every value is asked for before the value is compared. For
+-- the same reason no condition on a part is ever unknown, which the negation in front of it would take
+-- for true. The body is bound when it is created and reads nothing: no search_path to set, and so the
+-- planner puts it in the place of a call.
+
+create or replace function pgthreads.has_message_shape(p_message jsonb)
+returns boolean
+language sql
+immutable
+parallel safe
+return jsonb_path_exists(p_message, '
+  $ ? (@.type() == "object"
+    && @.id.type() == "string" && @.id != ""
+    && @.role.type() == "string"
+    && (@.role == "user" || @.role == "assistant" || @.role == "system")
+    && @.parts.type() == "array"
+    && (@.role == "assistant" || @.parts.size() > 0)
+    && !(@.parts[*].type() != "object")
+    && !exists(@.parts[*] ? (!(
+      @.type.type() == "string"
+        && (!exists(@.providerMetadata) || (@.providerMetadata.type() == "object"
+          && !(@.providerMetadata.*.type() != "object")))
+        && (
+          (@.type == "text" && @.text.type() == "string"
+            && (!exists(@.state) || (@.state.type() == "string"
+              && (@.state == "streaming" || @.state == "done"))))
+          || (@.type == "reasoning" && @.text.type() == "string"
+            && (!exists(@.id) || @.id.type() == "string")
+            && (!exists(@.state) || (@.state.type() == "string"
+              && (@.state == "streaming" || @.state == "done"))))
+          || @.type == "step-start"
+          || (@.type == "file" && @.mediaType.type() == "string" && @.url.type() == "string"
+            && (!exists(@.filename) || @.filename.type() == "string"))
+          || (@.type == "source-url" && @.sourceId.type() == "string" && @.url.type() == "string"
+            && (!exists(@.title) || @.title.type() == "string"))
+          || (@.type == "source-document" && @.sourceId.type() == "string"
+            && @.mediaType.type() == "string" && @.title.type() == "string"
+            && (!exists(@.filename) || @.filename.type() == "string"))
+          || (@.type starts with "data-" && exists(@.data)
+            && (!exists(@.id) || @.id.type() == "string"))
+          || (((@.type == "dynamic-tool" && @.toolName.type() == "string")
+              || (@.type starts with "tool-" && @.type != "tool-"))
+            && @.toolCallId.type() == "string" && @.state.type() == "string"
+            && (!exists(@.title) || @.title.type() == "string")
+            && (!exists(@.providerExecuted) || @.providerExecuted.type() == "boolean")
+            && (!exists(@.callProviderMetadata) || (@.callProviderMetadata.type() == "object"
+              && !(@.callProviderMetadata.*.type() != "object")))
+            && (
+              (@.state == "input-streaming" && !exists(@.output) && !exists(@.errorText)
+                && !exists(@.approval))
+              || (@.state == "input-available" && exists(@.input) && !exists(@.output)
+                && !exists(@.errorText) && !exists(@.approval))
+              || (@.state == "output-available" && exists(@.input) && exists(@.output)
+                && !exists(@.errorText)
+                && (!exists(@.preliminary) || @.preliminary.type() == "boolean")
+                && (!exists(@.approval) || (@.approval.type() == "object"
+                  && @.approval.id.type() == "string"
+                  && @.approval.approved.type() == "boolean" && @.approval.approved == true
+                  && (!exists(@.approval.reason) || @.approval.reason.type() == "string"))))
+              || (@.state == "output-error" && @.errorText.type() == "string" && !exists(@.output)
+                && (!exists(@.approval) || (@.approval.type() == "object"
+                  && @.approval.id.type() == "string"
+                  && @.approval.approved.type() == "boolean" && @.approval.approved == true
+                  && (!exists(@.approval.reason) || @.approval.reason.type() == "string"))))
+              || (@.state == "approval-requested" && exists(@.input) && !exists(@.output)
+                && !exists(@.errorText) && @.approval.type() == "object"
+                && @.approval.id.type() == "string" && !exists(@.approval.approved)
+                && !exists(@.approval.reason))
+              || (@.state == "approval-responded" && exists(@.input) && !exists(@.output)
+                && !exists(@.errorText) && @.approval.type() == "object"
+                && @.approval.id.type() == "string" && @.approval.approved.type() == "boolean"
+                && (!exists(@.approval.reason) || @.approval.reason.type() == "string"))
+              || (@.state == "output-denied" && exists(@.input) && !exists(@.output)
+                && !exists(@.errorText) && @.approval.type() == "object"
+                && @.approval.id.type() == "string"
+                && @.approval.approved.type() == "boolean" && @.approval.approved == false
+                && (!exists(@.approval.reason) || @.approval.reason.type() == "string"))
+            ))
+        )))))');
+
+comment on function pgthreads.has_message_shape(jsonb) is
+  'Whether the value has the members and parts of a UIMessage; urls and numbers are not looked at.';
+revoke all on function pgthreads.has_message_shape(jsonb) from public;
+grant execute on function pgthreads.has_message_shape(jsonb) to pgthreads_server;

@@ -1,0 +1,71 @@
+-- Checks, redacts and prints the messages of one append, each id once: REDACT_BEFORE_PERSIST and
+-- UIMESSAGE_IS_CONTRACT, for all that append_thread() does not see to be plain and clean at one look.
+
+create or replace function pgthreads.prepare_messages(p_messages jsonb)
+returns table (message_id text, body text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_config pgthreads.config;
+  v_message jsonb;
+  v_place bigint;
+  v_fault text;
+  v_text text;
+  v_id text;
+  v_ids text[] := array[]::text[];
+  v_texts text[] := array[]::text[];
+begin
+  select c.* into strict v_config from pgthreads.config as c;
+  if jsonb_array_length(p_messages) > v_config.max_messages then
+    raise exception 'these are more messages than a thread may hold' using
+      errcode = 'THMAX',
+      detail = format('p_messages has %s messages, the limit of a thread is %s.',
+        jsonb_array_length(p_messages), v_config.max_messages),
+      hint = 'Start a new thread.';
+  end if;
+  for v_message, v_place in
+    select e.value, e.ordinality - 1
+    from jsonb_array_elements(p_messages) with ordinality as e (value, ordinality)
+  loop
+    v_fault := pgthreads.ui_message_fault(v_message);
+    if v_fault is not null then
+      raise exception 'not a UIMessage' using
+        errcode = 'THMSG',
+        detail = format('messages[%s]: %s', v_place, v_fault),
+        hint = 'Store what validateUIMessages of the AI SDK accepts.';
+    end if;
+    v_id := v_message ->> 'id';
+    v_text := v_message::text;
+    if octet_length(v_text) > v_config.max_message_bytes then
+      raise exception 'the message is too large' using
+        errcode = 'THMAX',
+        detail = format('messages[%s] has %s bytes, the limit is %s.', v_place,
+          octet_length(v_text), v_config.max_message_bytes),
+        hint = 'Keep large content elsewhere and refer to it by a URL in a file part.';
+    end if;
+    -- redact_message looks again without the id, which may well look like a secret.
+    if v_text ~ v_config.redaction_screen then
+      v_text := pgthreads.redact_message(v_message)::text;
+    end if;
+    if v_id = any (v_ids) then
+      if v_texts[array_position(v_ids, v_id)] <> v_text then
+        raise exception 'a message id stands twice with different content' using
+          errcode = 'THDUP',
+          detail = format('messages[%s] has the id %L of a message before it.', v_place, v_id),
+          hint = 'Give every message an id of its own.';
+      end if;
+      continue;
+    end if;
+    v_ids := array_append(v_ids, v_id);
+    v_texts := array_append(v_texts, v_text);
+    return query select v_id, v_text;
+  end loop;
+end;
+$$;
+
+comment on function pgthreads.prepare_messages(jsonb) is
+  'The messages of an append as they will be stored; raises what is wrong with them.';
+revoke all on function pgthreads.prepare_messages(jsonb) from public;
