@@ -4,15 +4,16 @@
 --
 -- Lax mode unwraps arrays, so the type of every value is asked for before the value is compared. For
 -- the same reason no condition on a part is ever unknown, which the negation in front of it would take
--- for true. The body is bound when it is created and reads nothing: no search_path to set, and so the
--- planner puts it in the place of a call.
+-- for true. With a search_path of its own the planner could not put it in the place of a call, so it
+-- names everything with its schema.
 
 create or replace function pgthreads.has_message_shape(p_message jsonb)
 returns boolean
 language sql
 immutable
 parallel safe
-return jsonb_path_exists(p_message, '
+as $$
+  select pg_catalog.jsonb_path_exists(p_message, '
   $ ? (@.type() == "object"
     && @.id.type() == "string" && @.id != ""
     && @.role.type() == "string"
@@ -81,6 +82,7 @@ return jsonb_path_exists(p_message, '
                 && (!exists(@.approval.reason) || @.approval.reason.type() == "string"))
             ))
         )))))');
+$$;
 
 comment on function pgthreads.has_message_shape(jsonb) is
   'Whether the value has the members and parts of a UIMessage; urls and numbers are not looked at.';

@@ -8,9 +8,11 @@ returns boolean
 language sql
 immutable
 parallel safe
-return not jsonb_path_exists(p_value, 'strict $.** ? (@.type() == "number"
-    && (@ > 1e300 || @ < -1e300 || (@ > -1e-300 && @ < 1e-300)))')
-  or pgthreads.fit_doubles(p_value);
+as $$
+  select not pg_catalog.jsonb_path_exists(p_value, 'strict $.** ? (@.type() == "number"
+      && (@ > 1e300 || @ < -1e300 || (@ > -1e-300 && @ < 1e-300)))')
+    or pgthreads.fit_doubles(p_value);
+$$;
 
 comment on function pgthreads.has_plain_numbers(jsonb) is
   'Whether a double can hold every number in the value, and none has over 400 decimal places.';

@@ -7,10 +7,13 @@ returns boolean
 language sql
 immutable
 parallel safe
-return pgthreads.has_message_shape(p_message)
-  and char_length(p_message ->> 'id') <= 256
-  and not jsonb_path_exists(p_message, '$.parts[*] ? (@.type == "file")')
-  and pgthreads.has_plain_numbers(p_message);
+as $$
+  select pgthreads.has_message_shape(p_message)
+    and pg_catalog.char_length(p_message operator(pg_catalog.->>) 'id')
+      operator(pg_catalog.<=) 256
+    and not pg_catalog.jsonb_path_exists(p_message, '$.parts[*] ? (@.type == "file")')
+    and pgthreads.has_plain_numbers(p_message);
+$$;
 
 comment on function pgthreads.is_plain_message(jsonb) is
   'Whether the value is a UIMessage without files; of the others ui_message_fault() tells.';

@@ -1,5 +1,5 @@
--- Keeps config.redaction_screen: the screens of all enabled rules as one expression, so that a clean
--- message costs one scan.
+-- Keeps config.redaction_first_look and config.redaction_screen: the first looks and the screens of all
+-- enabled rules as one expression each, so that a clean message costs one scan.
 
 create or replace function pgthreads.refresh_redaction_screen()
 returns trigger
@@ -11,14 +11,16 @@ as $$
 begin
   perform pgthreads.redact_text('');
   update pgthreads.config as c
-  set redaction_screen = s.screen
+  set redaction_screen = s.screen,
+    redaction_first_look = s.first_look
   from (
-    select string_agg(r.screen, '|' order by r.ordering, r.name) as screen
+    select string_agg(r.screen, '|' order by r.ordering, r.name) as screen,
+      string_agg(distinct coalesce(r.first_look, r.screen), '|') as first_look
     from pgthreads.redaction_rule as r
     where r.enabled
   ) as s
-  where c.redaction_screen is distinct from s.screen;
-  perform '' ~ c.redaction_screen from pgthreads.config as c;
+  where (c.redaction_screen, c.redaction_first_look) is distinct from (s.screen, s.first_look);
+  perform '' ~ c.redaction_screen, '' ~ c.redaction_first_look from pgthreads.config as c;
   return null;
 end;
 $$;

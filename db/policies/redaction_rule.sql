@@ -19,4 +19,4 @@ create or replace trigger redaction_rule_screen
 update pgthreads.redaction_rule as r
 set ordering = r.ordering
 where r.name = (select min(f.name) from pgthreads.redaction_rule as f)
-  and (select c.redaction_screen from pgthreads.config as c) is null;
+  and (select c.redaction_first_look from pgthreads.config as c) is null;

@@ -1,0 +1,10 @@
+begin;
+select plan(5);
+\ir ../helpers.psql
+
+select test.declared(
+  'has_message_shape', array['jsonb']::name[], 'boolean', false, 'immutable', true
+);
+
+select * from finish();
+rollback;
