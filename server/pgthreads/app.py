@@ -1,11 +1,9 @@
-"""The aiohttp application: `create_app` for a process manager, `serve` for the command."""
+"""The aiohttp application, and the runner of it that `serve` and process managers use."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp_cors
@@ -50,8 +48,7 @@ def create_app(settings: Settings | None = None) -> web.Application:
     )
     app[SETTINGS] = settings
     app[METRICS] = Metrics()
-    app[PUMPS] = pumps = Pumps(app[METRICS].turn_ended)
-    app[METRICS].running.set_function(lambda: len(pumps))
+    app[PUMPS] = Pumps(app[METRICS].turn_started, app[METRICS].turn_ended)
     app[AUTHENTICATOR] = authenticator(settings)
     app[EXECUTOR] = _executor(settings)
     app.router.add_post(f"{API}/chat", chat.post_chat)
@@ -71,30 +68,32 @@ def create_app(settings: Settings | None = None) -> web.Application:
     app.router.add_static("/web", WEB)
     app.cleanup_ctx.append(_database)
     app.on_shutdown.append(_drain)
+    app.on_response_prepare.append(_close_connection)
     return app
 
 
-async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; calls `ready` with the base URL once it listens.
+class DrainingRunner(web.AppRunner):
+    """Goes on listening while running turns end: only then does it close its sockets.
 
-    The first signal drains, a second one ends the process at once. Raises StartError.
+    Meanwhile the readiness probe and new turns are 503, and everything else is answered, on
+    connections that are closed afterwards.
     """
-    runner = web.AppRunner(create_app(settings), access_log=None, shutdown_timeout=5.0)
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    try:
-        await runner.setup()
-        site = web.TCPSite(runner, settings.host, settings.port)
-        await site.start()
-        for each in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(each, stop.set)
-        ready(_base_url(runner))
-        await stop.wait()
-        log.info("stopping: running turns get %s s", settings.drain_timeout)
-        for each in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(each)
-    finally:
-        await runner.cleanup()
+
+    def __init__(self, app: web.Application) -> None:
+        super().__init__(app, access_log=None, shutdown_timeout=5.0)
+
+    async def cleanup(self) -> None:
+        """Drain, then stop."""
+        await _drain(self.app)
+        await super().cleanup()
+
+
+async def create_runner() -> DrainingRunner:
+    """Return a runner of `create_app()`: what gunicorn's worker of aiohttp calls.
+
+    `create_app()` itself works there, too, but its sockets are closed before it drains.
+    """
+    return DrainingRunner(create_app())
 
 
 def _executor(settings: Settings) -> Executor:
@@ -103,11 +102,6 @@ def _executor(settings: Settings) -> Executor:
     if settings.model is not None:
         return from_model(settings.model)
     return OfflineExecutor()
-
-
-def _base_url(runner: web.AppRunner) -> str:
-    host, port = runner.addresses[0][:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def _database(app: web.Application) -> AsyncIterator[None]:
@@ -151,6 +145,13 @@ async def _check_database(threads: Threads) -> None:
 
 async def _drain(app: web.Application) -> None:
     await app[PUMPS].drain(app[SETTINGS].drain_timeout)
+
+
+async def _close_connection(request: web.Request, response: web.StreamResponse) -> None:
+    """Send a client that keeps its connection, and a proxy, elsewhere while this server ends."""
+    if request.app[PUMPS].draining:
+        response.force_close()
+        response.headers["Connection"] = "close"
 
 
 def _allow_origins(app: web.Application, settings: Settings) -> None:

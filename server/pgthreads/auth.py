@@ -41,6 +41,10 @@ class DevAuth:
 
     async def owner(self, request: web.Request) -> str:
         """Return the fixed user."""
+        # The settings refuse another address, but a process manager listens where it is told.
+        address = request.transport and request.transport.get_extra_info("sockname")
+        if isinstance(address, tuple) and not is_loopback(address[0]):
+            raise ForbiddenError("--auth dev is for loopback addresses", hint="use --auth jwt")
         if not is_loopback(urlsplit(f"//{request.host}").hostname):
             raise ForbiddenError(
                 "the host is not this machine's loopback address", hint="use http://127.0.0.1"

@@ -84,20 +84,26 @@ def serve(**params: Any) -> None:
     """Serve chats over HTTP.
 
     Without --database-url an embedded PostgreSQL is started, migrated, and stopped at the end.
-    SIGTERM and ^C let running answers finish, for --drain-timeout seconds.
+    SIGTERM and ^C let running answers finish, for --drain-timeout seconds; a second one does not.
     """
     settings = Settings.from_params(params)
     require_free_port(settings.host, settings.port)
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    from . import app  # noqa: PLC0415
+    _configure_log(settings)
 
     with ExitStack() as stack:
         if settings.database_url is None:
             dsn = stack.enter_context(_embedded_database(settings.data_dir))
             settings = replace(settings, database_url=dsn)
-        asyncio.run(app.serve(settings, ready=lambda url: _announce(settings, url)))
+        _serve(settings)
+
+
+@main.command(hidden=True)
+@click.argument("channel", type=int)
+def work(channel: int) -> None:
+    """Be a worker of `pgthreads serve --workers`, which starts this; nobody else does."""
+    from .workers import work as work_until_signal  # noqa: PLC0415
+
+    work_until_signal(channel, _configure_log)
 
 
 @main.command()
@@ -175,6 +181,23 @@ for _command in MAINTENANCE_COMMANDS:
     main.add_command(_command)
 
 
+def _serve(settings: Settings) -> None:
+    def ready(url: str) -> None:
+        _announce(settings, url)
+
+    if settings.workers == 1:
+        from .serving import serve as serve_alone  # noqa: PLC0415
+
+        asyncio.run(serve_alone(settings, ready=ready))
+        return
+    from .workers import FirstWorkerError, supervise  # noqa: PLC0415
+
+    try:
+        asyncio.run(supervise(settings, ready=ready))
+    except FirstWorkerError as error:
+        raise click.exceptions.Exit(max(error.status, 1)) from error
+
+
 @contextmanager
 def _embedded_database(data_dir: Path) -> Iterator[str]:
     """The application's connection string to an embedded PostgreSQL, migrated and running."""
@@ -216,6 +239,14 @@ def _why_not(error: OSError, host: str, port: int) -> str:
     hint = "ports below 1024 need a privilege" if error.errno == errno.EACCES else ""
     return _with_hint(
         f"cannot listen on {host}, port {port}: {os.strerror(error.errno or 0)}", hint
+    )
+
+
+def _configure_log(settings: Settings) -> None:
+    process = " %(process)d" if settings.workers > 1 else ""
+    logging.basicConfig(
+        level=settings.log_level.upper(),
+        format=f"%(asctime)s{process} %(levelname)s %(name)s: %(message)s",
     )
 
 

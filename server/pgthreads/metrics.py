@@ -1,8 +1,15 @@
-"""Prometheus metrics of one application, in a registry of its own."""
+"""Prometheus metrics of one application, in a registry of its own.
+
+Several processes that have PROMETHEUS_MULTIPROC_DIR write to that folder, and each of them answers
+for all of them (prometheus_client, "Multiprocess Mode").
+"""
 
 from __future__ import annotations
 
+import os
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from .pump import Outcome
 
@@ -21,11 +28,18 @@ class Metrics:
             ["code"],
             registry=self.registry,
         )
+        # Of all workers that live, where several write to PROMETHEUS_MULTIPROC_DIR.
         self.running = Gauge(
-            "pgthreads_turns_running", "Turns that run in this process", registry=self.registry
+            "pgthreads_turns_running",
+            "Turns that run in this server",
+            registry=self.registry,
+            multiprocess_mode="livesum",
         )
         self.readers = Gauge(
-            "pgthreads_streams_open", "Clients that read a turn's stream", registry=self.registry
+            "pgthreads_streams_open",
+            "Clients that read a turn's stream",
+            registry=self.registry,
+            multiprocess_mode="livesum",
         )
         self.requests = Histogram(
             "pgthreads_request_seconds",
@@ -34,12 +48,23 @@ class Metrics:
             registry=self.registry,
         )
 
-    def turn_ended(self, outcome: Outcome) -> None:
-        """Count a turn by its outcome."""
+    def turn_started(self) -> None:
+        """Count a turn as running."""
+        self.running.inc()
+
+    def turn_ended(self, outcome: Outcome | None) -> None:
+        """Count a turn by its outcome; None if it broke off without one."""
+        self.running.dec()
+        if outcome is None:
+            return
         self.turns.labels(outcome.status).inc()
         if outcome.lost:
             self.unstored.labels(outcome.error).inc()
 
     def text(self) -> bytes:
-        """Return all metrics in Prometheus's text format."""
-        return generate_latest(self.registry)
+        """Return all metrics in Prometheus's text format, of all workers if they share a folder."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

@@ -15,8 +15,13 @@ Begun = TypeVar("Begun")
 class Pumps:
     """The turns that run in this process, by owner and state key."""
 
-    def __init__(self, on_end: Callable[[Outcome], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        on_start: Callable[[], None] = lambda: None,
+        on_end: Callable[[Outcome | None], None] = lambda _: None,
+    ) -> None:
         self.draining = False
+        self._on_start = on_start
         self._on_end = on_end
         self._running: dict[tuple[str, str], tuple[Pump, asyncio.Task[Outcome]]] = {}
         self._beginning: set[asyncio.Task[Any]] = set()
@@ -49,12 +54,13 @@ class Pumps:
         key = (pump.request.owner_user_id, pump.request.state_key)
         task = asyncio.create_task(pump.run(), name=f"turn {pump.request.turn_id}")
         self._running[key] = (pump, task)
+        self._on_start()
 
         def ended(_: asyncio.Task[Outcome]) -> None:
             if self._running.get(key) == (pump, task):
                 del self._running[key]
-            if not task.cancelled() and task.exception() is None:
-                self._on_end(task.result())
+            broke_off = task.cancelled() or task.exception() is not None
+            self._on_end(None if broke_off else task.result())
 
         task.add_done_callback(ended)
         return task

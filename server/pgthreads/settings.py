@@ -58,6 +58,11 @@ class Settings:
     port: int = setting(
         "Port to listen on; 0 takes a free one.", click.IntRange(0, 65535), default=8080
     )
+    workers: int = setting(
+        "Processes that serve; each has connections of its own to the database.",
+        click.IntRange(1, 256),
+        default=1,
+    )
     data_dir: Path = setting(  # noqa: RUF009
         "Directory of the embedded PostgreSQL, used without --database-url.",
         click.Path(file_okay=False, path_type=Path),

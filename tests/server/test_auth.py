@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest.mock import Mock
 
 import jwt
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from pgthreads.auth import DevAuth
+from pgthreads.errors import ForbiddenError
 from tests.server.service import CHAT, THREADS, Service, running_service
 
 SECRET = "a secret of the tests that is long enough for every algorithm there is"
@@ -144,6 +148,23 @@ async def test_keys_of_a_jwks_url(server_dsn: str, admin_dsn: str) -> None:
             assert response.status == 503
     finally:
         await runner.cleanup()
+
+
+async def test_dev_mode_looks_at_the_address_that_was_reached() -> None:
+    """A process manager listens where it is told, and asks no setting."""
+
+    def reached_at(address: Any) -> web.Request:
+        transport = Mock(get_extra_info={"sockname": address}.get)
+        return make_mocked_request(
+            "GET", THREADS, headers={"Host": "127.0.0.1"}, transport=transport
+        )
+
+    dev = DevAuth("dev")
+    for address in (("127.0.0.1", 8080), ("::1", 8080, 0, 0), "/run/pgthreads.sock"):
+        assert await dev.owner(reached_at(address)) == "dev"
+    for address in (("192.0.2.1", 8080), ("2001:db8::1", 8080, 0, 0)):
+        with pytest.raises(ForbiddenError):
+            await dev.owner(reached_at(address))
 
 
 async def test_dev_mode_is_for_this_machine_alone(server_dsn: str, admin_dsn: str) -> None:

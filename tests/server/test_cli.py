@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,8 +22,8 @@ import pytest
 from pgthreads.embedded import EmbeddedPostgres, EmbeddedServer
 from pgthreads.migrate import migrate
 from pgthreads.thread_commands import printable
+from tests.server.command import COMMAND, environment
 
-COMMAND = [sys.executable, "-c", "from pgthreads.cli import main; main()"]
 MESSAGES = [
     {"id": "u1", "role": "user", "parts": [{"type": "text", "text": "what is 2+3?"}]},
     {
@@ -43,11 +42,6 @@ MESSAGES = [
         ],
     },
 ]
-
-
-def environment(**variables: str) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("PGTHREADS_")}
-    return {**kept, **variables}
 
 
 def run(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:

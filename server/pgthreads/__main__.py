@@ -1,0 +1,5 @@
+"""`python -m pgthreads`: the command."""
+
+from .cli import main
+
+main(prog_name="pgthreads")
