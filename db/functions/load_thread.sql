@@ -24,23 +24,35 @@ declare
   -- Variables, because an expression that can fail is no index condition under row level security.
   v_from int;
   v_to int;
+  v_linear boolean;
 begin
   if not pgthreads.is_named_tenant(p_owner_user_id) then
     perform pgthreads.require_tenant(p_owner_user_id);
   end if;
-  perform pgthreads.require_state_key(p_state_key);
-  perform pgthreads.require_window(p_last, p_before_seq);
-  select array_agg(r.first_seq order by r.first_seq), array_agg(r.last_seq order by r.first_seq)
-  into v_first, v_last
-  from pgthreads.branch_ranges(
-    p_owner_user_id, p_state_key,
-    pgthreads.branch_head(p_owner_user_id, p_state_key, p_leaf_id), p_last, p_before_seq) as r;
-  if cardinality(v_first) = 1 then
+  if (p_state_key ~ '^[a-zA-Z0-9_-]{1,128}$' and coalesce(p_last > 0, true)
+    and coalesce(p_before_seq > 0, true)) is not true
+  then
+    perform pgthreads.require_state_key(p_state_key);
+    perform pgthreads.require_window(p_last, p_before_seq);
+  end if;
+  select t.message_count, p_leaf_id is null and not exists (
+    select
+    from pgthreads.message as m
+    where m.owner_user_id = p_owner_user_id
+      and m.state_key = p_state_key
+      and m.parent_seq is not null
+  )
+  into v_to, v_linear
+  from pgthreads.thread as t
+  where t.owner_user_id = p_owner_user_id
+    and t.state_key = p_state_key
+    and t.deleted_at is null;
+  if v_linear then
+    v_to := least(v_to, p_before_seq - 1);
+    v_from := greatest(v_to - p_last + 1, 1);
     -- In the order of the index, so without a sort.
-    v_from := v_first[1];
-    v_to := v_last[1];
     return (
-      select json_agg(s.message)
+      select coalesce(json_agg(s.message), '[]')
       from (
         select m.message
         from pgthreads.message as m
@@ -51,6 +63,10 @@ begin
       ) as s
     );
   end if;
+  select array_agg(r.first_seq), array_agg(r.last_seq) into v_first, v_last
+  from pgthreads.branch_ranges(
+    p_owner_user_id, p_state_key,
+    pgthreads.branch_head(p_owner_user_id, p_state_key, p_leaf_id), p_last, p_before_seq) as r;
   return (
     select coalesce(json_agg(m.message order by m.seq), '[]')
     from unnest(v_first, v_last) as r (first_seq, last_seq)

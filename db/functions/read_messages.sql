@@ -25,12 +25,41 @@ declare
   -- Variables, because an expression that can fail is no index condition under row level security.
   v_from int;
   v_to int;
+  v_linear boolean;
 begin
   if not pgthreads.is_named_tenant(p_owner_user_id) then
     perform pgthreads.require_tenant(p_owner_user_id);
   end if;
-  perform pgthreads.require_state_key(p_state_key);
-  perform pgthreads.require_window(p_last, p_before_seq);
+  if (p_state_key ~ '^[a-zA-Z0-9_-]{1,128}$' and coalesce(p_last > 0, true)
+    and coalesce(p_before_seq > 0, true)) is not true
+  then
+    perform pgthreads.require_state_key(p_state_key);
+    perform pgthreads.require_window(p_last, p_before_seq);
+  end if;
+  select t.message_count, p_leaf_id is null and not exists (
+    select
+    from pgthreads.message as m
+    where m.owner_user_id = p_owner_user_id
+      and m.state_key = p_state_key
+      and m.parent_seq is not null
+  )
+  into v_to, v_linear
+  from pgthreads.thread as t
+  where t.owner_user_id = p_owner_user_id
+    and t.state_key = p_state_key
+    and t.deleted_at is null;
+  if v_linear then
+    v_to := least(v_to, p_before_seq - 1);
+    v_from := greatest(v_to - p_last + 1, 1);
+    return query
+      select m.seq, m.message
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = p_state_key
+        and m.seq between v_from and v_to
+      order by m.seq;
+    return;
+  end if;
   select array_agg(r.first_seq order by r.first_seq), array_agg(r.last_seq order by r.first_seq)
   into v_first, v_last
   from pgthreads.branch_ranges(

@@ -31,33 +31,72 @@ set enable_seqscan = off
 set jit = off
 as $$
 #variable_conflict use_column
+declare
+  -- Variables, because an expression that can fail is no index condition under row level security.
+  v_from int;
+  v_to int;
+  v_linear boolean;
 begin
   if not pgthreads.is_named_tenant(p_owner_user_id) then
     perform pgthreads.require_tenant(p_owner_user_id);
   end if;
-  perform pgthreads.require_state_key(p_state_key);
-  perform pgthreads.require_window(p_last, p_before_seq);
+  if (p_state_key ~ '^[a-zA-Z0-9_-]{1,128}$' and coalesce(p_last > 0, true)
+    and coalesce(p_before_seq > 0, true)) is not true
+  then
+    perform pgthreads.require_state_key(p_state_key);
+    perform pgthreads.require_window(p_last, p_before_seq);
+  end if;
+  select t.message_count, p_leaf_id is null and not exists (
+    select
+    from pgthreads.message as m
+    where m.owner_user_id = p_owner_user_id
+      and m.state_key = p_state_key
+      and m.parent_seq is not null
+  )
+  into v_to, v_linear
+  from pgthreads.thread as t
+  where t.owner_user_id = p_owner_user_id
+    and t.state_key = p_state_key
+    and t.deleted_at is null;
+  if v_linear then
+    v_to := least(v_to, p_before_seq - 1);
+    v_from := greatest(v_to - p_last + 1, 1);
+  end if;
   return query
     select t.state_key, t.title, t.message_count, t.metadata, t.created_at, t.updated_at,
       encode(t.head_digest, 'hex'),
       case
-        when encode(t.head_digest, 'hex') is distinct from p_known_digest
-          then pgthreads.load_thread(
-            t.owner_user_id, t.state_key, p_last, p_before_seq, p_leaf_id)
+        when encode(t.head_digest, 'hex') = p_known_digest then null
+        when v_linear then (
+          select coalesce(json_agg(s.message), '[]')
+          from (
+            select m.message
+            from pgthreads.message as m
+            where m.owner_user_id = p_owner_user_id
+              and m.state_key = p_state_key
+              and m.seq between v_from and v_to
+            order by m.seq
+          ) as s
+        )
+        else pgthreads.load_thread(
+          t.owner_user_id, t.state_key, p_last, p_before_seq, p_leaf_id)
       end,
-      (
-        select case when coalesce(m.parent_seq, m.seq - 1) > 0 then m.seq end
-        from pgthreads.message as m
-        where m.owner_user_id = t.owner_user_id
-          and m.state_key = t.state_key
-          and m.seq = (
-            select min(r.first_seq)
-            from pgthreads.branch_ranges(
-              t.owner_user_id, t.state_key,
-              pgthreads.branch_head(t.owner_user_id, t.state_key, p_leaf_id), p_last,
-              p_before_seq) as r
-          )
-      )
+      case
+        when v_linear then case when v_from > 1 and v_from <= v_to then v_from end
+        else (
+          select case when coalesce(m.parent_seq, m.seq - 1) > 0 then m.seq end
+          from pgthreads.message as m
+          where m.owner_user_id = t.owner_user_id
+            and m.state_key = t.state_key
+            and m.seq = (
+              select min(r.first_seq)
+              from pgthreads.branch_ranges(
+                t.owner_user_id, t.state_key,
+                pgthreads.branch_head(t.owner_user_id, t.state_key, p_leaf_id), p_last,
+                p_before_seq) as r
+            )
+        )
+      end
     from pgthreads.thread as t
     where t.owner_user_id = p_owner_user_id
       and t.state_key = p_state_key
