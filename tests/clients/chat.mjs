@@ -9,7 +9,8 @@
 //   {"edit": index, "prompt": text}      another text in place of the message at that index
 //   {"regenerate": true}                 the last answer anew, with "index": that message's
 // and may have "abortAfter": n, leave after n changes of the messages (the user message is one), or
-// "stopAfter": n, ask the server to stop then.
+// "stopAfter": n, ask the server to stop then, or "sendAfter": n with "next": text, send that then,
+// with "leave": true after chat.stop(), as a page's code would.
 //
 // Prints one JSON object: {messages, status, errors, data, finishes, responses: [{method, path,
 // status, stateKey}]}.
@@ -62,6 +63,7 @@ function run(step) {
 
 for (const step of options.steps) {
   let stopping;
+  let sending;
   writes = 0;
   onWrite = count => {
     if (count === step.abortAfter) void chat.stop();
@@ -69,9 +71,15 @@ for (const step of options.steps) {
       const key = responses.at(-1).stateKey ?? chat.id;
       stopping = recordingFetch(`${root}/threads/${key}/stop`, { method: 'POST', headers });
     }
+    if (count === step.sendAfter) {
+      sending = (step.leave ? chat.stop() : Promise.resolve()).then(() =>
+        chat.sendMessage({ text: step.next }),
+      );
+    }
   };
   await run(step);
   await stopping;
+  await sending;
 }
 
 const { messages, status } = chat;

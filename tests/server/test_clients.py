@@ -109,6 +109,45 @@ async def test_leaving_and_sending_again(
     assert len(service.turns(key)) == 1
 
 
+# The oldest client takes the end of the first stream for a message of its own: it leaves it before.
+@pytest.mark.parametrize("version", MAJORS)
+async def test_sending_while_an_answer_streams(
+    service: Service, checker: SdkChecker, version: str
+) -> None:
+    key = f"interrupt-{version}"
+    seen = await chat(
+        service.url,
+        [{"prompt": "long 5000", "sendAfter": 12, "next": "1+1"}, {"prompt": "and now?"}],
+        version=version,
+        chatId=key,
+        body={"onBusy": "interrupt"},
+    )
+    assert (seen["errors"], [r["status"] for r in seen["responses"]]) == ([], [200, 200, 200])
+    assert seen["messages"][1]["metadata"] == {"status": "stopped"}
+    await saw_what_is_stored(service, checker, seen, key, version)
+    assert [m["role"] for m in seen["messages"]] == ["user", "assistant"] * 3
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_leaving_an_answer_for_the_next_question(
+    service: Service, checker: SdkChecker, version: str
+) -> None:
+    key = f"leave-{version}"
+    seen = await chat(
+        service.url,
+        [{"prompt": "long 5000", "sendAfter": 12, "leave": True, "next": "1+1"}],
+        version=version,
+        chatId=key,
+        body={"onBusy": "interrupt"},
+    )
+    assert seen["errors"] == []
+    stored = await service.messages(key)
+    assert [m["id"] for m in seen["messages"]] == [m["id"] for m in stored]
+    assert text_of(stored[1]).startswith(text_of(seen["messages"][1]))
+    seen["messages"][1] = stored[1]
+    await saw_what_is_stored(service, checker, seen, key, version)
+
+
 async def test_nothing_to_resume(service: Service) -> None:
     seen = await chat(service.url, [{"resume": True}], version="7", chatId="fresh")
     assert (seen["errors"], seen["messages"]) == ([], [])
