@@ -35,6 +35,12 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+        self.waiting = Gauge(
+            "pgthreads_messages_waiting",
+            "Messages that wait for the running turn of their thread",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
         self.readers = Gauge(
             "pgthreads_streams_open",
             "Clients that read a turn's stream",

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from .bodies import ChatRequest
 from .errors import TurnRunningError
-from .keys import PUMPS, SETTINGS, THREADS
+from .keys import METRICS, PUMPS, SETTINGS, THREADS
 from .rows import BegunTurn
 
 POLL_SECONDS = 0.2
@@ -27,8 +27,9 @@ async def begin_turn(
     settings, pumps = app[SETTINGS], app[PUMPS]
     busy = chat.on_busy or settings.on_busy
     deadline = asyncio.get_running_loop().time() + settings.busy_timeout
-    while True:
-        begun = await app[THREADS].begin_turn(
+
+    async def ask() -> BegunTurn:
+        return await app[THREADS].begin_turn(
             owner_user_id,
             state_key,
             chat.message,
@@ -38,19 +39,25 @@ async def begin_turn(
             regenerate=chat.regenerate,
             busy=busy,
         )
-        if begun.outcome != "waiting":
-            return begun
-        pumps.require_open()
-        left = deadline - asyncio.get_running_loop().time()
-        if left <= 0:
-            raise TurnRunningError(
-                "this thread stayed busy for too long",
-                hint="send the message again with the same id; it keeps its place for 5 s",
-            )
-        running = pumps.get(owner_user_id, state_key)
-        if running is None or running[0].request.turn_id != begun.turn_id:
-            await asyncio.sleep(min(POLL_SECONDS, left))
-            continue
-        if busy == "interrupt":
-            running[0].stop()
-        await asyncio.wait((running[1],), timeout=min(POLL_SECONDS, left))
+
+    begun = await ask()
+    if begun.outcome != "waiting":
+        return begun
+    with app[METRICS].waiting.track_inprogress():
+        while begun.outcome == "waiting":
+            pumps.require_open()
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                raise TurnRunningError(
+                    "this thread stayed busy for too long",
+                    hint="send the message again with the same id; it keeps its place for 5 s",
+                )
+            running = pumps.get(owner_user_id, state_key)
+            if running is None or running[0].request.turn_id != begun.turn_id:
+                await asyncio.sleep(min(POLL_SECONDS, left))
+            else:
+                if busy == "interrupt":
+                    running[0].stop()
+                await asyncio.wait((running[1],), timeout=min(POLL_SECONDS, left))
+            begun = await ask()
+        return begun

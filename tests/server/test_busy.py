@@ -153,6 +153,8 @@ async def test_the_queue_is_bounded(services: tuple[Service, Service], echo: Ech
     await echo.has_begun("a")
     second = send(one, "bound", "b", "enqueue")
     await waiting(one, "bound", 1)
+    async with await one.get("/metrics") as response:
+        assert "pgthreads_messages_waiting 1.0" in (await response.text()).splitlines()
     async with await send(one, "bound", "c", "enqueue") as response:
         assert response.status == 409
         answer = await response.json()
