@@ -44,6 +44,8 @@ select pgthreads.apply_migration('0005_branches', :'migration');
 select pgthreads.apply_migration('0007_queue', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0009_first_look.sql"`
 select pgthreads.apply_migration('0009_first_look', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0010_recent_at.sql"`
+select pgthreads.apply_migration('0010_recent_at', :'migration');
 select exists (
   select from pgthreads.migration as m where m.name = '1001_message_search'
 ) or coalesce(current_setting('pgthreads.optional', true) = 'search', false) as with_search \gset

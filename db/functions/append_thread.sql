@@ -37,6 +37,7 @@ declare
   v_count int;
   v_title text;
   v_deleted_at timestamptz;
+  v_now timestamptz;
   v_stored_ids text[];
   v_stored_texts text[];
   v_turn_id text;
@@ -112,15 +113,16 @@ begin
     exit when found;
     v_count := 0;
     exit when p_expected_count > 0 or p_turn_id is not null;
-    insert into pgthreads.thread as t (owner_user_id, state_key)
-    values (p_owner_user_id, p_state_key)
+    insert into pgthreads.thread as t (owner_user_id, state_key, updated_at, recent_at)
+    select p_owner_user_id, p_state_key, c, c
+    from clock_timestamp() as c
     on conflict (owner_user_id, state_key) do nothing
     returning t.head_digest into v_digest;
     exit when found;
   end loop;
   -- A statement of its own, which sees what was committed while this one waited for the lock.
-  select s.ids, s.texts, n.turn_id, n.lease_until, n.user_seq, n.begun_count
-  into v_stored_ids, v_stored_texts, v_turn_id, v_lease_until, v_user_seq, v_begun_count
+  select clock_timestamp(), s.ids, s.texts, n.turn_id, n.lease_until, n.user_seq, n.begun_count
+  into v_now, v_stored_ids, v_stored_texts, v_turn_id, v_lease_until, v_user_seq, v_begun_count
   from (
     select array_agg(m.message_id) as ids, array_agg(m.message::text) as texts
     from pgthreads.message as m
@@ -243,7 +245,10 @@ begin
     if p_metadata is not null then
       update pgthreads.thread as t
       set metadata = pgthreads.merge_metadata(t.metadata, p_metadata),
-        updated_at = clock_timestamp()
+        updated_at = v_now,
+        recent_at = case
+      when t.recent_at between v_now - interval '59 seconds' and v_now then t.recent_at else v_now
+    end
       where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key;
     end if;
     return query select p_state_key, v_count, 0;
@@ -282,7 +287,11 @@ begin
       when p_metadata is null then t.metadata
       else pgthreads.merge_metadata(t.metadata, p_metadata)
     end,
-    updated_at = clock_timestamp()
+    updated_at = v_now,
+    -- Most appends leave it alone: it is indexed, and list_threads knows how far it lags.
+    recent_at = case
+      when t.recent_at between v_now - interval '59 seconds' and v_now then t.recent_at else v_now
+    end
   where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
   returning t.state_key, t.message_count, cardinality(v_ids)
   into state_key, message_count, appended;

@@ -1,6 +1,11 @@
 -- An owner's threads, the latest append first, by keyset: next_cursor, on the last row of a page that
 -- is not the last page, is what the next call passes as p_cursor. Reads headers and running turns,
 -- never messages.
+--
+-- The index is over recent_at, which an append moves only when it is a minute old. So a page is
+-- looked up in two steps: as many threads by recent_at as the page needs tell how far back the page
+-- can reach, for a thread is never behind its recent_at; and none that belongs there has a recent_at
+-- of more than a minute before that.
 
 create or replace function pgthreads.list_threads(
   p_owner_user_id text,
@@ -33,6 +38,7 @@ declare
     timestamptz 'epoch' + make_interval(secs => v_cursor[1]::bigint / 1000000)
       + (v_cursor[1]::bigint % 1000000) * interval '1 microsecond',
     'infinity');
+  v_recent_from timestamptz;
 begin
   if not pgthreads.is_named_tenant(p_owner_user_id) then
     perform pgthreads.require_tenant(p_owner_user_id);
@@ -49,6 +55,20 @@ begin
       detail = format('p_cursor is %L.', left(p_cursor, 160)),
       hint = 'Pass the next_cursor of the page before, or null for the first page.';
   end if;
+  select min(r.recent_at) - interval '1 minute' into v_recent_from
+  from (
+    select t.recent_at
+    from pgthreads.thread as t
+    where t.owner_user_id = p_owner_user_id
+      and t.deleted_at is null
+      and t.recent_at <= v_updated_at
+      and t.updated_at <= v_updated_at
+      and (t.updated_at < v_updated_at or t.state_key < v_cursor[2])
+    order by t.recent_at desc
+    limit p_limit + 1
+  ) as r
+  having count(*) > p_limit;
+  v_recent_from := coalesce(v_recent_from, '-infinity');
   return query
     select p.state_key, p.title, p.message_count, p.metadata, p.created_at, p.updated_at,
       exists (
@@ -69,6 +89,8 @@ begin
       from pgthreads.thread as t
       where t.owner_user_id = p_owner_user_id
         and t.deleted_at is null
+        and t.recent_at > v_recent_from
+        and t.recent_at <= v_updated_at
         and t.updated_at <= v_updated_at
         and (t.updated_at < v_updated_at or t.state_key < v_cursor[2])
       window newest as (order by t.updated_at desc, t.state_key desc)
