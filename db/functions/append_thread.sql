@@ -71,7 +71,8 @@ begin
 
   -- A message is looked at before it is printed: some numbers would make a very long text.
   select c.max_messages, m.ids, m.texts,
-    m.count = jsonb_array_length(p_messages) and m.count = m.ids_count
+    m.count = jsonb_array_length(p_messages)
+      and m.count = (select count(distinct i.id) from unnest(m.ids) as i (id))
       and m.longest <= c.max_message_bytes
       and case
         when m.look ~ coalesce(c.redaction_first_look, '') then (m.look ~ c.redaction_screen) is not true
@@ -80,8 +81,9 @@ begin
   into v_max_messages, v_ids, v_texts, v_clean
   from pgthreads.config as c
   cross join lateral (
+    -- In the order of the rows, which one distinct aggregate among these would undo.
     select array_agg(e.id) as ids, array_agg(e.text) as texts, count(e.text) as count,
-      count(distinct e.id) as ids_count, max(octet_length(e.text)) as longest,
+      max(octet_length(e.text)) as longest,
       -- Without the id, which may well look like a secret and stays as it is.
       string_agg(case
         when starts_with(e.text, '{"id": "' || e.id) then right(e.text, -8 - char_length(e.id))
@@ -247,8 +249,9 @@ begin
       set metadata = pgthreads.merge_metadata(t.metadata, p_metadata),
         updated_at = v_now,
         recent_at = case
-      when t.recent_at between v_now - interval '59 seconds' and v_now then t.recent_at else v_now
-    end
+          when t.recent_at between v_now - interval '59 seconds' and v_now then t.recent_at
+          else v_now
+        end
       where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key;
     end if;
     return query select p_state_key, v_count, 0;
@@ -290,7 +293,8 @@ begin
     updated_at = v_now,
     -- Most appends leave it alone: it is indexed, and list_threads knows how far it lags.
     recent_at = case
-      when t.recent_at between v_now - interval '59 seconds' and v_now then t.recent_at else v_now
+      when t.recent_at between v_now - interval '59 seconds' and v_now then t.recent_at
+      else v_now
     end
   where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
   returning t.state_key, t.message_count, cardinality(v_ids)
