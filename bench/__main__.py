@@ -20,14 +20,31 @@ from tests.database import NoDatabaseError, migrated_template
 
 from bench import cluster, report
 from bench.appends import Appends
+from bench.concurrency import Concurrency
 from bench.harness import Benchmark, Context
+from bench.lists import Lists
+from bench.loads import Loads
 from bench.peers import PACKAGES
+from bench.redaction import Redaction
+from bench.search import Search
 from bench.turns import Turns
+from bench.verified_tenancy import VerifiedTenancy
+from bench.wal import Wal
 
 _IN_MEMORY = {"tmpfs", "ramfs"}
 _DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
-BENCHMARKS: tuple[Benchmark, ...] = (Appends(), Turns())
+BENCHMARKS: tuple[Benchmark, ...] = (
+    Appends(),
+    Turns(),
+    Wal(),
+    Loads(),
+    Lists(),
+    Concurrency(),
+    Redaction(),
+    VerifiedTenancy(),
+    Search(),
+)
 
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
@@ -72,13 +89,16 @@ def _run(arguments: argparse.Namespace) -> None:
         start = time.monotonic()
         for _ in range(arguments.repeat):
             for each in chosen:
+                begun = time.monotonic()
                 with ExitStack() as own:
                     rows[each.name].append(each.run(replace(context, stack=own)))
                 shown = report.Result(each.title, each.about, rows[each.name][-1:])
-                print(report.text_table(shown), flush=True)
+                print(report.text_table(shown))
+                print(f"({each.name}: {time.monotonic() - begun:.0f} s)", flush=True)
     results = [report.Result(each.title, each.about, rows[each.name]) for each in chosen]
     seconds = time.monotonic() - start
-    print(f"\n# bench: {len(results)} benchmarks in {seconds:.0f} s, {report.tally(results)}")
+    judged = "figures of a smoke run mean nothing" if arguments.smoke else report.tally(results)
+    print(f"\n# bench: {len(results)} benchmarks in {seconds:.0f} s; {judged}")
     if arguments.write:
         report.write(_DOCUMENT, report.markdown(results, facts))
         print(f"written: {_DOCUMENT}")

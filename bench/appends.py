@@ -38,7 +38,7 @@ class Appends:
         database = bench_database(context)
         rounds = context.rounds(100)
         lengths = _SMOKE_LENGTHS if context.smoke else LENGTHS
-        floor, store = Floor(database, context), PgThreads(database, context)
+        floor, store = Floor(database, context.stack), PgThreads(database, context.stack)
         ours = [append_system(context, store, length, rounds) for length in lengths]
         others = []
         for peer in peer_stores(database, context):

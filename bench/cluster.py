@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +83,28 @@ def server_processes(conninfo: str) -> list[int]:
         postmaster = parent_of(connection.info.backend_pid)
     numbers = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
     return [postmaster, *(pid for pid in numbers if parent_of(pid) == postmaster)]
+
+
+@contextmanager
+def unpinned(server: Server, cores: Cores) -> Iterator[None]:
+    """Let the server have all cores for a while."""
+    pids = server_processes(server.conninfo)
+    for pid in pids:
+        pin(pid, cores.client | cores.server)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            pin(pid, cores.server)
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """Return the CPU time that processes have had; those that have ended, or no Linux, count 0."""
+    total = 0
+    for pid in pids:
+        with suppress(OSError):
+            total += int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    return total / 1e9
 
 
 @contextmanager

@@ -111,7 +111,7 @@ def _cells(line: Sequence[Row]) -> list[str]:
     ]
 
 
-_HEAD = ["", "median", "ratio", "quartiles", "bar", ""]
+_HEAD = ["", "measured", "ratio", "quartiles", "bar", ""]
 
 
 def text_table(result: Result) -> str:

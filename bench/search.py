@@ -1,124 +1,113 @@
-"""What search costs an append, by design, and what a search takes by how much the owner has.
-
-`python -m bench.search [--rounds N]`: takes a server as the tests do. The designs, each in a
-database of its own, called in turn: none; as installed (`words`); the same with a GIN index on the
-words; a GIN index on an expression over the message and no table beside it.
-"""
+"""What search costs an append, by design, and what a search takes by how much its owner has."""
 
 from __future__ import annotations
 
-import argparse
-import itertools
-import json
 import random
-import statistics
-import time
-from contextlib import ExitStack
-from typing import Any, LiteralString
+from collections.abc import Sequence
+from typing import LiteralString
 
 import psycopg
-from tests.database import choose, migrated_template, new_database, start_server
 
-from pgthreads.migrate import migrate
+from bench.harness import Context, System, interleave
+from bench.messages import WORDS, conversation, dumps, new_thread
+from bench.report import Row
+from bench.stores import (
+    Call,
+    Connection,
+    PgThreads,
+    append_system,
+    bench_database,
+    connect,
+    settle,
+)
 
+_LENGTH = 20
+_SIZES = (100, 1_000, 10_000)
+_SMOKE_SIZES = (20, 40)
+_THREAD = 50
+_FOUND = 20
 _APPEND: LiteralString = (
     "select a.* from pgthreads.set_tenant(%s) as t(owner),"
     " lateral pgthreads.append_thread(t.owner, %s, %s::jsonb) as a"
 )
 _SEARCH: LiteralString = (
     "select s.* from pgthreads.set_tenant(%s) as t(owner),"
-    " lateral pgthreads.search_threads(t.owner, %s) as s"
+    " lateral pgthreads.search_threads(t.owner, %s, %s) as s"
 )
-_GIN: LiteralString = "create index on pgthreads.message_search using gin (tsv)"
-_EXPRESSION: LiteralString = (
-    "create index on pgthreads.message using gin"
-    " (pgthreads.message_words('pg_catalog.english', message))"
-)
-_DROP: LiteralString = """
-    drop trigger message_search_messages on pgthreads.message;
-    drop trigger message_search_title on pgthreads.thread;
-"""
-# Words as rare as words are: the n-th has 1/n of the first one's frequency.
-_WORDS = ["".join(random.Random(n).choices("aeioubcdlmnrst", k=2 + n % 9)) for n in range(20_000)]
-_WEIGHTS = list(itertools.accumulate(1 / (n + 1) for n in range(20_000)))
-_ids = itertools.count()
+_NONE, _WORDS = "without search", "words, as installed"
+_DESIGNS: dict[str, Sequence[LiteralString]] = {
+    _NONE: (),
+    _WORDS: (),
+    "words with a GIN index": ("create index on pgthreads.message_search using gin (tsv)",),
+    "a GIN index on an expression, no words": (
+        "drop trigger message_search_messages on pgthreads.message",
+        "drop trigger message_search_title on pgthreads.thread",
+        "create index on pgthreads.message using gin"
+        " (pgthreads.message_words('pg_catalog.english', message))",
+    ),
+}
 
 
-def _message(characters: int = 1400) -> str:
-    words = random.choices(_WORDS, cum_weights=_WEIGHTS, k=characters // 6)
-    part = {"type": "text", "text": " ".join(words)}
-    return json.dumps([{"id": f"m{next(_ids)}", "role": "user", "parts": [part]}])
+def _owner(size: int) -> str:
+    return f"owner-of-{size}"
 
 
-def _timed(connection: psycopg.Connection[Any], statement: LiteralString, *values: str) -> float:
-    start = time.perf_counter()
-    connection.execute(statement, values).fetchall()
-    return time.perf_counter() - start
+def _fill(connection: Connection, size: int) -> None:
+    for _ in range(-(-size // _THREAD)):
+        messages = [m for each in conversation(min(size, _THREAD)) for m in each.messages()]
+        connection.execute(_APPEND, (_owner(size), new_thread(), dumps(messages)))
 
 
-def _wal(connection: psycopg.Connection[Any]) -> int:
-    row = connection.execute("select pg_current_wal_insert_lsn() - '0/0'").fetchone()
-    return int((row or (0,))[0])
+def _search(connection: Connection, size: int) -> System:
+    def ready() -> Call:
+        # Of medium frequency: many messages have one, some have both.
+        words = " ".join(random.sample(WORDS[100:400], 2))
+        values = (_owner(size), words, _FOUND)
+        return lambda: connection.execute(_SEARCH, values).fetchall()
+
+    return System(f"search in {size:,} messages", ready)
 
 
-def _design(dsn: str, name: str) -> None:
-    if name == "none":
-        return
-    migrate(dsn, optional=["search"])
-    with psycopg.connect(dsn, autocommit=True) as admin:
-        if name == "words and GIN":
-            admin.execute(_GIN)
-        elif name == "GIN expression":
-            admin.execute(_DROP)
-            admin.execute(_EXPRESSION)
+class Search:
+    """The optional part for full text search."""
 
+    name = "search"
+    title = "Search, where it is installed"
+    about = (
+        f"`append_thread` with a user message and its answer, to threads of {_LENGTH}, in databases"
+        " that differ in what they keep for search; and `search_threads` for two words and"
+        f" {_FOUND} hits, by how many messages the owner has."
+    )
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m bench.search", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=2000)
-    rounds = parser.parse_args().rounds
-    names = ["none", "words", "words and GIN", "GIN expression"]
-    with ExitStack() as stack:
-        server = stack.enter_context(start_server(choose()))
-        template = stack.enter_context(migrated_template(server))
-        connections = {}
-        for name in names:
-            dsn = stack.enter_context(new_database(server, template)).admin_dsn
-            _design(dsn, name)
-            connections[name] = stack.enter_context(
-                psycopg.connect(dsn, autocommit=True, prepare_threshold=0)
-            )
-        seconds: dict[str, list[float]] = {name: [] for name in names}
-        wal = dict.fromkeys(names, 0)
-        for turn in range(rounds):
-            body, thread = _message(), f"t{turn // 50}"
-            for name in random.sample(names, len(names)):
-                connection = connections[name]
-                before = _wal(connection)
-                seconds[name].append(_timed(connection, _APPEND, "ada", thread, body))
-                wal[name] += _wal(connection) - before
-        print(f"{server.label}\nappend of one message of 1.4 KB, {rounds} rounds")
-        base = statistics.median(seconds["none"])
-        for name in names:
-            median = statistics.median(seconds[name])
-            print(
-                f"  {name:16}{median * 1e6:6.0f} µs {median / base:5.2f}"
-                f"   {wal[name] / rounds / 1024:5.1f} KB of WAL"
-            )
-        words = connections["words"]
-        print("search_threads, two words of medium frequency and 20 rows")
-        for size in (100, 1_000, 10_000):
-            owner = f"owner-{size}"
-            for place in range(size):
-                _timed(words, _APPEND, owner, f"t{place // 50}", _message())
-            words.execute("vacuum analyze pgthreads.message_search")
-            taken = [
-                _timed(words, _SEARCH, owner, " ".join(random.sample(_WORDS[100:400], 2)))
-                for _ in range(50)
-            ]
-            print(f"  {size:6} messages {statistics.median(taken) * 1e3:7.2f} ms")
-
-
-if __name__ == "__main__":
-    main()
+    def run(self, context: Context) -> list[Row]:
+        """Measure designs against each other, then sizes."""
+        rounds = context.rounds(60)
+        systems = []
+        searching: Connection | None = None
+        for name, statements in _DESIGNS.items():
+            database = bench_database(context, optional=() if name == _NONE else ("search",))
+            with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
+                for statement in statements:
+                    admin.execute(statement)
+            store = PgThreads(database, context.stack)
+            store.name = name
+            systems.append(append_system(context, store, _LENGTH, rounds))
+            if name == _WORDS:
+                searching = connect(database, context.stack)
+                sizes = _SMOKE_SIZES if context.smoke else _SIZES
+                for size in sizes:
+                    _fill(searching, size)
+                searches = [_search(searching, size) for size in sizes]
+            settle(database)
+        samples = interleave(context, systems, rounds)
+        base = systems[0].name
+        rows = [
+            Row.of_ratio(each.name, samples.median(each.name), samples.ratio(each.name, base))
+            for each in systems
+        ]
+        samples = interleave(context, searches, rounds)
+        base = searches[0].name
+        return rows + [
+            Row.of_ratio(each.name, samples.median(each.name), samples.ratio(each.name, base))
+            for each in searches
+        ]

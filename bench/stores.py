@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import ExitStack
 from typing import Any, LiteralString, Protocol, cast
 
 import psycopg
@@ -32,9 +33,9 @@ _APPEND: LiteralString = (
 )
 
 
-def connect(database: Database, context: Context) -> Connection:
+def connect(database: Database, stack: ExitStack) -> Connection:
     """Return a connection like those of the server: the application's role, prepared statements."""
-    connection = context.stack.enter_context(
+    connection = stack.enter_context(
         psycopg.connect(database.server_dsn, autocommit=True, prepare_threshold=0)
     )
     for kind in ("json", "text"):
@@ -92,13 +93,17 @@ def statement_of(call: Callable[[Threads], Coroutine[Any, Any, object]]) -> Sent
     raise AssertionError("this call sends nothing")
 
 
-class Store(Protocol):
-    """A way to keep threads."""
-
-    name: str
+class Fills(Protocol):
+    """What can be filled with threads."""
 
     def fill(self, thread: str, exchanges: Sequence[Exchange]) -> None:
         """Store a whole thread."""
+
+
+class Store(Fills, Protocol):
+    """A way to keep threads."""
+
+    name: str
 
     def append(self, thread: str, exchange: Exchange) -> Call:
         """Return a call that appends a user message and its answer."""
@@ -112,8 +117,8 @@ class PgThreads:
 
     name = "pgthreads"
 
-    def __init__(self, database: Database, context: Context) -> None:
-        self.connection = connect(database, context)
+    def __init__(self, database: Database, stack: ExitStack) -> None:
+        self.connection = connect(database, stack)
 
     def fill(self, thread: str, exchanges: Sequence[Exchange]) -> None:
         """Store a whole thread, 50 messages a call."""
@@ -144,16 +149,19 @@ class Floor:
 
     name = "floor"
 
-    def __init__(self, database: Database, context: Context) -> None:
-        self.connection = connect(database, context)
+    def __init__(self, database: Database, stack: ExitStack, client: int = 0) -> None:
+        self.connection = connect(database, stack)
+        # The best plan there is, whatever the planner thinks of a table with a few long threads.
+        for way in ("seqscan", "bitmapscan", "sort"):
+            self.connection.execute(sql.SQL("set {} = off").format(sql.Identifier(f"enable_{way}")))
         self.connection.execute(
-            "create table public.floor_insert (id bigint primary key, message text)"
+            "create table if not exists public.floor_insert (id bigint primary key, message text)"
         )
         self.connection.execute(
-            "create table public.floor_thread"
+            "create table if not exists public.floor_thread"
             " (thread text, seq int, message text, primary key (thread, seq))"
         )
-        self._ids = itertools.count()
+        self._ids = itertools.count(client * 10**9)
 
     def insert(self, message: dict[str, Any]) -> Call:
         """F1: one durable INSERT of one message's bytes."""

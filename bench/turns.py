@@ -74,7 +74,7 @@ class Turns:
         database = bench_database(context)
         rounds = context.rounds(100)
         lengths = _SMOKE_LENGTHS if context.smoke else LENGTHS
-        floor, store = Floor(database, context), PgThreads(database, context)
+        floor, store = Floor(database, context.stack), PgThreads(database, context.stack)
         cases = [(at("turn", length), length, WINDOW, Bar(1.3)) for length in lengths]
         bare = [
             (f"{at('turn', length)}, one returned", length, 1, None)

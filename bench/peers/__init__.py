@@ -39,4 +39,4 @@ def peer_stores(database: Database, context: Context) -> list[Peer]:
         return []
     # Only now: their packages are not in every environment.
     modules = [import_module(f"bench.peers.{name}") for name in _MODULES]
-    return [module.make(database, context) for module in modules]
+    return [module.make(database, context.stack) for module in modules]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from agno.db.postgres import PostgresDb
 from agno.models.message import Message
@@ -17,7 +18,6 @@ from agno.session.agent import AgentSession
 from sqlalchemy import create_engine
 from tests.database import Database
 
-from bench.harness import Context
 from bench.messages import Exchange, new_id
 from bench.peers.openai_agents import url_of
 from bench.stores import OWNER, Call
@@ -33,14 +33,14 @@ class Agno:
     # It has no call for many runs, so that long threads take minutes to make.
     longest = 1_000
 
-    def __init__(self, database: Database, context: Context) -> None:
+    def __init__(self, database: Database, stack: ExitStack) -> None:
         engine = create_engine(
             url_of(database, "postgresql+psycopg"),
             pool_size=1,
             max_overflow=0,
             connect_args={"prepare_threshold": 0},
         )
-        context.stack.callback(engine.dispose)
+        stack.callback(engine.dispose)
         self._db = PostgresDb(db_engine=engine)
         self._lengths: dict[str, int] = defaultdict(int)
 
@@ -77,6 +77,6 @@ def _run(thread: str, exchange: Exchange) -> RunOutput:
     )
 
 
-def make(database: Database, context: Context) -> Agno:
+def make(database: Database, stack: ExitStack) -> Agno:
     """Make its tables."""
-    return Agno(database, context)
+    return Agno(database, stack)

@@ -6,11 +6,11 @@ It is what many applications do by hand. In its favour the client holds the arra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from tests.database import Database
 
-from bench.harness import Context
 from bench.messages import Exchange, dumps
 from bench.stores import Call, connect
 
@@ -22,8 +22,8 @@ class Array:
     grows = True
     longest = 10_000
 
-    def __init__(self, database: Database, context: Context) -> None:
-        self._connection = connect(database, context)
+    def __init__(self, database: Database, stack: ExitStack) -> None:
+        self._connection = connect(database, stack)
         self._connection.execute(
             "create table public.array_thread (id text primary key, messages jsonb not null)"
         )
@@ -54,6 +54,6 @@ class Array:
         )
 
 
-def make(database: Database, context: Context) -> Array:
+def make(database: Database, stack: ExitStack) -> Array:
     """Make its table."""
-    return Array(database, context)
+    return Array(database, stack)

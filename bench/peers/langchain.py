@@ -6,13 +6,13 @@ The tool's output goes with the answer's row; as LangChain has it, that would be
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import psycopg
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_postgres import PostgresChatMessageHistory
 from tests.database import Database
 
-from bench.harness import Context
 from bench.messages import Exchange
 from bench.stores import Call
 
@@ -26,9 +26,9 @@ class LangChain:
     grows = False
     longest = 10_000
 
-    def __init__(self, database: Database, context: Context) -> None:
+    def __init__(self, database: Database, stack: ExitStack) -> None:
         # Autocommit would make a transaction of each message.
-        self._connection = context.stack.enter_context(
+        self._connection = stack.enter_context(
             psycopg.connect(database.server_dsn, prepare_threshold=0)
         )
         PostgresChatMessageHistory.create_tables(self._connection, _TABLE)
@@ -64,6 +64,6 @@ def _messages(exchange: Exchange) -> list[BaseMessage]:
     ]
 
 
-def make(database: Database, context: Context) -> LangChain:
+def make(database: Database, stack: ExitStack) -> LangChain:
     """Make its table."""
-    return LangChain(database, context)
+    return LangChain(database, stack)

@@ -7,6 +7,7 @@ client that holds the list already. Each keeps the whole list again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
@@ -16,7 +17,6 @@ from langgraph.checkpoint.postgres import PostgresSaver
 from psycopg.rows import dict_row
 from tests.database import Database
 
-from bench.harness import Context
 from bench.messages import Exchange
 from bench.stores import Call
 
@@ -31,8 +31,8 @@ class LangGraph:
     # A checkpoint of 10,000 messages is 16 MB of blob.
     longest = 1_000
 
-    def __init__(self, database: Database, context: Context) -> None:
-        connection = context.stack.enter_context(
+    def __init__(self, database: Database, stack: ExitStack) -> None:
+        connection = stack.enter_context(
             psycopg.connect(
                 database.server_dsn, autocommit=True, prepare_threshold=0, row_factory=dict_row
             )
@@ -76,6 +76,6 @@ def _messages(exchange: Exchange) -> list[BaseMessage]:
     ]
 
 
-def make(database: Database, context: Context) -> LangGraph:
+def make(database: Database, stack: ExitStack) -> LangGraph:
     """Make its tables."""
-    return LangGraph(database, context)
+    return LangGraph(database, stack)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from agents.extensions.memory import SQLAlchemySession
@@ -12,7 +13,6 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 from tests.database import Database
 
-from bench.harness import Context
 from bench.messages import Exchange
 from bench.stores import Call
 
@@ -24,13 +24,13 @@ class OpenAiAgents:
     grows = False
     longest = 10_000
 
-    def __init__(self, database: Database, context: Context) -> None:
+    def __init__(self, database: Database, stack: ExitStack) -> None:
         self._loop = asyncio.new_event_loop()
-        context.stack.callback(self._loop.close)
+        stack.callback(self._loop.close)
         self._engine = create_async_engine(
             url_of(database, "postgresql+asyncpg"), pool_size=1, max_overflow=0
         )
-        context.stack.callback(lambda: self._run(self._engine.dispose()))
+        stack.callback(lambda: self._run(self._engine.dispose()))
         session = SQLAlchemySession("first", engine=self._engine, create_tables=True)
         self._run(session.get_items())
 
@@ -77,6 +77,6 @@ def _items(exchange: Exchange) -> list[Any]:
     ]
 
 
-def make(database: Database, context: Context) -> OpenAiAgents:
+def make(database: Database, stack: ExitStack) -> OpenAiAgents:
     """Make its tables."""
-    return OpenAiAgents(database, context)
+    return OpenAiAgents(database, stack)

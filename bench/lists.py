@@ -1,0 +1,100 @@
+"""A page of 50 threads, by how many threads its owner has and how many others there are."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+import psycopg
+from tests.database import Database
+
+from bench.harness import Context, System, interleave
+from bench.report import Bar, Row
+from bench.stores import PgThreads, bench_database, settle, statement_of
+
+_SIZES = (100, 1_000, 10_000, 100_000)
+_SMOKE_SIZES = (60, 120)
+_OTHERS = 10_000
+_EACH = 10
+"""Threads of each other owner."""
+_PAGE = 50
+# The words "flat" and "no difference" as a number: a level more of an index, and noise.
+_FLAT = Bar(1.1)
+_FILL: LiteralString = """
+    insert into pgthreads.thread
+      (owner_user_id, state_key, message_count, title, head_digest, updated_at)
+    select o.owner, 'thread-' || n, 20, 'A thread about subject ' || n,
+      sha256(convert_to(o.owner || n, 'UTF8')), now() - random() * interval '300 days'
+    from unnest(%s::text[]) as o (owner), generate_series(1, %s) as n
+"""
+
+
+def _owner(size: int) -> str:
+    return f"owner-of-{size}"
+
+
+def _fill(database: Database, sizes: tuple[int, ...], others: int) -> None:
+    # As a superuser: 200,000 threads by append_thread would take minutes.
+    with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
+        for size in sizes:
+            admin.execute(_FILL, ([_owner(size)], size))
+        admin.execute(_FILL, ([f"other-{number}" for number in range(others)], _EACH))
+    settle(database)
+
+
+def _pages(store: PgThreads, name: str, size: int) -> list[System]:
+    """Return the first page, and one from the middle where there are that many."""
+    owner = _owner(size)
+    first = statement_of(lambda threads: threads.list_threads(owner, limit=_PAGE))
+    systems = [System(name, lambda: store.call(first))]
+    if size >= 1_000:
+        cursor = _middle(store, owner, size)
+        middle = statement_of(
+            lambda threads: threads.list_threads(owner, limit=_PAGE, cursor=cursor)
+        )
+        systems.append(System(f"{name}, a page in the middle", lambda: store.call(middle)))
+    return systems
+
+
+def _middle(store: PgThreads, owner: str, size: int) -> str:
+    # Text comes as bytes over connections of benchmarks.
+    rows = store.connection.execute(
+        "select format('%%s.%%s', (extract(epoch from t.updated_at) * 1000000)::bigint,"
+        " t.state_key) from pgthreads.set_tenant(%s) as s (owner), lateral (select * from"
+        " pgthreads.thread as t where t.owner_user_id = s.owner order by t.updated_at desc,"
+        " t.state_key desc offset %s limit 1) as t",
+        (owner, size // 2),
+    ).fetchall()
+    return bytes(rows[0][0]).decode()
+
+
+class Lists:
+    """Listing threads."""
+
+    name = "lists"
+    title = "A list of 50 threads"
+    about = (
+        "`list_threads` with the statement of the server. Ratios are to an owner of 100 threads in"
+        f" a database with {_OTHERS:,} other owners of {_EACH} threads; the last line compares this"
+        " owner with the same one in a database without the others."
+    )
+
+    def run(self, context: Context) -> list[Row]:
+        """Measure all sizes against each other."""
+        sizes = _SMOKE_SIZES if context.smoke else _SIZES
+        crowded, alone = bench_database(context), bench_database(context)
+        _fill(crowded, sizes, context.size(_OTHERS, 10))
+        _fill(alone, sizes[:1], 0)
+        store = PgThreads(crowded, context.stack)
+        systems = [system for size in sizes for system in _pages(store, f"{size:,} threads", size)]
+        base, alone_name = systems[0].name, f"{sizes[0]} threads, no other owner"
+        systems += _pages(PgThreads(alone, context.stack), alone_name, sizes[0])
+        samples = interleave(context, systems, context.rounds(100))
+        rows = []
+        for system in systems:
+            bar = None if system.name in {base, alone_name} else _FLAT
+            ratio = samples.ratio(system.name, base)
+            rows.append(Row.of_ratio(system.name, samples.median(system.name), ratio, bar))
+        others = samples.ratio(base, alone_name)
+        what = f"{sizes[0]} threads, with {_OTHERS:,} other owners against none"
+        rows.append(Row(what, "", others.value, (others.low, others.high), _FLAT))
+        return rows
