@@ -13,12 +13,12 @@ from typing import Any, LiteralString, Protocol, cast
 
 import psycopg
 from psycopg import sql
-from psycopg_pool import AsyncConnectionPool
 from tests.database import APP_ROLE, Database
 
 from bench.harness import Context, System
 from bench.messages import Exchange, conversation, dumps, new_thread
-from pgthreads.threads import RawJson, Threads
+from pgthreads.pools import Pool, RawJson
+from pgthreads.threads import Threads
 
 Call = Callable[[], object]
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -78,7 +78,7 @@ class _Recorder(Threads):
     """Sends nothing: so benchmarks send exactly what the server would, by a connection alone."""
 
     def __init__(self) -> None:
-        super().__init__(cast(AsyncConnectionPool, None))
+        super().__init__(cast(Pool, None))
 
     async def _rows(self, statement: LiteralString, values: Sequence[object], _: object) -> Any:
         raise Sent(statement, values)

@@ -11,16 +11,17 @@ from aiohttp import web
 
 from . import chat, probes, thread_routes
 from .auth import authenticator
-from .errors import PgThreadsError, TenantError
+from .errors import PgThreadsError, TenantError, UnavailableError
 from .events import Executor
 from .executors import OfflineExecutor, from_model, load
-from .keys import AUTHENTICATOR, EXECUTOR, METRICS, PUMPS, SETTINGS, THREADS
+from .keys import AUTHENTICATOR, EXECUTOR, METRICS, PUMPS, SETTINGS, THREADS, TURNS
 from .metrics import Metrics
 from .middlewares import authenticate, observe, report_errors
+from .pools import Pool, Timeouts
 from .pumps import Pumps
 from .settings import Settings
 from .tenants import tenant_of
-from .threads import Threads, connect
+from .threads import Threads
 
 log = logging.getLogger(__name__)
 
@@ -108,20 +109,37 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
     if settings.database_url is None:
         raise StartError("there is no database URL", "Set PGTHREADS_DATABASE_URL.")
-    pool = connect(settings.database_url, pool_size=settings.pool_size, prepare=settings.prepare)
-    await pool.open()
-    app[THREADS] = threads = Threads(pool, tenant_of(settings.tenant_key))
-    try:
-        await _check_database(threads)
+    tenant = tenant_of(settings.tenant_key)
+    timeouts = Timeouts(
+        connect=settings.connect_timeout,
+        acquire=settings.acquire_timeout,
+        statement=settings.statement_timeout,
+    )
+    requests, turns = (
+        Pool(
+            settings.database_url,
+            name=name,
+            size=size,
+            prepare=settings.prepare,
+            timeouts=timeouts,
+        )
+        for name, size in (("requests", settings.pool_size), ("turns", settings.turn_pool_size))
+    )
+    async with requests, turns:
+        app[THREADS], app[TURNS] = Threads(requests, tenant), Threads(turns, tenant)
+        await _check_database(app[THREADS])
         yield
-    finally:
-        await pool.close()
 
 
 async def _check_database(threads: Threads) -> None:
     try:
         role = await threads.require_server_role()
         version = await threads.api_version()
+    except UnavailableError as error:
+        raise StartError(
+            f"the database cannot be used: {error} ({error.detail})",
+            "Look whether PostgreSQL runs and lets this role in: pgthreads doctor.",
+        ) from error
     except PgThreadsError as error:
         raise StartError(
             f"the database cannot be used: {error} {error.detail}".strip(),

@@ -11,7 +11,7 @@ from nanoid import generate
 from .bodies import ChatRequest, chat_request, read_object, state_key_of
 from .errors import ExecutorError, LimitError, PgThreadsError, TurnRunningError
 from .events import ExecutorRequest
-from .keys import EXECUTOR, METRICS, OWNER, PUMPS, SETTINGS, STATE_KEY, THREADS
+from .keys import EXECUTOR, METRICS, OWNER, PUMPS, SETTINGS, STATE_KEY, THREADS, TURNS
 from .pump import Outcome, Pump
 from .state_keys import require_state_key
 from .turns import begin_turn
@@ -80,7 +80,7 @@ async def _begin(
     Returns the running pump, or the stored answer as JSON.
     """
     app, owner = request.app, request[OWNER]
-    settings, threads, pumps = app[SETTINGS], app[THREADS], app[PUMPS]
+    settings, turns, pumps = app[SETTINGS], app[TURNS], app[PUMPS]
     begun = await begin_turn(app, owner, state_key, chat, generate())
     if begun.answer is not None:
         return begun.answer
@@ -96,7 +96,7 @@ async def _begin(
         raise PgThreadsError("begin_turn returned no history")
     try:
         pump = Pump(
-            threads,
+            turns,
             app[EXECUTOR],
             ExecutorRequest(
                 messages=json.loads(begun.history),
@@ -110,7 +110,7 @@ async def _begin(
         )
     except RecursionError as error:
         # Other writers may store what this process cannot read. The turn has begun, so it must end.
-        await threads.finish_turn(
+        await turns.finish_turn(
             owner,
             state_key,
             begun.turn_id,

@@ -13,10 +13,11 @@ import psycopg
 from . import __version__
 from .embedded import EmbeddedError, installed_version
 from .errors import PgThreadsError
+from .pools import Pool
 from .probes import API_VERSION
 from .settings import Settings
 from .tenants import Tenant, named
-from .threads import Threads, connect
+from .threads import Threads
 
 Verdict: TypeAlias = Literal["ok", "note", "FAIL"]
 _MINIMUM_SERVER = 150000
@@ -66,7 +67,7 @@ async def check_database(conninfo: str, tenant: Tenant = named) -> AsyncIterator
         yield Finding("FAIL", f"{text} is too old", "pgthreads needs PostgreSQL 15 or later")
         return
     yield Finding("ok", text)
-    async with connect(conninfo, pool_size=1) as pool:
+    async with Pool(conninfo, size=1) as pool:
         threads = Threads(pool, tenant)
         try:
             api_version = await threads.api_version()

@@ -11,6 +11,8 @@ from typing import ClassVar
 import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout
 
+TRY_AGAIN = "try again; a message that is sent again with the same id is stored once"
+
 
 class PgThreadsError(Exception):
     """Something went wrong that is not the caller's fault."""
@@ -157,10 +159,19 @@ class ExecutorError(PgThreadsError):
 
 
 class UnavailableError(PgThreadsError):
-    """The database cannot be reached or does not take writes at the moment."""
+    """The database cannot be reached or does not take writes at the moment.
+
+    `retry_after` is how many seconds a client should wait before it tries again.
+    """
 
     status = 503
     code = "database_unavailable"
+
+    def __init__(
+        self, message: str = "", *, detail: str = "", hint: str = TRY_AGAIN, retry_after: int = 1
+    ) -> None:
+        super().__init__(message, detail=detail, hint=hint)
+        self.retry_after = retry_after
 
 
 class ShuttingDownError(PgThreadsError):
@@ -174,8 +185,22 @@ _BY_SQLSTATE = {
     each.sqlstate: each for each in PgThreadsError.__subclasses__() if each.sqlstate is not None
 }
 
-# Connection lost, out of resources, operator intervention, system error, read-only server.
-_UNAVAILABLE = ("08", "53", "57", "58", "25006")
+# What passes by itself or by an operator's hand, said for people, and the seconds until then.
+_UNAVAILABLE = {
+    "08": ("the connection to the database broke", 1),
+    "25006": ("the database takes no writes at the moment", 5),
+    "25P": ("the database ended the transaction", 1),
+    "40": ("calls on the same thread met", 1),
+    "53": ("the database has run out of a resource", 5),
+    "55P03": ("the thread stayed locked for too long", 1),
+    "57014": ("the database took too long", 1),
+    "57": ("the database is being restarted", 2),
+    "58": ("the database meets errors of its system", 5),
+}
+
+# The connection broke, its session was ended, or its server takes no writes any more: it was one
+# that is gone, and the next connection leads to the one that took its place.
+_LOST_SERVER = ("08", "57P", "25006")
 
 # Data that no type takes (class 22), and JSON nested deeper than the stack (54001).
 _BAD_INPUT = ("22", "54")
@@ -184,15 +209,17 @@ _BAD_INPUT = ("22", "54")
 def from_database(error: Exception) -> PgThreadsError:
     """Translate what psycopg or its pool raised; by SQLSTATE, never by text."""
     if isinstance(error, PoolTimeout | PoolClosed):
-        return UnavailableError("no connection to the database is free", detail=str(error))
+        return UnavailableError("there is no connection to the database", detail=str(error))
     if not isinstance(error, psycopg.Error):
         return PgThreadsError("internal error", detail=repr(error))
-    sqlstate = error.sqlstate or _sqlstate_of_client(error)
+    sqlstate = _sqlstate_of(error)
     diagnosis = error.diag
     message = diagnosis.message_primary or str(error)
     detail, hint = diagnosis.message_detail or "", diagnosis.message_hint or ""
-    if sqlstate.startswith(_UNAVAILABLE):
-        return UnavailableError("the database is not available", detail=f"{sqlstate} {message}")
+    for prefix, (reason, seconds) in _UNAVAILABLE.items():
+        if sqlstate.startswith(prefix):
+            known = f"{sqlstate} {message} {detail}".rstrip()
+            return UnavailableError(reason, detail=known, retry_after=seconds)
     if sqlstate.startswith(_BAD_INPUT):
         return BadRequestError(message, detail=detail, hint=hint)
     if sqlstate not in _BY_SQLSTATE:
@@ -200,9 +227,15 @@ def from_database(error: Exception) -> PgThreadsError:
     return _BY_SQLSTATE[sqlstate](message, detail=detail, hint=hint)
 
 
-def _sqlstate_of_client(error: psycopg.Error) -> str:
-    """Return what the server would have said of an error that psycopg found itself.
+def is_of_a_lost_server(error: psycopg.Error) -> bool:
+    """Whether the call met a server that is gone, and may find another one, or the same again."""
+    return _sqlstate_of(error).startswith(_LOST_SERVER)
+
+
+def _sqlstate_of(error: psycopg.Error) -> str:
+    """Return the SQLSTATE, or what the server would have said of what psycopg found itself.
 
     A parameter that cannot be sent is bad input; anything else is a connection that broke.
     """
-    return "22000" if isinstance(error, psycopg.DataError) else "08006"
+    client = "22000" if isinstance(error, psycopg.DataError) else "08006"
+    return error.sqlstate or client

@@ -13,6 +13,8 @@ from .threads import Threads
 
 SETTINGS = web.AppKey("settings", Settings)
 THREADS = web.AppKey("threads", Threads)
+TURNS = web.AppKey("turns", Threads)
+"""The same over connections of their own, which requests cannot use up: for running turns."""
 PUMPS = web.AppKey("pumps", Pumps)
 METRICS = web.AppKey("metrics", Metrics)
 EXECUTOR = web.AppKey("executor", Executor)

@@ -86,12 +86,15 @@ def error_body(status: int, code: str, message: str, hint: str = "") -> web.Resp
 
 
 def _refusal(error: PgThreadsError) -> web.Response:
-    if error.status >= 500:
+    if isinstance(error, UnavailableError):
+        log.warning("%s: %s %s", error.code, error, error.detail)
+    elif error.status >= 500:
         log.error("%s: %s %s", error.code, error, error.detail, exc_info=error.__cause__)
     message = str(error) if error.status < 500 or error.code != "internal" else "internal error"
     response = error_body(error.status, error.code, message, error.hint)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, UnavailableError) or error.status == 503:
-        response.headers["Retry-After"] = "1"
+    if error.status == 503:
+        seconds = error.retry_after if isinstance(error, UnavailableError) else 1
+        response.headers["Retry-After"] = str(seconds)
     return response

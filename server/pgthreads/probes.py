@@ -31,7 +31,7 @@ async def get_readiness(request: web.Request) -> web.Response:
     try:
         await request.app[THREADS].api_version()
     except PgThreadsError as error:
-        raise UnavailableError("the database does not answer") from error
+        raise UnavailableError("the database does not answer", hint="") from error
     return web.json_response({"status": "ready"})
 
 

@@ -74,7 +74,25 @@ class Settings:
         " postgresql://app@db/chat. Without it an embedded one is started.",
         secret=True,
     )
-    pool_size: int = setting("Most connections to the database.", click.IntRange(1), default=10)
+    pool_size: int = setting(
+        "Most connections to the database for requests.", click.IntRange(1), default=10
+    )
+    turn_pool_size: int = setting(
+        "Most connections besides, kept for running turns: requests cannot use them up.",
+        click.IntRange(1),
+        default=4,
+    )
+    connect_timeout: float = setting(
+        "Seconds to connect to the database, for each of its hosts.",
+        click.FloatRange(1, 60),
+        default=3.0,
+    )
+    acquire_timeout: float = setting(
+        "Seconds that a call waits for a connection.", click.FloatRange(0.1, 300), default=5.0
+    )
+    statement_timeout: float = setting(
+        "Seconds that a call may take in the database.", click.FloatRange(0.1, 3600), default=10.0
+    )
     prepare: bool = setting(
         "Whether to use prepared statements; --no-prepare suits PgBouncer before 1.21 in"
         " transaction mode.",

@@ -117,10 +117,11 @@ def _call(
     import psycopg  # noqa: PLC0415
 
     from .embedded import attached  # noqa: PLC0415
-    from .threads import Threads, connect  # noqa: PLC0415
+    from .pools import Pool  # noqa: PLC0415
+    from .threads import Threads  # noqa: PLC0415
 
     async def run(conninfo: str) -> Result:
-        async with connect(conninfo, pool_size=1) as pool:
+        async with Pool(conninfo, size=1) as pool:
             return await call(Threads(pool, tenant))
 
     try:

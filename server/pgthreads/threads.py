@@ -2,7 +2,7 @@
 
 Each call is one autocommit statement that sets the tenant and calls the function: one round trip,
 one transaction. Every function may be repeated without doing its work twice, so a call whose
-connection broke is sent once more.
+connection broke is sent once more (`pools.py`).
 """
 
 from __future__ import annotations
@@ -11,64 +11,29 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields
 from functools import cache
-from typing import Any, LiteralString, TypeVar, cast
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection
-from psycopg.abc import Buffer
-from psycopg.adapt import Loader
-from psycopg.rows import AsyncRowFactory, BaseRowFactory, args_row, class_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg.rows import BaseRowFactory, args_row, class_row
 
-from .errors import BadRequestError, TurnLostError, UnavailableError, from_database
+from .errors import BadRequestError, TurnLostError, from_database
 from .events import JsonValue, UIMessage
+from .pools import Pool
 from .rows import BegunTurn, Branch, ListedThread, StoredThread, ThreadHeader, TurnState
 from .tenants import Tenant, named
 
 Row = TypeVar("Row")
 
 
-class RawJson(Loader):
-    """Hands json columns on as the bytes that PostgreSQL sent."""
-
-    def load(self, data: Buffer) -> bytes:
-        """Copy the bytes out of libpq's buffer."""
-        return bytes(data)
-
-
-async def _configure(connection: AsyncConnection) -> None:
-    connection.adapters.register_loader("json", RawJson)
-
-
-def connect(conninfo: str, *, pool_size: int = 10, prepare: bool = True) -> AsyncConnectionPool:
-    """Return a pool, not open yet, whose connections suit `Threads`.
-
-    `prepare=False` is for poolers in transaction mode that do not know prepared statements.
-    """
-    return AsyncConnectionPool(
-        conninfo,
-        min_size=min(2, pool_size),
-        max_size=pool_size,
-        open=False,
-        timeout=10,
-        configure=_configure,
-        kwargs={
-            "autocommit": True,
-            "prepare_threshold": 2 if prepare else None,
-            "application_name": "pgthreads",
-        },
-    )
-
-
 class Threads:
-    """The SQL functions over a pool made by `connect`.
+    """The SQL functions over a pool.
 
     Every coroutine raises the class of `errors` that belongs to the function's SQLSTATE, or
     `UnavailableError` when the database does not answer. `tenant` makes of an owner what set_tenant
     is given.
     """
 
-    def __init__(self, pool: AsyncConnectionPool, tenant: Tenant = named) -> None:
+    def __init__(self, pool: Pool, tenant: Tenant = named) -> None:
         self._pool = pool
         self._tenant = tenant
 
@@ -249,30 +214,15 @@ class Threads:
     async def _rows(
         self, statement: LiteralString, values: Sequence[object], row: BaseRowFactory[Row]
     ) -> list[Row]:
+        # The owner comes first in every statement that has values.
+        if values:
+            values = (self._tenant(str(values[0])), *values[1:])
         try:
-            try:
-                return await self._send(statement, values, row)
-            except psycopg.OperationalError as error:
-                if isinstance(error, PoolTimeout) or not _connection_broke(error):
-                    raise
-                # Other connections of the pool may have broken at the same moment.
-                await self._pool.check()
-                return await self._send(statement, values, row)
+            return await self._pool.fetch(statement, values, row)
         except UnicodeEncodeError as error:
             raise BadRequestError("a value is not Unicode text", detail=str(error)) from error
         except psycopg.Error as error:
             raise from_database(error) from error
-
-    async def _send(
-        self, statement: LiteralString, values: Sequence[object], row: BaseRowFactory[Row]
-    ) -> list[Row]:
-        # The owner comes first in every statement that has values.
-        if values:
-            values = (self._tenant(str(values[0])), *values[1:])
-        async with self._pool.connection() as connection:
-            cursor = connection.cursor(row_factory=cast("AsyncRowFactory[Row]", row))
-            await cursor.execute(statement, values)
-            return await cursor.fetchall()
 
 
 @cache
@@ -284,7 +234,3 @@ def _select(row: type, of: LiteralString) -> LiteralString:
 
 def _dumps(value: JsonValue) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _connection_broke(error: psycopg.OperationalError) -> bool:
-    return isinstance(from_database(error), UnavailableError)

@@ -13,8 +13,8 @@ import pytest
 
 from pgthreads.errors import PgThreadsError
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
+from pgthreads.pools import Pool
 from pgthreads.threads import Threads
-from pgthreads.threads import connect as connect_pool
 from tests.database import Database
 from tests.operations.chains import chains
 from tests.operations.clusters import pgbouncer, pgbouncer_version
@@ -110,7 +110,7 @@ async def test_many_tenants_through_few_sessions(
 
 async def failures_of(through: str, *, prepare: bool) -> set[str]:
     """Return the SQLSTATEs that many calls at once met."""
-    async with connect_pool(through, pool_size=12, prepare=prepare) as pool:
+    async with Pool(through, size=12, prepare=prepare) as pool:
         threads = Threads(pool)
         calls = [threads.list_threads(f"user{number % TENANTS}") for number in range(300)]
         answers = await asyncio.gather(*calls, return_exceptions=True)

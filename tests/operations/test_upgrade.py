@@ -21,9 +21,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from pgthreads.migrate import MigrateError, database_files, migrate
+from pgthreads.pools import Pool
 from pgthreads.rows import TurnState
 from pgthreads.threads import Threads
-from pgthreads.threads import connect as connect_pool
 from tests.database import APP_ROLE, Database
 from tests.operations.chains import OWNERS, assert_grown, chains, fill, message, verify_by_schema
 from tests.operations.release import releases
@@ -258,7 +258,7 @@ async def test_a_server_does_not_mind_more_columns(
 ) -> None:
     """What a later release adds to a result, also under statements that are prepared already."""
     database = fresh_database()
-    async with connect_pool(database.server_dsn, pool_size=1) as pool:
+    async with Pool(database.server_dsn, size=1) as pool:
         threads = Threads(pool)
         for _ in range(4):
             assert await threads.extend_turn("ann", "key", "turn") == TurnState(False, False, None)

@@ -1,0 +1,294 @@
+"""PostgreSQL stopped, restarted, read-only, full, slow or silent: 503 soon, and no answer lost."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from aiohttp import ClientResponse
+from psycopg import sql
+
+from pgthreads.errors import BadRequestError, PgThreadsError, UnavailableError, from_database
+from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
+from pgthreads.migrate import migrate
+from tests.database import APP_ROLE, Database, Server, new_database, prepared
+from tests.operations.clusters import folder_for
+from tests.server.own_postgres import OwnPostgres, own_postgres
+from tests.server.service import CHAT, THREADS, Service, body_of, chunks_of, running_service
+
+SECONDS: dict[str, Any] = {"acquire_timeout": 1.0, "statement_timeout": 1.0, "connect_timeout": 1.0}
+SOON = 4.0
+"""Most seconds that a refusal may take with these settings, on a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def postgres(database_server: Server) -> Iterator[OwnPostgres]:
+    with own_postgres(folder_for(database_server)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def own(postgres: OwnPostgres) -> Iterator[Database]:
+    server = prepared(postgres.conninfo, "the test's own")
+    with new_database(server) as database:
+        migrate(database.admin_dsn)
+        with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
+            admin.execute(sql.SQL("grant pgthreads_server to {}").format(sql.Identifier(APP_ROLE)))
+        yield database
+
+
+@pytest.fixture
+async def service(own: Database) -> AsyncIterator[Service]:
+    async with running_service(own.server_dsn, own.admin_dsn, **SECONDS) as running:
+        assert chunks_of(await running.chat("warm", "hi"))[-1]["type"] == "finish"
+        yield running
+
+
+class Gate:
+    """An executor that waits before its last word until the test lets it go on."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+
+    async def script(self, _: ExecutorRequest) -> AsyncIterator[AiEvent]:
+        yield TextDelta("whole ")
+        await self.open.wait()
+        yield TextDelta("answer")
+        yield Done()
+
+
+async def begin(service: Service, key: str) -> tuple[Gate, ClientResponse]:
+    gate = Gate()
+    service.executor.script = gate.script
+    response = await service.post(CHAT, body_of(key, "hi", "u1"))
+    assert response.status == 200
+    return gate, response
+
+
+async def refused(response: ClientResponse) -> str:
+    """What a client is told of trouble, whatever kind it is of."""
+    body = await response.json()
+    assert (response.status, body["code"]) == (503, "database_unavailable"), body
+    assert int(response.headers["Retry-After"]) >= 1
+    assert "same id" in body["hint"]
+    return str(body["error"])
+
+
+@contextmanager
+def soon() -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    assert time.monotonic() - begun < SOON
+
+
+async def until_it_works(service: Service, seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while (await service.get("/readyz")).status != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+def is_stored(service: Service, key: str) -> bool:
+    stored = service.rows(
+        "select string_agg(p ->> 'text', '') from pgthreads.message,"
+        " jsonb_array_elements(message::jsonb -> 'parts') as p where state_key = %s and seq = 2",
+        [key],
+    )
+    return stored == [("whole answer",)] and service.turns(key)[-1][0] == "completed"
+
+
+async def test_a_server_that_is_stopped(postgres: OwnPostgres, service: Service) -> None:
+    gate, response = await begin(service, "stopped")
+    postgres.stop()
+    try:
+        for path in (THREADS, f"{THREADS}/stopped"):
+            with soon():
+                await refused(await service.get(path))
+        with soon():
+            await refused(await service.post(CHAT, body_of("other", "hi", "u1")))
+        with soon():
+            assert (await service.get("/readyz")).status == 503
+        gate.open.set()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(response.content.readuntil(b'"finish"'), 2)
+    finally:
+        postgres.start()
+    await until_it_works(service)
+    assert chunks_of(await response.read())[-1]["type"] == "finish"
+    assert is_stored(service, "stopped")
+    assert service.rows("select from pgthreads.thread where state_key = 'other'") == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+async def test_a_restart_that_nobody_notices(
+    postgres: OwnPostgres, service: Service, number: signal.Signals
+) -> None:
+    key = f"restart-{number.name}"
+    gate, response = await begin(service, key)
+    postgres.stop(number)
+    postgres.start()
+    assert (await service.get(THREADS)).status == 200
+    gate.open.set()
+    assert chunks_of(await response.read())[-1]["type"] == "finish"
+    assert is_stored(service, key)
+
+
+async def test_a_server_that_takes_no_writes(service: Service) -> None:
+    gate, response = await begin(service, "read-only")
+    service.rows("alter role app_login set default_transaction_read_only = on")
+    end_sessions(service)
+    try:
+        assert (await service.get(f"{THREADS}/read-only")).status == 200
+        with soon():
+            error = await refused(await service.post(CHAT, body_of("new", "hi")))
+        assert error == "the database takes no writes at the moment"
+        gate.open.set()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(response.content.readuntil(b'"finish"'), 1)
+    finally:
+        service.rows("alter role app_login reset default_transaction_read_only")
+    # The sessions are still those of the read-only time, as those to a former primary are.
+    assert chunks_of(await response.read())[-1]["type"] == "finish"
+    assert is_stored(service, "read-only")
+    service.executor.script = Gate.script.__get__(gate)
+    assert chunks_of(await service.chat("new", "hi"))[-1]["type"] == "finish"
+
+
+async def test_a_server_that_refuses_connections(own: Database, service: Service) -> None:
+    gate, response = await begin(service, "refusing")
+    service.rows("alter role app_login connection limit 1")
+    end_sessions(service)
+    with psycopg.connect(own.server_dsn):
+        with soon():
+            await refused(await service.get(THREADS))
+        gate.open.set()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(response.content.readuntil(b'"finish"'), 1)
+    service.rows("alter role app_login connection limit -1")
+    await until_it_works(service)
+    assert chunks_of(await response.read())[-1]["type"] == "finish"
+    assert is_stored(service, "refusing")
+
+
+async def test_a_call_that_takes_too_long(own: Database, service: Service) -> None:
+    with psycopg.connect(own.admin_dsn) as admin:
+        admin.execute("select from pgthreads.thread where state_key = 'warm' for update")
+        with soon():
+            error = await refused(await service.post(CHAT, body_of("warm", "and?", "u2")))
+        assert error == "the database took too long"
+        # The server was asked to end it: nothing goes on there.
+        assert waiting(service) == 0
+    assert chunks_of(await service.chat("warm", "and?", "u2"))[-1]["type"] == "finish"
+
+
+async def test_a_limit_of_the_server(own: Database, service: Service) -> None:
+    service.rows("alter role app_login set statement_timeout = '300ms'")
+    end_sessions(service)
+    try:
+        with psycopg.connect(own.admin_dsn) as admin:
+            admin.execute("select from pgthreads.thread where state_key = 'warm' for update")
+            await refused(await service.post(CHAT, body_of("warm", "and?", "u3")))
+    finally:
+        service.rows("alter role app_login reset statement_timeout")
+
+
+async def test_a_server_that_is_silent(postgres: OwnPostgres, service: Service) -> None:
+    gate, response = await begin(service, "silent")
+    postgres.signal_all(signal.SIGSTOP)
+    try:
+        with soon():
+            await refused(await service.get(THREADS))
+        gate.open.set()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(response.content.readuntil(b'"finish"'), 1.5)
+    finally:
+        postgres.signal_all(signal.SIGCONT)
+    await until_it_works(service)
+    assert chunks_of(await response.read())[-1]["type"] == "finish"
+    assert is_stored(service, "silent")
+
+
+async def test_a_full_disk(service: Service) -> None:
+    gate, response = await begin(service, "full")
+    service.rows(
+        """
+        create function public.full_disk() returns trigger language plpgsql as
+          $$begin raise exception using errcode = '53100'; end$$;
+        create trigger full_disk before insert on pgthreads.message
+          for each row execute function public.full_disk()
+        """
+    )
+    try:
+        error = await refused(await service.post(CHAT, body_of("fuller", "hi")))
+        assert error == "the database has run out of a resource"
+        gate.open.set()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(response.content.readuntil(b'"finish"'), 1)
+    finally:
+        service.rows("drop function public.full_disk cascade")
+    assert chunks_of(await response.read())[-1]["type"] == "finish"
+    assert is_stored(service, "full")
+
+
+async def test_requests_cannot_use_up_the_connections_of_turns(own: Database) -> None:
+    limits = SECONDS | {"statement_timeout": 20.0, "pool_size": 2}
+    async with running_service(own.server_dsn, own.admin_dsn, **limits) as service:
+        gate, response = await begin(service, "pump")
+        with psycopg.connect(own.admin_dsn) as admin:
+            admin.execute("select from pgthreads.thread where state_key = 'warm' for update")
+            stuck = [
+                asyncio.create_task(service.post(CHAT, body_of("warm", "x", f"stuck-{number}")))
+                for number in range(3)
+            ]
+            await asyncio.wait(stuck, return_when=asyncio.FIRST_COMPLETED)
+            assert waiting(service) == 2, "all connections for requests are taken"
+            gate.open.set()
+            async with asyncio.timeout(SOON):
+                assert chunks_of(await response.read())[-1]["type"] == "finish"
+            assert waiting(service) == 2
+        for task in stuck:
+            (await task).close()
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "expected"),
+    [
+        ("08006", UnavailableError),
+        ("25006", UnavailableError),
+        ("40P01", UnavailableError),
+        ("53100", UnavailableError),
+        ("53300", UnavailableError),
+        ("55P03", UnavailableError),
+        ("57014", UnavailableError),
+        ("57P01", UnavailableError),
+        ("57P03", UnavailableError),
+        ("58030", UnavailableError),
+        ("22P05", BadRequestError),
+        ("42501", PgThreadsError),
+        ("XX001", PgThreadsError),
+    ],
+)
+def test_what_a_refusal_means(sqlstate: str, expected: type) -> None:
+    error = psycopg.errors.lookup(sqlstate)("…")
+    assert type(from_database(error)) is expected
+
+
+def waiting(service: Service) -> int:
+    """How many of the server's statements wait for a lock."""
+    (row,) = service.rows(
+        "select count(*) from pg_stat_activity where application_name = 'pgthreads'"
+        " and datname = current_database() and wait_event_type = 'Lock'"
+    )
+    return int(row[0])
+
+
+def end_sessions(service: Service) -> None:
+    service.rows(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+        " where usename = 'app_login' and datname = current_database()"
+    )
