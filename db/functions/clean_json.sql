@@ -4,27 +4,32 @@
 
 create or replace function pgthreads.clean_json(p_text text)
 returns jsonb
-language sql
+language plpgsql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when strpos(p_text, '\u') = 0 then p_text::jsonb
-    when p_text !~* '\\u(0000|d[89a-f])' then p_text::jsonb
-    else (
-      select string_agg(
-        case
-          when t.token[1] ~ '^\\u(0000|[dD][89abAB].{2}$|[dD][c-fC-F])' then '\ufffd'
-          else t.token[1]
-        end, '' order by t.ordinality)::jsonb
-      from regexp_matches(
-        p_text,
-        '\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}'
-        || '|\\u[0-9a-fA-F]{4}|\\.|[^\\]+|\\',
-        'g') with ordinality as t (token, ordinality)
-    )
-  end;
+begin
+  -- In PL/pgSQL, which keeps its plans: a function in SQL would be planned at each answer.
+  if strpos(p_text, '\u') = 0 then
+    return p_text::jsonb;
+  end if;
+  if p_text !~* '\\u(0000|d[89a-f])' then
+    return p_text::jsonb;
+  end if;
+  return (
+    select string_agg(
+      case
+        when t.token[1] ~ '^\\u(0000|[dD][89abAB].{2}$|[dD][c-fC-F])' then '\ufffd'
+        else t.token[1]
+      end, '' order by t.ordinality)::jsonb
+    from regexp_matches(
+      p_text,
+      '\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}'
+      || '|\\u[0-9a-fA-F]{4}|\\.|[^\\]+|\\',
+      'g') with ordinality as t (token, ordinality)
+  );
+end;
 $$;
 
 comment on function pgthreads.clean_json(text) is

@@ -23,8 +23,6 @@ as $$
 declare
   v_count int;
   v_turn pgthreads.turn;
-  v_message_id text;
-  v_role text;
 begin
   if not pgthreads.is_named_tenant(p_owner_user_id) then
     perform pgthreads.require_tenant(p_owner_user_id);
@@ -39,17 +37,20 @@ begin
   from pgthreads.thread as t
   where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
   for update;
-  -- Alone, so that this finds its row by the whole key also before the table was ever analysed.
-  select m.message_id, m.message ->> 'role' into v_message_id, v_role
-  from pgthreads.message as m
-  where m.owner_user_id = p_owner_user_id and m.state_key = p_state_key and m.seq = v_count;
   update pgthreads.turn as n
   set status = p_status,
     usage = p_usage,
     error_code = left(p_error_code, 200),
     finished_at = clock_timestamp(),
     assistant_message_id = case
-      when v_count > n.user_seq and v_role = 'assistant' then v_message_id
+      when v_count > n.user_seq then (
+        select m.message_id
+        from pgthreads.message as m
+        where m.owner_user_id = p_owner_user_id
+          and m.state_key = p_state_key
+          and m.seq = v_count
+          and m.message ->> 'role' = 'assistant'
+      )
     end
   where n.owner_user_id = p_owner_user_id
     and n.state_key = p_state_key
