@@ -127,10 +127,17 @@ begin
   into v_now, v_stored_ids, v_stored_texts, v_turn_id, v_lease_until, v_user_seq, v_begun_count
   from (
     select array_agg(m.message_id) as ids, array_agg(m.message::text) as texts
-    from pgthreads.message as m
-    where m.owner_user_id = p_owner_user_id
-      and m.state_key = p_state_key
-      and m.message_id = any (v_ids)
+    from unnest(v_ids) as i (id)
+    -- The limit keeps this a look at the key for each id. Else the planner, which thinks that threads
+    -- are of one length, reads all messages of a long one.
+    cross join lateral (
+      select m.message_id, m.message
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = p_state_key
+        and m.message_id = i.id
+      limit 1
+    ) as m
   ) as s
   left join pgthreads.turn as n
     on n.owner_user_id = p_owner_user_id and n.state_key = p_state_key and n.status = 'running';

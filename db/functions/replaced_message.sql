@@ -37,12 +37,19 @@ begin
     and t.state_key = p_state_key
     and t.deleted_at is null
   for update;
-  select m.message ->> 'role', m.seq, m.message_id, coalesce(m.parent_seq, m.seq - 1)
-  into v_role, v_seq, v_id, v_parent
+  if p_replaces is null then
+    v_seq := v_count;
+  else
+    select m.seq into v_seq
+    from pgthreads.message as m
+    where m.owner_user_id = p_owner_user_id
+      and m.state_key = p_state_key
+      and m.message_id = p_replaces;
+  end if;
+  select m.message ->> 'role', m.message_id, coalesce(m.parent_seq, m.seq - 1)
+  into v_role, v_id, v_parent
   from pgthreads.message as m
-  where m.owner_user_id = p_owner_user_id
-    and m.state_key = p_state_key
-    and case when p_replaces is null then m.seq = v_count else m.message_id = p_replaces end;
+  where m.owner_user_id = p_owner_user_id and m.state_key = p_state_key and m.seq = v_seq;
   if v_role = 'user' and p_regenerate then
     if p_replaces is not null then
       return query select v_count, v_seq, v_id, null::text, null::text;

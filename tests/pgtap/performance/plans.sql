@@ -1,7 +1,8 @@
 -- What once made a call slow: a plan compiled just in time, a search of the whole thread for a title,
--- a part appended to a jsonb array one by one. Within times that only such a fault exceeds.
+-- a part appended to a jsonb array one by one. Within times that only such a fault exceeds. And a plan
+-- for threads of the usual length, which read all of a long one: there the rows read are counted.
 begin;
-select plan(6);
+select plan(15);
 \ir ../helpers.psql
 
 select is_empty(
@@ -55,6 +56,53 @@ select lives_ok(
   $$,
   '2,000 appends to a thread without a title'
 );
+
+reset role;
+set local app.current_user_id = '';
+create function test.rows_read(p_statement text) returns bigint language plpgsql as $$
+declare
+  v_before bigint;
+  v_after bigint;
+begin
+  select coalesce(s.seq_tup_read, 0) + coalesce(s.idx_tup_fetch, 0) into v_before
+  from pg_stat_xact_user_tables as s where s.relid = 'pgthreads.message'::regclass;
+  execute p_statement;
+  select coalesce(s.seq_tup_read, 0) + coalesce(s.idx_tup_fetch, 0) into v_after
+  from pg_stat_xact_user_tables as s where s.relid = 'pgthreads.message'::regclass;
+  return v_after - v_before;
+end;
+$$;
+grant execute on function test.rows_read(text) to public;
+set local role tap_server;
+select pgthreads.set_tenant('bob') \gset
+select pgthreads.append_thread('bob', 'long', test.messages(1, 3000)) \g /dev/null
+do $$
+begin
+  for i in 1..500 loop
+    perform pgthreads.append_thread('bob', 'short' || i, test.messages(1, 2));
+  end loop;
+end;
+$$;
+reset role;
+analyze pgthreads.thread, pgthreads.message, pgthreads.turn;
+set local role tap_server;
+select cmp_ok(test.rows_read(s.statement), '<', 60::bigint, s.statement)
+from (
+  values
+    ($$ select pgthreads.append_thread('bob', 'long', test.messages(3001, 3001)) $$),
+    ($$ select pgthreads.append_thread('bob', 'long', test.messages(3001, 3001)) $$),
+    ($$ select pgthreads.begin_turn('bob', 'long', test.message('q', 'q', 'user'), 't1', 20) $$),
+    ($$ select pgthreads.append_thread('bob', 'long',
+      jsonb_build_array(test.message('a', 'a', 'assistant')), null, 't1'),
+      pgthreads.finish_turn('bob', 'long', 't1', 'completed') $$),
+    ($$ select pgthreads.begin_turn('bob', 'long', test.message('q', 'q', 'user'), 't2', 20) $$),
+    ($$ select pgthreads.begin_turn('bob', 'long', null, 't3', 20, null, null, true) $$),
+    ($$ select pgthreads.append_thread('bob', 'long',
+      jsonb_build_array(test.message('b', 'b', 'assistant')), null, 't3'),
+      pgthreads.finish_turn('bob', 'long', 't3', 'completed') $$),
+    ($$ select pgthreads.load_thread('bob', 'long', 20) $$),
+    ($$ select pgthreads.read_thread('bob', 'long', 20, 2000) $$)
+) as s (statement);
 
 select * from finish();
 rollback;
