@@ -42,6 +42,8 @@ select pgthreads.apply_migration('0004_verified_tenancy', :'migration');
 select pgthreads.apply_migration('0005_branches', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0007_queue.sql"`
 select pgthreads.apply_migration('0007_queue', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0008_late_answers.sql"`
+select pgthreads.apply_migration('0008_late_answers', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0009_first_look.sql"`
 select pgthreads.apply_migration('0009_first_look', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0010_recent_at.sql"`
@@ -75,6 +77,7 @@ select pgthreads.refuse_older_release();
 \ir functions/is_plain_message.sql
 \ir functions/is_ui_message.sql
 \ir functions/is_url.sql
+\ir functions/keep_answer.sql
 \ir functions/list_branches.sql
 \ir functions/list_threads.sql
 \ir functions/load_thread.sql
@@ -124,6 +127,7 @@ select pgthreads.refuse_older_release();
 \ir views/owner_usage.sql
 
 \ir policies/config.sql
+\ir policies/late_answer.sql
 \ir policies/message.sql
 \ir policies/queued_turn.sql
 \ir policies/redaction_rule.sql

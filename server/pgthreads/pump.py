@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from nanoid import generate
 
 from .accumulator import Accumulator
+from .answers import Answer, settle
 from .clean import Cleaner
-from .errors import PgThreadsError, TurnLostError, UnavailableError
+from .errors import PgThreadsError, UnavailableError
 from .events import (
     AiEvent,
     AssistantFinal,
@@ -209,19 +210,19 @@ class Pump:
     async def _store(self, status: EndStatus, code: str | None) -> str | None:
         """Append the answer and end the turn; return why that failed for good, else None."""
         turn = self.request
-        message = None if self._message.is_empty else self._message.message()
+        answer = Answer(
+            owner_user_id=turn.owner_user_id,
+            state_key=turn.state_key,
+            turn_id=turn.turn_id,
+            status=status,
+            usage=self._message.usage(),
+            error_code=code,
+            message=None if self._message.is_empty else self._message.message(),
+        )
         attempt = 0
         while True:
             try:
-                await self._threads.finish_turn(
-                    turn.owner_user_id,
-                    turn.state_key,
-                    turn.turn_id,
-                    status=status,
-                    usage=self._message.usage(),
-                    error_code=code,
-                    message=message,
-                )
+                refusal = await settle(self._threads, answer)
             except UnavailableError as error:
                 delay = RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)]
                 attempt += 1
@@ -233,41 +234,10 @@ class Pump:
                     error.detail,
                 )
                 if await _is_set_within(self._give_up, delay):
-                    self._report(error, message)
+                    log.exception("turn %s: the answer is not stored", turn.turn_id)
                     return error.code
-            except PgThreadsError as error:
-                self._report(error, message)
-                if not isinstance(error, TurnLostError) and message is not None:
-                    return await self._end_without_message(error.code)
-                return error.code
             else:
-                return None
-
-    async def _end_without_message(self, code: str) -> str:
-        """The database refuses the message itself: end the turn, so that the thread goes on."""
-        turn = self.request
-        with suppress(PgThreadsError):
-            await self._threads.finish_turn(
-                turn.owner_user_id,
-                turn.state_key,
-                turn.turn_id,
-                status="failed",
-                usage=self._message.usage(),
-                error_code=code,
-                message=None,
-            )
-        return code
-
-    def _report(self, error: PgThreadsError, message: UIMessage | None) -> None:
-        log.error(
-            "turn %s of thread %s: the answer is not stored: %s %s (%s, %s bytes)",
-            self.request.turn_id,
-            self.request.state_key,
-            error,
-            error.detail,
-            error.code,
-            0 if message is None else _json_size(message),
-        )
+                return None if refusal is None else refusal.code
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -133,6 +133,25 @@ class Threads:
                 raise
             await self._value(statement, values)
 
+    async def keep_answer(
+        self,
+        owner_user_id: str,
+        state_key: str,
+        turn_id: str,
+        *,
+        message: UIMessage,
+        reason: str,
+        sqlstate: str | None,
+    ) -> bool:
+        """Keep an answer that cannot be appended any more; False if there is no such turn."""
+        kept = await self._value(
+            "select k.kept from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.keep_answer("
+            "t.owner, %s, %s, pgthreads.clean_json(%s), %s, %s) as k(kept)",
+            (owner_user_id, state_key, turn_id, _dumps(message), reason, sqlstate),
+        )
+        return bool(kept)
+
     async def request_stop(self, owner_user_id: str, state_key: str) -> str | None:
         """Ask the running turn to stop; return its id, None if nothing runs."""
         turn_id = await self._value(

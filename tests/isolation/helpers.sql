@@ -20,6 +20,6 @@ language plpgsql
 as $$
 begin
   set local session_replication_role = replica;
-  truncate pgthreads.queued_turn, pgthreads.turn, pgthreads.message, pgthreads.thread;
+  truncate pgthreads.queued_turn, pgthreads.late_answer, pgthreads.turn, pgthreads.message, pgthreads.thread;
 end;
 $$;

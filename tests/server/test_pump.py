@@ -52,6 +52,16 @@ async def start(service: Service, key: str) -> tuple[Gate, Any]:
     return gate, response
 
 
+def kept(service: Service, key: str) -> list[tuple[Any, ...]]:
+    """Text, reason and SQLSTATE of the late answers of a thread."""
+    return service.rows(
+        "select string_agg(p ->> 'text', ''), l.reason, l.sqlstate from pgthreads.late_answer as l,"
+        " jsonb_array_elements(l.message::jsonb -> 'parts') as p"
+        " where state_key = %s group by l.turn_id, l.reason, l.sqlstate",
+        [key],
+    )
+
+
 def end_connections(service: Service) -> None:
     service.rows(
         "select pg_terminate_backend(pid) from pg_stat_activity"
@@ -113,6 +123,7 @@ async def test_a_turn_that_was_taken_over_appends_nothing(server_dsn: str, admin
         assert chunks_of(await response.read())[-1]["type"] == "error"
         assert [text_of(m) for m in await service.messages("taken")] == ["hi", "other"]
         assert [turn[0] for turn in service.turns("taken")] == ["abandoned", "running"]
+        assert kept(service, "taken") == [("first second", "turn_lost", "THLST")]
 
 
 async def test_a_lost_turn_stops_its_executor(service: Service) -> None:
@@ -131,6 +142,21 @@ async def test_a_thread_deleted_meanwhile(service: Service) -> None:
     gate.open.set()
     assert chunks_of(await response.read())[-1]["type"] == "error"
     assert service.turns("deleted")[0][::2] == ("stopped", "thread_deleted")
+    assert kept(service, "deleted") == [("first second", "thread_deleted", "THDEL")]
+
+
+async def test_an_answer_that_the_database_refuses(service: Service) -> None:
+    gate, response = await start(service, "refused")
+    service.rows("update pgthreads.config set max_message_bytes = 10")
+    gate.open.set()
+    assert chunks_of(await response.read())[-1]["type"] == "error"
+    service.rows("update pgthreads.config set max_message_bytes = 1048576")
+    assert service.turns("refused")[0][::2] == ("failed", "limit_exceeded")
+    rows = service.rows(
+        "select reason, sqlstate, bytes > octet_length(message) from pgthreads.late_answer"
+        " where state_key = 'refused'"
+    )
+    assert rows == [("limit_exceeded", "THMAX", True)]
 
 
 async def test_shutdown_lets_turns_finish(server_dsn: str, admin_dsn: str) -> None:

@@ -1,7 +1,7 @@
 -- TENANT_SCOPED: no setting, no access; another setting, no rows. In tables, view and functions, and
 -- for every role but a superuser.
 begin;
-select plan(33);
+select plan(34);
 \ir ../helpers.psql
 
 -- What each call is refused with, or how many rows it shows.
@@ -30,7 +30,8 @@ values
   (10, $$ select * from pgthreads.extend_turn('alice', 'k', 't') $$),
   (11, $$ select * from pgthreads.request_stop('alice', 'k') $$),
   (12, $$ select * from pgthreads.finish_turn('alice', 'k', 't', 'completed') $$),
-  (13, $$ select * from pgthreads.require_tenant('alice') $$);
+  (13, $$ select * from pgthreads.require_tenant('alice') $$),
+  (14, $$ select * from pgthreads.keep_answer('alice', 'k', 't', test.message('a'), 'late') $$);
 grant select on call to tap_server;
 
 set local role tap_server;
@@ -41,7 +42,7 @@ select is(
 select is(test.outcome('select * from pgthreads.' || t), '0', 'no setting: no rows of ' || t)
 from (values ('thread'), ('message'), ('ai_threads')) as v (t);
 select is(test.outcome('select * from pgthreads.' || t), '42501', 'no right to ' || t)
-from (values ('turn'), ('config'), ('redaction_rule'), ('migration')) as v (t);
+from (values ('turn'), ('config'), ('redaction_rule'), ('migration'), ('late_answer')) as v (t);
 
 select pgthreads.set_tenant('alice') \gset
 select pgthreads.append_thread('alice', 'k', test.messages(1, 2)) \g /dev/null

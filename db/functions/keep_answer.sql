@@ -1,0 +1,69 @@
+-- Keeps an answer that cannot be appended for good, for people to look at: its turn was lost to another,
+-- or the message was refused. It is no part of the thread, and goes with it. Keeps TENANT_SCOPED and
+-- REDACT_BEFORE_PERSIST. One for each turn, the first; so repeating it changes nothing.
+-- Locks: the thread's row, shared: no purge or erasure passes by, and no append runs meanwhile.
+
+create or replace function pgthreads.keep_answer(
+  p_owner_user_id text,
+  p_state_key text,
+  p_turn_id text,
+  p_message jsonb,
+  p_reason text,
+  p_sqlstate text default null
+)
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_text text;
+begin
+  perform pgthreads.require_tenant(p_owner_user_id);
+  perform pgthreads.require_state_key(p_state_key);
+  if p_message is null or coalesce(p_reason, '') = '' then
+    raise exception 'nothing to keep' using
+      errcode = 'invalid_parameter_value',
+      detail = 'p_message or p_reason is missing.',
+      hint = 'Pass the answer, and why it was not appended.';
+  end if;
+  -- What is no UIMessage may be the very reason, and is redacted as any JSON is.
+  v_text := case
+    when pgthreads.ui_message_fault(p_message) is null then pgthreads.redact_message(p_message)
+    else pgthreads.redact_json(p_message)
+  end::text;
+  perform
+  from pgthreads.thread as t
+  where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
+  for key share;
+  -- A statement of its own, which sees what was removed while this one waited for the lock.
+  insert into pgthreads.late_answer
+    (owner_user_id, state_key, turn_id, message, bytes, reason, sqlstate)
+  select n.owner_user_id, n.state_key, n.turn_id,
+    left(v_text, least(2::bigint * c.max_message_bytes, 100000000)::int), octet_length(v_text),
+    left(p_reason, 200), left(p_sqlstate, 5)
+  from pgthreads.turn as n
+  cross join pgthreads.config as c
+  where n.owner_user_id = p_owner_user_id
+    and n.state_key = p_state_key
+    and n.turn_id = p_turn_id
+  on conflict (owner_user_id, state_key, turn_id) do nothing;
+  return exists (
+    select
+    from pgthreads.late_answer as l
+    where l.owner_user_id = p_owner_user_id
+      and l.state_key = p_state_key
+      and l.turn_id = p_turn_id
+  );
+end;
+$$;
+
+comment on function pgthreads.keep_answer(text, text, text, jsonb, text, text) is
+  'Keeps an answer that cannot be appended any more; false if there is no such turn.';
+revoke all on function pgthreads.keep_answer(text, text, text, jsonb, text, text) from public;
+grant execute on function pgthreads.keep_answer(text, text, text, jsonb, text, text)
+  to pgthreads_server;

@@ -1,0 +1,112 @@
+"""A finished answer, and how it gets into its thread, or is kept where people can look for it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+
+from .errors import PgThreadsError, TurnLostError, UnavailableError
+from .events import JsonValue, UIMessage
+from .segments import EndStatus
+from .threads import Threads
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """All that it takes to end a turn. `message` is None if nothing was generated."""
+
+    owner_user_id: str
+    state_key: str
+    turn_id: str
+    status: EndStatus
+    usage: dict[str, JsonValue]
+    error_code: str | None
+    message: UIMessage | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an answer is not in its thread and never will be; `kept` if the database has it aside."""
+
+    code: str
+    kept: bool
+
+
+async def settle(threads: Threads, answer: Answer) -> Refusal | None:
+    """Append the answer and end its turn; where that is refused for good, keep it aside.
+
+    Raises UnavailableError, and may be repeated after that.
+    """
+    try:
+        await _finish(threads, answer)
+    except UnavailableError:
+        raise
+    except PgThreadsError as error:
+        refused = error
+    else:
+        return None
+    size = 0 if answer.message is None else len(json.dumps(answer.message))
+    kept = answer.message is None or await _keep(threads, answer, refused)
+    log.error(
+        "turn %s of thread %s: the answer is not stored: %s %s (%s, %s bytes, %s)",
+        answer.turn_id,
+        answer.state_key,
+        refused,
+        refused.detail,
+        refused.code,
+        size,
+        "kept in late_answer" if kept else "not kept",
+    )
+    if answer.message is not None and not isinstance(refused, TurnLostError):
+        await _end_without_message(threads, answer, refused.code)
+    return Refusal(refused.code, kept)
+
+
+async def _finish(threads: Threads, answer: Answer) -> None:
+    await threads.finish_turn(
+        answer.owner_user_id,
+        answer.state_key,
+        answer.turn_id,
+        status=answer.status,
+        usage=answer.usage,
+        error_code=answer.error_code,
+        message=answer.message,
+    )
+
+
+async def _keep(threads: Threads, answer: Answer, refused: PgThreadsError) -> bool:
+    try:
+        return await threads.keep_answer(
+            answer.owner_user_id,
+            answer.state_key,
+            answer.turn_id,
+            message=answer.message or {},
+            reason=refused.code,
+            sqlstate=refused.sqlstate,
+        )
+    except UnavailableError:
+        raise
+    except PgThreadsError as error:
+        log.exception("turn %s: it cannot be kept: %s", answer.turn_id, error.detail)
+        return False
+
+
+async def _end_without_message(threads: Threads, answer: Answer, code: str) -> None:
+    """The database refuses the message itself: end the turn, so that the thread goes on."""
+    try:
+        await threads.finish_turn(
+            answer.owner_user_id,
+            answer.state_key,
+            answer.turn_id,
+            status="failed",
+            usage=answer.usage,
+            error_code=code,
+            message=None,
+        )
+    except UnavailableError:
+        raise
+    except PgThreadsError as error:
+        log.warning("turn %s is left to its lease: %s %s", answer.turn_id, error, error.detail)
