@@ -40,6 +40,8 @@ select pgthreads.apply_migration('0003_retention', :'migration');
 select pgthreads.apply_migration('0004_verified_tenancy', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0005_branches.sql"`
 select pgthreads.apply_migration('0005_branches', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0006_journal.sql"`
+select pgthreads.apply_migration('0006_journal', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0007_queue.sql"`
 select pgthreads.apply_migration('0007_queue', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0008_late_answers.sql"`
@@ -57,8 +59,10 @@ select pgthreads.apply_migration('1001_message_search', :'migration');
 \endif
 select pgthreads.refuse_older_release();
 
+\ir functions/abandon_turn.sql
 \ir functions/api_version.sql
 \ir functions/append_thread.sql
+\ir functions/assemble_message.sql
 \ir functions/begin_turn.sql
 \ir functions/branch_head.sql
 \ir functions/branch_ranges.sql
@@ -68,6 +72,7 @@ select pgthreads.refuse_older_release();
 \ir functions/extend_turn.sql
 \ir functions/finish_turn.sql
 \ir functions/fit_doubles.sql
+\ir functions/forget_journal.sql
 \ir functions/has_message_shape.sql
 \ir functions/has_plain_numbers.sql
 \ir functions/hmac_sha256.sql
@@ -81,14 +86,17 @@ select pgthreads.refuse_older_release();
 \ir functions/list_branches.sql
 \ir functions/list_threads.sql
 \ir functions/load_thread.sql
+\ir functions/merge_json.sql
 \ir functions/merge_metadata.sql
 \ir functions/message_title.sql
 \ir functions/mint_tenant_token.sql
 \ir functions/new_state_key.sql
 \ir functions/prepare_messages.sql
 \ir functions/purge_threads.sql
+\ir functions/read_journal.sql
 \ir functions/read_messages.sql
 \ir functions/read_thread.sql
+\ir functions/reap_turn.sql
 \ir functions/reap_turns.sql
 \ir functions/redact_cards.sql
 \ir functions/redact_json.sql
@@ -121,12 +129,14 @@ select pgthreads.refuse_older_release();
 \ir functions/verify_thread.sql
 \ir functions/verify_threads.sql
 \ir functions/wait_for_turn.sql
+\ir functions/write_journal.sql
 
 \ir views/ai_threads.sql
 \ir views/open_turns.sql
 \ir views/owner_usage.sql
 
 \ir policies/config.sql
+\ir policies/journal.sql
 \ir policies/late_answer.sql
 \ir policies/message.sql
 \ir policies/queued_turn.sql

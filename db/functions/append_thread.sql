@@ -3,9 +3,10 @@
 -- with p_turn_id, ONE_TURN_PER_THREAD.
 --
 -- Messages are checked and redacted before the lock is taken. Locks: the thread's row, then the row
--- of a turn that has to be given up. A message id that is stored with the same content is left out,
--- and a call whose messages are all stored changes nothing and succeeds whatever count and turn it
--- names: it is the repetition of a call whose answer got lost.
+-- of a turn that has to be given up; what is left of its answer comes before p_messages. A message id
+-- that is stored with the same content is left out, and a call whose messages are all stored changes
+-- nothing and succeeds whatever count and turn it names: it is the repetition of a call whose answer
+-- got lost.
 --
 -- The first message continues the thread's last one, unless p_parent_id names another ('' for none) or
 -- the turn answers another: then it begins a branch.
@@ -214,11 +215,13 @@ begin
             v_lease_until),
           hint = 'Wait for its end, or ask it to stop with request_stop.';
       end if;
-      update pgthreads.turn as n
-      set status = 'abandoned', finished_at = clock_timestamp()
-      where n.owner_user_id = p_owner_user_id
-        and n.state_key = p_state_key
-        and n.turn_id = v_turn_id;
+      -- The thread is another one then, so all of this once more; the count was meant for before.
+      perform pgthreads.abandon_turn(p_owner_user_id, p_state_key, v_turn_id);
+      return query
+        select a.state_key, a.message_count, a.appended
+        from pgthreads.append_thread(
+          p_owner_user_id, p_state_key, p_messages, null, null, p_metadata, p_parent_id) as a;
+      return;
     end if;
     if v_count + cardinality(v_ids) > v_max_messages then
       raise exception 'the thread is full' using

@@ -4,7 +4,7 @@
 --
 -- A message id that is stored already starts nothing twice:
 --   running   its turn runs (under the returned turn id)
---   answered  its answer is stored (returned in answer)
+--   answered  its answer is stored (returned in answer), be it that of a turn whose server died
 --   started   nothing answered it and nothing came after it: a new turn begins. Also the repetition
 --             of this very call, with the same turn id.
 --
@@ -78,6 +78,16 @@ begin
   select c.* into strict v_config from pgthreads.config as c;
 
   if p_replaces is not null or p_regenerate then
+    -- What a dead server has left of the answer may be what is to be given anew.
+    select n.* into v_turn
+    from pgthreads.turn as n
+    where n.owner_user_id = p_owner_user_id
+      and n.state_key = p_state_key
+      and n.status = 'running'
+      and n.lease_until <= clock_timestamp();
+    if found then
+      perform pgthreads.abandon_turn(p_owner_user_id, p_state_key, v_turn.turn_id);
+    end if;
     select r.message_count, r.user_seq, r.user_id, r.sibling_of, r.parent_id
     into v_count, v_seq, v_id, v_sibling_of, v_parent_id
     from pgthreads.replaced_message(p_owner_user_id, p_state_key, p_replaces, p_regenerate) as r;
@@ -129,6 +139,11 @@ begin
         null::json;
       return;
     end if;
+    if v_turn.lease_until <= clock_timestamp() then
+      v_count := v_count
+        + pgthreads.abandon_turn(p_owner_user_id, v_key, v_turn.turn_id);
+      v_turn := null;
+    end if;
     if not v_anew then
       select m.message into v_answer
       from pgthreads.message as m
@@ -168,13 +183,6 @@ begin
           v_turn.lease_until),
         hint = 'Wait for its end, or ask it to stop with request_stop.';
     end if;
-    if v_turn.turn_id is not null then
-      update pgthreads.turn as n
-      set status = 'abandoned', finished_at = clock_timestamp()
-      where n.owner_user_id = p_owner_user_id
-        and n.state_key = v_key
-        and n.turn_id = v_turn.turn_id;
-    end if;
   end if;
 
   if v_count >= v_config.max_messages then
@@ -184,6 +192,12 @@ begin
         v_key, v_count, v_config.max_messages),
       hint = 'Start a new thread.';
   end if;
+  -- What is left of the journals of earlier turns, if their servers did not come to forget them. Late
+  -- enough for who still reads the end of one.
+  delete from pgthreads.journal as j
+  where j.owner_user_id = p_owner_user_id
+    and j.state_key = v_key
+    and j.created_at < clock_timestamp() - interval '10 seconds';
   insert into pgthreads.turn as n
     (owner_user_id, state_key, turn_id, lease_until, user_seq, begun_count)
   values (p_owner_user_id, v_key, p_turn_id, clock_timestamp() + v_config.lease, v_seq, v_count)

@@ -1,10 +1,14 @@
 -- A turn's heartbeat: extends the lease and tells whether somebody asked for a stop. A lease that ran
 -- out can be had back as long as nobody took the thread over. Locks: the turn's row.
+--
+-- With p_wait false a row that somebody else holds is left as it is, and told as it was last committed:
+-- for one call with many turns, which none of them may hold up.
 
 create or replace function pgthreads.extend_turn(
   p_owner_user_id text,
   p_state_key text,
-  p_turn_id text
+  p_turn_id text,
+  p_wait boolean default true
 )
 returns table (alive boolean, stop_requested boolean, lease_until timestamptz)
 language plpgsql
@@ -19,6 +23,28 @@ as $$
 begin
   if not pgthreads.is_named_tenant(p_owner_user_id) then
     perform pgthreads.require_tenant(p_owner_user_id);
+  end if;
+  if not p_wait then
+    perform
+    from pgthreads.turn as n
+    where n.owner_user_id = p_owner_user_id
+      and n.state_key = p_state_key
+      and n.turn_id = p_turn_id
+      and n.status = 'running'
+    for no key update skip locked;
+    if not found then
+      return query
+        select n.status = 'running', n.status = 'running' and n.stop_requested_at is not null,
+          case when n.status = 'running' then n.lease_until end
+        from pgthreads.turn as n
+        where n.owner_user_id = p_owner_user_id
+          and n.state_key = p_state_key
+          and n.turn_id = p_turn_id;
+      if not found then
+        return query select false, false, null::timestamptz;
+      end if;
+      return;
+    end if;
   end if;
   return query
     update pgthreads.turn as n
@@ -35,7 +61,7 @@ begin
 end;
 $$;
 
-comment on function pgthreads.extend_turn(text, text, text) is
+comment on function pgthreads.extend_turn(text, text, text, boolean) is
   'Extends the turn''s lease; tells whether it is still the caller''s and should stop.';
-revoke all on function pgthreads.extend_turn(text, text, text) from public;
-grant execute on function pgthreads.extend_turn(text, text, text) to pgthreads_server;
+revoke all on function pgthreads.extend_turn(text, text, text, boolean) from public;
+grant execute on function pgthreads.extend_turn(text, text, text, boolean) to pgthreads_server;

@@ -1,8 +1,9 @@
 -- Closes a batch of running turns whose lease ended p_grace ago or longer, as abandoned, and
--- returns them: their servers are gone. begin_turn and append_thread do the same for the one thread
--- they are called for. A grace leaves a server that was only late the chance to take its lease
--- back. Locks: the thread's row, then the turn's; a pair that somebody else holds is left for a
--- later call.
+-- returns them: their servers are gone, and what the journal holds of their answers is appended.
+-- begin_turn and append_thread do the same for the one thread they are called for. A grace leaves a
+-- server that was only late the chance to take its lease back. Also deletes a batch of what such
+-- servers have left in the journal. Locks: the thread's row, then the turn's; a pair that somebody else
+-- holds is left for a later call, and so is one that fails.
 
 create or replace function pgthreads.reap_turns(
   p_batch int default 100,
@@ -24,24 +25,40 @@ begin
       detail = format('p_grace is %s.', coalesce(p_grace::text, 'null')),
       hint = 'Say for how long a lease has to be over; 0 is not at all.';
   end if;
-  return query
-    with dead as materialized (
-      select n.owner_user_id, n.state_key, n.turn_id
-      from pgthreads.thread as t
-      join pgthreads.turn as n
-        on n.owner_user_id = t.owner_user_id and n.state_key = t.state_key
-      where n.status = 'running' and n.lease_until <= clock_timestamp() - p_grace
-      order by n.lease_until
-      limit p_batch
-      for update of t, n skip locked
-    )
-    update pgthreads.turn as n
-    set status = 'abandoned', finished_at = clock_timestamp()
-    from dead as d
-    where n.owner_user_id = d.owner_user_id
-      and n.state_key = d.state_key
-      and n.turn_id = d.turn_id
-    returning n.owner_user_id, n.state_key, n.turn_id, n.lease_until;
+  for owner_user_id, state_key, turn_id, lease_until in
+    select n.owner_user_id, n.state_key, n.turn_id, n.lease_until
+    from pgthreads.thread as t
+    join pgthreads.turn as n
+      on n.owner_user_id = t.owner_user_id and n.state_key = t.state_key
+    where n.status = 'running' and n.lease_until <= clock_timestamp() - p_grace
+    order by n.lease_until
+    limit p_batch
+    for update of t, n skip locked
+  loop
+    begin
+      perform pgthreads.reap_turn(owner_user_id, state_key, turn_id);
+      return next;
+    exception
+      when others then
+        raise warning 'turn % of thread % is not closed: % %', turn_id, state_key, sqlstate, sqlerrm;
+    end;
+  end loop;
+  -- Journals of turns that have ended, and whose server did not come to forget them.
+  delete from pgthreads.journal as j
+  where (j.owner_user_id, j.state_key, j.turn_id) in (
+    select f.owner_user_id, f.state_key, f.turn_id
+    from pgthreads.journal as f
+    where f.created_at < clock_timestamp() - interval '1 minute'
+      and not exists (
+        select
+        from pgthreads.turn as n
+        where n.owner_user_id = f.owner_user_id
+          and n.state_key = f.state_key
+          and n.turn_id = f.turn_id
+          and n.status = 'running'
+      )
+    limit p_batch
+  );
 end;
 $$;
 

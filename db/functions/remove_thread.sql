@@ -15,6 +15,8 @@ begin
   where q.owner_user_id = p_owner_user_id and q.state_key = p_state_key;
   delete from pgthreads.late_answer as l
   where l.owner_user_id = p_owner_user_id and l.state_key = p_state_key;
+  delete from pgthreads.journal as j
+  where j.owner_user_id = p_owner_user_id and j.state_key = p_state_key;
   delete from pgthreads.turn as n
   where n.owner_user_id = p_owner_user_id and n.state_key = p_state_key;
   get diagnostics turns = row_count;

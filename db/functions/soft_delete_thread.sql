@@ -22,6 +22,8 @@ begin
   where n.owner_user_id = p_owner_user_id
     and n.state_key = p_state_key
     and n.status = 'running';
+  delete from pgthreads.journal as j
+  where j.owner_user_id = p_owner_user_id and j.state_key = p_state_key;
   return true;
 exception
   when sqlstate 'THDEL' then

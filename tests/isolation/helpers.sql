@@ -20,6 +20,7 @@ language plpgsql
 as $$
 begin
   set local session_replication_role = replica;
-  truncate pgthreads.queued_turn, pgthreads.late_answer, pgthreads.turn, pgthreads.message, pgthreads.thread;
+  truncate pgthreads.journal, pgthreads.queued_turn, pgthreads.late_answer, pgthreads.turn,
+    pgthreads.message, pgthreads.thread;
 end;
 $$;

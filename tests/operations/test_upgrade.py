@@ -265,7 +265,7 @@ async def test_a_server_does_not_mind_more_columns(
         connect(database.admin_dsn).execute(
             """
             set role pgthreads_owner;
-            drop function pgthreads.extend_turn(text, text, text);
+            drop function pgthreads.extend_turn;
             create function pgthreads.extend_turn(p_owner_user_id text, p_key text, p_turn text)
             returns table (alive boolean, stop_requested boolean, lease_until timestamptz, more int)
             language sql as 'select true, false, null::timestamptz, 1';

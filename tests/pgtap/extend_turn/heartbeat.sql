@@ -1,5 +1,5 @@
 begin;
-select plan(12);
+select plan(15);
 \ir ../helpers.psql
 
 set local role tap_server;
@@ -30,6 +30,15 @@ select results_eq(
 select results_eq(
   $$ select alive from pgthreads.extend_turn('alice', 'other', 't') $$, array[false], 'another thread'
 );
+select results_eq(
+  $$ select alive, stop_requested, lease_until > clock_timestamp() + '59 seconds'
+    from pgthreads.extend_turn('alice', 'k', 't', false) $$,
+  $$ values (true, false, true) $$, 'without waiting the same'
+);
+select results_eq(
+  $$ select * from pgthreads.extend_turn('alice', 'k', 'other', false) $$,
+  $$ values (false, false, null::timestamptz) $$, 'also for another turn'
+);
 select pgthreads.set_tenant('bob') \gset
 select results_eq(
   $$ select alive from pgthreads.extend_turn('bob', 'k', 't') $$, array[false], 'another tenant'
@@ -47,6 +56,10 @@ select pgthreads.finish_turn('alice', 'k', 't', 'stopped') \g /dev/null
 select results_eq(
   $$ select alive, stop_requested from pgthreads.extend_turn('alice', 'k', 't') $$,
   $$ values (false, false) $$, 'a turn that ended has none'
+);
+select results_eq(
+  $$ select * from pgthreads.extend_turn('alice', 'k', 't', false) $$,
+  $$ values (false, false, null::timestamptz) $$, 'without waiting either'
 );
 reset role;
 select is((select status from pgthreads.turn), 'stopped', 'and stays as it ended');

@@ -1,0 +1,170 @@
+-- The UIMessage that a client of the AI SDK has made of a stream so far, closed as the answer of a turn
+-- that was abandoned: calls that no tool answered become output-error, metadata.status is "abandoned".
+-- Null if there is nothing in it but steps. The id is missing if the stream did not name it.
+--
+-- p_frames are frames of the UI message stream from its start, `data: <UIMessageChunk>` and a blank line
+-- each; what is behind the last blank line is left out, and so are comments, [DONE], chunks that do not
+-- make it into a message, and everything after an error. Sets of rows and no loop over the chunks, so
+-- that the time grows with the stream's length and no faster.
+
+create or replace function pgthreads.assemble_message(p_frames text)
+returns jsonb
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_id text;
+  v_parts jsonb;
+  v_changes jsonb;
+  v_change jsonb;
+  v_metadata jsonb;
+begin
+  with frame as materialized (
+    select f.text, f.place, count(*) over () as places
+    from string_to_table(p_frames, E'\n\n') with ordinality as f (text, place)
+  ),
+  parsed as materialized (
+    select f.place, pgthreads.clean_json(substr(f.text, 6)) as body
+    from frame as f
+    where f.place < f.places and f.text ~ '^data: ?\{'
+  ),
+  chunk as materialized (
+    select p.place, p.body, p.body ->> 'type' as type
+    from parsed as p
+    where p.place < all (select e.place from parsed as e where e.body ->> 'type' = 'error')
+  ),
+  -- A delta belongs to the latest part of its kind that began with its id.
+  piece as (
+    select c.place, c.body, split_part(c.type, '-', 1) as kind, c.body ->> 'id' as id,
+      count(*) filter (where c.type in ('text-start', 'reasoning-start')) over (
+        partition by split_part(c.type, '-', 1), c.body ->> 'id'
+        order by c.place
+      ) as number
+    from chunk as c
+    where c.type in (
+      'text-start', 'text-delta', 'text-end', 'reasoning-start', 'reasoning-delta', 'reasoning-end'
+    )
+  ),
+  -- Of a call, the last word on its input and the last on its result; a result without a call is none.
+  called as (
+    select min(c.place) as place, c.body ->> 'toolCallId' as id,
+      (array_agg(c.body order by c.place) filter (where c.type like 'tool-input-%'))[1] as first,
+      (array_agg(c.body order by c.place desc)
+        filter (where c.type in ('tool-input-available', 'tool-input-error')))[1] as input,
+      (array_agg(c.body order by c.place desc) filter (
+        where c.type in ('tool-input-error', 'tool-output-available', 'tool-output-error')
+      ))[1] as result
+    from chunk as c
+    where c.type in (
+      'tool-input-start', 'tool-input-available', 'tool-input-error', 'tool-output-available',
+      'tool-output-error'
+    )
+    group by c.body ->> 'toolCallId'
+  ),
+  -- Data parts with an id are sent again to change their data.
+  datum as (
+    select min(c.place) as place, (array_agg(c.body order by c.place desc))[1] as body
+    from chunk as c
+    where c.type like 'data-_%' and c.body -> 'transient' is distinct from 'true'
+    group by c.type, coalesce(c.body ->> 'id', c.place::text), c.body ? 'id'
+  ),
+  part as (
+    select c.place, '{"type": "step-start"}'::jsonb as body
+    from chunk as c
+    where c.type = 'start-step'
+    union all
+    select c.place, c.body
+    from chunk as c
+    where c.type in ('file', 'source-url', 'source-document')
+    union all
+    select d.place, d.body - 'transient'
+    from datum as d
+    union all
+    select min(e.place),
+      jsonb_build_object(
+        'type', e.kind, 'text', coalesce(string_agg(e.body ->> 'delta', '' order by e.place), '')
+      )
+      || case when e.kind = 'reasoning' then jsonb_build_object('id', e.id) else '{}' end
+      || coalesce((
+        array_agg(jsonb_build_object('providerMetadata', e.body -> 'providerMetadata')
+          order by e.place desc) filter (where e.body ? 'providerMetadata')
+      )[1], '{}')
+    from piece as e
+    where e.number > 0
+    group by e.kind, e.id, e.number
+    union all
+    select t.place,
+      case
+        when t.first -> 'dynamic' = 'true'
+          then jsonb_build_object('type', 'dynamic-tool', 'toolName', t.first -> 'toolName')
+        else jsonb_build_object('type', 'tool-' || (t.first ->> 'toolName'))
+      end
+      || jsonb_build_object('toolCallId', t.id)
+      || case when t.input ? 'input' then jsonb_build_object('input', t.input -> 'input') else '{}' end
+      || case
+        when t.input ? 'providerMetadata'
+          then jsonb_build_object('callProviderMetadata', t.input -> 'providerMetadata')
+        else '{}'
+      end
+      || case
+        when coalesce(t.input, t.first) ? 'providerExecuted' then jsonb_build_object(
+          'providerExecuted', coalesce(t.input, t.first) -> 'providerExecuted')
+        else '{}'
+      end
+      || case
+        when t.result ->> 'type' = 'tool-output-available' then jsonb_build_object(
+          'state', 'output-available', 'output', t.result -> 'output')
+          || case
+            when t.result ? 'preliminary'
+              then jsonb_build_object('preliminary', t.result -> 'preliminary')
+            else '{}'
+          end
+        when t.result is not null
+          then jsonb_build_object('state', 'output-error', 'errorText', t.result -> 'errorText')
+        else jsonb_build_object(
+          'state', 'output-error',
+          'errorText', 'The answer was abandoned before the tool returned a result.')
+      end
+    from called as t
+    where t.first is not null
+  )
+  select
+    (
+      select c.body ->> 'messageId'
+      from chunk as c
+      where c.type = 'start' and c.body ? 'messageId'
+      order by c.place desc
+      limit 1
+    ),
+    (
+      select jsonb_agg(p.body order by p.place)
+      from part as p
+      having bool_or(p.body ->> 'type' <> 'step-start')
+    ),
+    (
+      select jsonb_agg(c.body -> 'messageMetadata' order by c.place)
+      from chunk as c
+      where c.type in ('start', 'message-metadata', 'finish') and c.body ? 'messageMetadata'
+    )
+  into strict v_id, v_parts, v_changes;
+
+  if v_parts is null then
+    return null;
+  end if;
+  for v_change in select e.value from jsonb_array_elements(v_changes) as e (value) loop
+    v_metadata := pgthreads.merge_json(v_metadata, v_change);
+  end loop;
+  return jsonb_build_object(
+      'role', 'assistant',
+      'parts', v_parts,
+      'metadata', pgthreads.merge_json(v_metadata, '{"status": "abandoned"}'))
+    || case when v_id is null then '{}' else jsonb_build_object('id', v_id) end;
+end;
+$$;
+
+comment on function pgthreads.assemble_message(text) is
+  'The UIMessage that a UI message stream amounts to so far, closed as one that was abandoned.';
+revoke all on function pgthreads.assemble_message(text) from public;
+grant execute on function pgthreads.assemble_message(text) to pgthreads_server;

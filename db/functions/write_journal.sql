@@ -1,0 +1,78 @@
+-- Adds to the journal of a running turn, and tells what a heartbeat tells. p_frames are the frames of
+-- the turn's stream from byte p_offset on. What the journal has of them already is left out, so a call
+-- may be repeated; behind a gap nothing is written. Either way the journal's end comes back, and the
+-- writer goes on from there: after a crash of the database, which empties the journal, from 0.
+--
+-- Called for each running turn several times a second, so it locks no row of thread or turn: on those a
+-- lock is a write to the WAL. So it may lose the race against the end of the turn; what it then leaves
+-- behind is found by forget_journal, begin_turn or reap_turns.
+
+create or replace function pgthreads.write_journal(
+  p_owner_user_id text,
+  p_state_key text,
+  p_turn_id text,
+  p_offset int,
+  p_frames text
+)
+returns table (turn_id text, alive boolean, stop_requested boolean, end_offset int)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+  v_stop boolean;
+  v_end int;
+  v_known int;
+begin
+  if not pgthreads.is_named_tenant(p_owner_user_id) then
+    perform pgthreads.require_tenant(p_owner_user_id);
+  end if;
+  select n.stop_requested_at is not null into v_stop
+  from pgthreads.turn as n
+  where n.owner_user_id = p_owner_user_id
+    and n.state_key = p_state_key
+    and n.turn_id = p_turn_id
+    and n.status = 'running';
+  if not found then
+    return query select p_turn_id, false, false, 0;
+    return;
+  end if;
+  loop
+    select j.end_offset into v_end
+    from pgthreads.journal as j
+    where j.owner_user_id = p_owner_user_id
+      and j.state_key = p_state_key
+      and j.turn_id = p_turn_id
+    order by j.start_offset desc
+    limit 1;
+    v_end := coalesce(v_end, 0);
+    v_known := v_end - p_offset;
+    exit when p_offset < 0 or v_known < 0 or v_known >= octet_length(p_frames)
+      or p_offset is null or p_frames is null;
+    insert into pgthreads.journal as j
+      (owner_user_id, state_key, turn_id, start_offset, end_offset, frames)
+    values (
+      p_owner_user_id, p_state_key, p_turn_id, v_end, p_offset + octet_length(p_frames),
+      case
+        when v_known = 0 then p_frames
+        else convert_from(substr(convert_to(p_frames, 'UTF8'), v_known + 1), 'UTF8')
+      end
+    )
+    -- The same call, sent again while its first try still runs.
+    on conflict (owner_user_id, state_key, turn_id, start_offset) do nothing
+    returning j.end_offset into v_end;
+    exit when found;
+  end loop;
+  return query select p_turn_id, true, v_stop, v_end;
+end;
+$$;
+
+comment on function pgthreads.write_journal(text, text, text, int, text) is
+  'Adds frames to the journal of a running turn; tells its end, and whether the turn should stop.';
+revoke all on function pgthreads.write_journal(text, text, text, int, text) from public;
+grant execute on function pgthreads.write_journal(text, text, text, int, text) to pgthreads_server;

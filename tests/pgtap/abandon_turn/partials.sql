@@ -1,0 +1,172 @@
+-- A turn whose server died leaves what the journal holds: to the next message, to a repetition, to
+-- whoever appends, to the reaper.
+begin;
+select plan(30);
+\ir ../operators.psql
+select pgthreads.set_tenant('alice') \gset
+
+-- The next message.
+select test.journaled('alice', 'next', 't1', 'half an ');
+set local role tap_server;
+select results_eq(
+  $$ select outcome, message_count, json_array_length(history), history -> 1 ->> 'id'
+    from pgthreads.begin_turn('alice', 'next', test.message('u2'), 't2') $$,
+  $$ values ('started', 3, 3, 'a-t1') $$, 'the partial answer comes before the next message'
+);
+select is(
+  test.said('alice', 'next'),
+  array['user: hello', 'assistant: half an : abandoned', 'user: hello'], 'as abandoned'
+);
+select is(test.journal(), array[]::text[], 'its journal is deleted');
+select is((select ok from pgthreads.verify_thread('alice', 'next')), true, 'the chain fits');
+reset role;
+select results_eq(
+  $$ select turn_id collate "default", status, assistant_message_id collate "default",
+      lease_until < clock_timestamp()
+    from pgthreads.turn where state_key = 'next' order by turn_id $$,
+  $$ values ('t1', 'abandoned', 'a-t1', true), ('t2', 'running', null, false) $$,
+  'the turn knows its answer'
+);
+
+-- A repetition of the message whose turn died.
+select test.journaled('alice', 'again', 't1', 'half an ');
+set local role tap_server;
+select results_eq(
+  $$ select outcome, turn_id, message_count, answer ->> 'id', answer #>> '{metadata,status}'
+    from pgthreads.begin_turn('alice', 'again', test.message('u-t1'), 't2') $$,
+  $$ values ('answered', null, 2, 'a-t1', 'abandoned') $$, 'a repeated message is answered by it'
+);
+select results_eq(
+  $$ select outcome, answer ->> 'id'
+    from pgthreads.begin_turn('alice', 'again', test.message('u-t1'), 't2') $$,
+  $$ values ('answered', 'a-t1') $$, 'and stays so'
+);
+reset role;
+
+-- One that had sent nothing yet is answered by a new turn.
+select pgthreads.begin_turn('alice', 'empty', test.message('u1'), 't1') \g /dev/null
+select pgthreads.write_journal('alice', 'empty', 't1', 0,
+  E'data: {"type":"start","messageId":"a1"}\n\ndata: {"type":"start-step"}\n\n') \g /dev/null
+update pgthreads.turn set lease_until = now() - interval '1 second' where state_key = 'empty';
+set local role tap_server;
+select results_eq(
+  $$ select outcome, message_count
+    from pgthreads.begin_turn('alice', 'empty', test.message('u1'), 't2') $$,
+  $$ values ('started', 1) $$, 'nothing but a step is no answer'
+);
+select is(test.journal(), array[]::text[], 'and is deleted, too');
+reset role;
+
+-- Given anew: the partial is an answer like any other, and so gets a sibling.
+select test.journaled('alice', 'anew-' || v, 't1', 'half an ') from generate_series(1, 3) as v \g /dev/null
+set local role tap_server;
+select results_eq(
+  $$ select outcome, message_count, history #>> '{-1,id}' from pgthreads.begin_turn(
+      'alice', 'anew-1', null, 't2', p_replaces => 'a-t1', p_regenerate => true) $$,
+  $$ values ('started', 2, 'u-t1') $$, 'the answer that its client had seen, by its id'
+);
+select results_eq(
+  $$ select outcome, message_count, history #>> '{-1,id}' from pgthreads.begin_turn(
+      'alice', 'anew-2', null, 't2', p_regenerate => true) $$,
+  $$ values ('started', 2, 'u-t1') $$, 'the newest answer'
+);
+select results_eq(
+  $$ select outcome, message_count, left(history #>> '{-1,id}', 5) from pgthreads.begin_turn(
+      'alice', 'anew-3', test.message('u-t1', 'edited'), 't2', p_replaces => 'u-t1') $$,
+  $$ values ('started', 3, 'u-t1~') $$, 'the question, edited'
+);
+reset role;
+
+-- Whoever appends.
+select test.journaled('alice', 'append', 't1', 'half an ');
+set local role tap_server;
+select test.refuses(
+  $$ select pgthreads.append_thread('alice', 'append', test.messages(1, 2), 2) $$, 'THCNT',
+  'Thread append has 1 messages, expected were 2.', null, 'a count is that of before'
+);
+select results_eq(
+  $$ select * from pgthreads.append_thread('alice', 'append', test.messages(1, 2), 1) $$,
+  $$ values ('append', 4, 2) $$, 'and right then'
+);
+select is(
+  test.said('alice', 'append'),
+  array['user: hello', 'assistant: half an : abandoned', 'user: text 1', 'user: text 2'],
+  'the partial answer comes first'
+);
+reset role;
+select test.journaled('alice', 'same-id', 't1', 'half an ');
+set local role tap_server;
+select test.refuses(
+  $$ select pgthreads.append_thread('alice', 'same-id', jsonb_build_array(test.message('a-t1'))) $$,
+  'THDUP', null, null, 'a message that takes the partial answer''s id is refused'
+);
+reset role;
+
+-- The turn of a branch.
+select pgthreads.append_thread('alice', 'branch', jsonb_build_array(
+  test.message('u'), test.message('a', 'first', 'assistant'), test.message('v'))) \g /dev/null
+select pgthreads.begin_turn('alice', 'branch', null, 't1', p_replaces => 'a') \g /dev/null
+select pgthreads.write_journal('alice', 'branch', 't1', 0, test.frames('b', 'second')) \g /dev/null
+update pgthreads.turn set lease_until = now() - interval '1 second' where state_key = 'branch';
+select pgthreads.append_thread('alice', 'branch', jsonb_build_array(test.message('w'))) \g /dev/null
+select results_eq(
+  $$ select message_id collate "default", parent_seq
+    from pgthreads.message where state_key = 'branch' order by seq $$,
+  $$ values ('u', null), ('a', null), ('v', null), ('b', 1), ('w', null) $$,
+  'it continues what its turn answered'
+);
+
+-- Redacted as any other.
+select test.journaled('alice', 'secret', 't1', 'the key is sk-abcdefghijklmnopqrstuvwx');
+select pgthreads.append_thread('alice', 'secret', '[]') \g /dev/null
+select is(
+  (test.said('alice', 'secret'))[2],
+  'assistant: the key is [REDACTED:provider_api_key]: abandoned', 'it is redacted'
+);
+
+-- A stream without an id of the message.
+select pgthreads.begin_turn('alice', 'no-id', test.message('u'), 'the-turn') \g /dev/null
+select pgthreads.write_journal('alice', 'no-id', 'the-turn', 0,
+  E'data: {"type":"text-start","id":"0"}\n\n') \g /dev/null
+update pgthreads.turn set lease_until = now() - interval '1 second' where state_key = 'no-id';
+select pgthreads.append_thread('alice', 'no-id', '[]') \g /dev/null
+select is(
+  pgthreads.load_thread('alice', 'no-id') #>> '{1,id}', 'the-turn', 'it gets that of the turn'
+);
+
+-- What cannot be stored is left out, and the thread goes on.
+select pgthreads.begin_turn('alice', 'bad-' || n, test.message('u'), 't1')
+from generate_series(1, 5) as n \g /dev/null
+select pgthreads.write_journal('alice', 'bad-' || v.n, 't1', 0, v.frames)
+from (values
+  (1, E'not a stream'),
+  (2, E'data: {"type"\n\n'),
+  (3, E'data: {"type":"file","mediaType":"a","url":"no url"}\n\n'),
+  (4, test.frames('u', 'the id of the question')),
+  (5, test.frames('a', repeat('x', 1048576)))
+) as v (n, frames) \g /dev/null
+update pgthreads.turn set lease_until = now() - interval '1 second' where state_key like 'bad-%';
+set local client_min_messages = error;
+select results_eq(
+  format($$ select outcome, message_count
+    from pgthreads.begin_turn('alice', 'bad-%s', test.message('v'), 't2') $$, n),
+  $$ values ('started', 2) $$, 'left out: ' || n
+)
+from generate_series(1, 5) as n;
+select is(
+  (select count(*) from pgthreads.turn
+   where state_key like 'bad-%' and status = 'abandoned' and assistant_message_id is null),
+  5::bigint, 'and the turns are closed'
+);
+
+-- Not while the lease holds.
+select test.journaled('alice', 'alive', 't1', 'half an ', false);
+select is(pgthreads.abandon_turn('alice', 'alive', 't1'), 0, 'a turn that has its lease is left');
+select is(pgthreads.abandon_turn('alice', 'alive', 'other'), 0, 'and so is one that is none');
+select is(pgthreads.reap_turn('alice', 'alive', 't1'), 0, 'by the reaper, too');
+select is((select status from pgthreads.turn where state_key = 'alive'), 'running', 'it runs');
+select is((select count(*) from pgthreads.journal where state_key = 'alive'), 1::bigint,
+  'and has its journal');
+
+select * from finish();
+rollback;
