@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp_cors
@@ -14,12 +16,14 @@ from .auth import authenticator
 from .errors import PgThreadsError, TenantError, UnavailableError
 from .events import Executor
 from .executors import OfflineExecutor, from_model, load
-from .keys import AUTHENTICATOR, EXECUTOR, METRICS, PUMPS, SETTINGS, THREADS, TURNS
+from .keys import AUTHENTICATOR, EXECUTOR, METRICS, PUMPS, SETTINGS, SPOOL, THREADS, TURNS
 from .metrics import Metrics
 from .middlewares import authenticate, observe, report_errors
 from .pools import Pool, Timeouts
 from .pumps import Pumps
 from .settings import Settings
+from .spool import Spool, SpoolError
+from .storing import keep_recovering
 from .tenants import tenant_of
 from .threads import Threads
 
@@ -27,6 +31,8 @@ log = logging.getLogger(__name__)
 
 API = "/api/v1/ai"
 WEB = Path(__file__).parent / "web"
+SPOOL_SECONDS = 5.0
+"""How long the start waits for the answers of the spool to be stored."""
 
 
 class StartError(Exception):
@@ -68,6 +74,7 @@ def create_app(settings: Settings | None = None) -> web.Application:
     app.router.add_get("/", probes.get_page)
     app.router.add_static("/web", WEB)
     app.cleanup_ctx.append(_database)
+    app.cleanup_ctx.append(_recover)
     app.on_shutdown.append(_drain)
     app.on_response_prepare.append(_close_connection)
     return app
@@ -109,6 +116,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
     if settings.database_url is None:
         raise StartError("there is no database URL", "Set PGTHREADS_DATABASE_URL.")
+    _open_spool(app)
     tenant = tenant_of(settings.tenant_key)
     timeouts = Timeouts(
         connect=settings.connect_timeout,
@@ -129,6 +137,33 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
         app[THREADS], app[TURNS] = Threads(requests, tenant), Threads(turns, tenant)
         await _check_database(app[THREADS])
         yield
+
+
+def _open_spool(app: web.Application) -> None:
+    folder = app[SETTINGS].spool_dir
+    if folder is None:
+        return
+    spool = Spool(folder)
+    try:
+        spool.open()
+    except SpoolError as error:
+        raise StartError(str(error), error.hint) from error
+    app[SPOOL] = spool
+
+
+async def _recover(app: web.Application) -> AsyncIterator[None]:
+    """Store what earlier processes left, before anybody is served if that takes no longer."""
+    spool = app.get(SPOOL)
+    if spool is None:
+        yield
+        return
+    first = asyncio.Event()
+    task = asyncio.create_task(keep_recovering(app[TURNS], spool, first))
+    with suppress(TimeoutError):
+        await asyncio.wait_for(first.wait(), SPOOL_SECONDS)
+    yield
+    task.cancel()
+    await asyncio.wait((task,), timeout=SPOOL_SECONDS)
 
 
 async def _check_database(threads: Threads) -> None:

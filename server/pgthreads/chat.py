@@ -11,7 +11,7 @@ from nanoid import generate
 from .bodies import ChatRequest, chat_request, read_object, state_key_of
 from .errors import ExecutorError, LimitError, PgThreadsError, TurnRunningError
 from .events import ExecutorRequest
-from .keys import EXECUTOR, METRICS, OWNER, PUMPS, SETTINGS, STATE_KEY, THREADS, TURNS
+from .keys import EXECUTOR, METRICS, OWNER, PUMPS, SETTINGS, SPOOL, STATE_KEY, THREADS, TURNS
 from .pump import Outcome, Pump
 from .state_keys import require_state_key
 from .turns import begin_turn
@@ -107,6 +107,7 @@ async def _begin(
             ),
             max_message_bytes=begun.max_message_bytes,
             heartbeat=settings.heartbeat,
+            spool=app.get(SPOOL),
         )
     except RecursionError as error:
         # Other writers may store what this process cannot read. The turn has begun, so it must end.

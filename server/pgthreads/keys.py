@@ -9,12 +9,15 @@ from .events import Executor
 from .metrics import Metrics
 from .pumps import Pumps
 from .settings import Settings
+from .spool import Spool
 from .threads import Threads
 
 SETTINGS = web.AppKey("settings", Settings)
 THREADS = web.AppKey("threads", Threads)
 TURNS = web.AppKey("turns", Threads)
 """The same over connections of their own, which requests cannot use up: for running turns."""
+SPOOL = web.AppKey("spool", Spool)
+"""Not there without `spool_dir`."""
 PUMPS = web.AppKey("pumps", Pumps)
 METRICS = web.AppKey("metrics", Metrics)
 EXECUTOR = web.AppKey("executor", Executor)

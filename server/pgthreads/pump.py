@@ -10,15 +10,14 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from nanoid import generate
 
 from .accumulator import Accumulator
-from .answers import Answer, settle
+from .answers import Answer
 from .clean import Cleaner
-from .errors import PgThreadsError, UnavailableError
+from .errors import PgThreadsError
 from .events import (
     AiEvent,
     AssistantFinal,
@@ -33,6 +32,8 @@ from .events import (
     UIMessage,
 )
 from .segments import EndStatus
+from .spool import Spool
+from .storing import store
 from .threads import Threads
 from .turn_log import TurnLog
 from .wire import WireEncoder
@@ -41,9 +42,6 @@ log = logging.getLogger(__name__)
 
 EXECUTOR_GRACE = 5.0
 """Seconds that a stopped executor gets to clean up before the turn is stored without it."""
-
-RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-"""Seconds between attempts to store an answer; the last one repeats."""
 
 ROOM_FOR_METADATA = 4096
 """Bytes of the limit of a message that its parts leave free."""
@@ -73,12 +71,14 @@ class Pump:
         *,
         max_message_bytes: int,
         heartbeat: float,
+        spool: Spool | None = None,
     ) -> None:
         self.request = request
         self.log = TurnLog()
         self._threads = threads
         self._executor = executor
         self._heartbeat = heartbeat
+        self._spool = spool
         message_id = generate()
         self._wire = WireEncoder(message_id)
         self._message = Accumulator(message_id)
@@ -97,7 +97,7 @@ class Pump:
             self._stop.set()
 
     def give_up(self) -> None:
-        """Stop retrying to store the answer: the process must exit."""
+        """Stop trying to store the answer, leave it to the spool: the process must exit."""
         self._give_up.set()
 
     async def run(self) -> Outcome:
@@ -219,31 +219,7 @@ class Pump:
             error_code=code,
             message=None if self._message.is_empty else self._message.message(),
         )
-        attempt = 0
-        while True:
-            try:
-                refusal = await settle(self._threads, answer)
-            except UnavailableError as error:
-                delay = RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)]
-                attempt += 1
-                log.warning(
-                    "turn %s: not stored yet, next attempt in %s s: %s %s",
-                    turn.turn_id,
-                    delay,
-                    error,
-                    error.detail,
-                )
-                if await _is_set_within(self._give_up, delay):
-                    log.exception("turn %s: the answer is not stored", turn.turn_id)
-                    return error.code
-            else:
-                return None if refusal is None else refusal.code
-
-
-async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
-    return event.is_set()
+        return await store(self._threads, answer, give_up=self._give_up, spool=self._spool)
 
 
 def _json_size(value: object) -> int:

@@ -93,6 +93,12 @@ class Settings:
     statement_timeout: float = setting(
         "Seconds that a call may take in the database.", click.FloatRange(0.1, 3600), default=10.0
     )
+    spool_dir: Path | None = setting(  # noqa: RUF009
+        "Directory for answers that the database does not take before the process must exit; they"
+        " are stored at the next start. By default in the data directory of an embedded PostgreSQL;"
+        " with --database-url there is none, and such answers are lost.",
+        click.Path(file_okay=False, path_type=Path),
+    )
     prepare: bool = setting(
         "Whether to use prepared statements; --no-prepare suits PgBouncer before 1.21 in"
         " transaction mode.",

@@ -178,6 +178,7 @@ def test_serve_prints_a_curl_line_that_works(place: Path) -> None:
         listed = run("threads", "list", "--owner", "dev", "--data-dir", place / "data")
         assert listed.returncode == 0, listed.stderr
         assert len(listed.stdout.splitlines()) == 1
+        assert (place / "data" / "spool").stat().st_mode & 0o777 == 0o700
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
         assert not Path(f"/proc/{postgres}").exists()
