@@ -109,4 +109,4 @@ async def _end_without_message(threads: Threads, answer: Answer, code: str) -> N
     except UnavailableError:
         raise
     except PgThreadsError as error:
-        log.warning("turn %s is left to its lease: %s %s", answer.turn_id, error, error.detail)
+        log.warning("turn %s does not end by this: %s %s", answer.turn_id, error, error.detail)

@@ -1,7 +1,7 @@
 """Stores finished answers however long the database is away, across the end of the process.
 
-An answer whose first attempt fails goes to the spool at once, if there is one: then neither the end
-of the process nor that of the machine loses it.
+An answer whose first attempt fails, or takes long, goes to the spool at once, if there is one: then
+neither the end of the process nor that of the machine loses it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts to store an answer; the last one repeats."""
 
+PATIENCE = 1.0
+"""Seconds of an attempt after which the answer is spooled, however the attempt ends."""
+
 LAST_CHANCE = 2.0
 """Seconds that the attempt gets which is under way when the process must exit."""
 
@@ -38,8 +41,9 @@ async def store(
     spooled: Spooled | None = None
     for delay in chain(RETRY_DELAYS, repeat(RETRY_DELAYS[-1])):
         attempt = asyncio.create_task(settle(threads, answer))
-        if not await _ends_before(attempt, give_up):
+        if not await _ends_before(attempt, give_up, PATIENCE):
             spooled = spooled or await _put(spool, answer)
+        if not await _ends_before(attempt, give_up):
             await asyncio.wait((attempt,), timeout=LAST_CHANCE)
         if not attempt.done():
             # What it may still do is done once: the next start finds the message stored.
@@ -121,10 +125,13 @@ async def _done(spooled: Spooled, refusal: Refusal | None) -> None:
         spooled.release()
 
 
-async def _ends_before(task: asyncio.Task[Refusal | None], event: asyncio.Event) -> bool:
+async def _ends_before(
+    task: asyncio.Task[Refusal | None], event: asyncio.Event, seconds: float | None = None
+) -> bool:
+    """Whether the task ends before the event and in that time."""
     waiter = asyncio.create_task(event.wait())
     try:
-        await asyncio.wait((task, waiter), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((task, waiter), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiter.cancel()
     return task.done()

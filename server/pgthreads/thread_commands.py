@@ -117,11 +117,11 @@ def _call(
     import psycopg  # noqa: PLC0415
 
     from .embedded import attached  # noqa: PLC0415
-    from .pools import Pool  # noqa: PLC0415
+    from .pools import Pool, Timeouts  # noqa: PLC0415
     from .threads import Threads  # noqa: PLC0415
 
     async def run(conninfo: str) -> Result:
-        async with Pool(conninfo, size=1) as pool:
+        async with Pool(conninfo, size=1, timeouts=Timeouts(statement=300)) as pool:
             return await call(Threads(pool, tenant))
 
     try:

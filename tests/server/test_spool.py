@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -172,6 +173,36 @@ async def test_a_thread_that_went_on_meanwhile(
     async with serving(server_dsn, admin_dsn, folder) as service:
         assert await texts(service, "went-on") == ["hi", "still there?", "Hello."]
         assert late(service, "went-on") == [("turn_lost",)]
+        assert files(folder) == []
+
+
+async def test_a_part_that_the_journal_saved(
+    server_dsn: str, admin_dsn: str, folder: Path, spool: Spool
+) -> None:
+    """The thread keeps the part, and the whole, which has the same id, is a late answer."""
+    answer = dying.answer("part")
+    spool.put(answer).release()
+    async with running_service(server_dsn, admin_dsn) as other:
+        begin(other, answer)
+        frames = "".join(
+            f"data: {json.dumps(chunk)}\n\n"
+            for chunk in (
+                {"type": "start", "messageId": "a1"},
+                {"type": "text-start", "id": "1"},
+                {"type": "text-delta", "id": "1", "delta": "who"},
+            )
+        )
+        other.rows(
+            "select w.* from pgthreads.set_tenant('dev') as t(owner),"
+            " lateral pgthreads.write_journal(t.owner, 'part', 't', 0, %s) as w",
+            [frames],
+        )
+        end_leases(admin_dsn)
+        await other.chat("part", "still there?")
+    async with serving(server_dsn, admin_dsn, folder) as service:
+        assert await texts(service, "part") == ["hi", "who", "still there?", "Hello."]
+        assert late(service, "part") == [("duplicate_message",)]
+        assert statuses(service, "part") == ["abandoned", "completed"]
         assert files(folder) == []
 
 

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -292,3 +293,25 @@ def end_sessions(service: Service) -> None:
         "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
         " where usename = 'app_login' and datname = current_database()"
     )
+
+
+async def test_the_end_of_a_process_whose_server_is_silent(
+    own: Database, postgres: OwnPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It leaves its answer to the spool in time; it waits neither for the server nor for a lock."""
+    monkeypatch.setattr("pgthreads.pumps.EXECUTOR_GRACE", 1.0)
+    monkeypatch.setattr("pgthreads.storing.LAST_CHANCE", 0.2)
+    limits = SECONDS | {"statement_timeout": 60.0, "drain_timeout": 0.1, "spool_dir": tmp_path}
+    begun = time.monotonic()
+    try:
+        async with running_service(own.server_dsn, own.admin_dsn, **limits) as service:
+            gate, response = await begin(service, "ends")
+            postgres.signal_all(signal.SIGSTOP)
+            gate.open.set()
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 20
+    finally:
+        postgres.signal_all(signal.SIGCONT)
+    assert chunks_of(await response.read())[-1]["type"] == "error"
+    async with running_service(own.server_dsn, own.admin_dsn, **limits) as service:
+        assert is_stored(service, "ends")
