@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests import programs
@@ -48,6 +49,21 @@ def copied_cluster(folder: Path, conninfo: str, *options: str) -> Iterator[str]:
         password = str(conninfo_to_dict(conninfo)["password"])
         with running_cluster(folder, home, password) as copy:
             yield copy
+
+
+def wait_for_replay(primary: str, standby: str) -> None:
+    """Return when the standby has replayed what the primary has written by now."""
+    with psycopg.connect(primary, autocommit=True) as connection:
+        row = connection.execute("select pg_current_wal_lsn()::text").fetchone()
+    assert row
+    with psycopg.connect(standby, autocommit=True) as connection:
+        for _ in range(200):
+            behind = connection.execute(
+                "select pg_last_wal_replay_lsn() < %s::pg_lsn, pg_sleep(0.1)", row
+            ).fetchone()
+            if behind and not behind[0]:
+                return
+    raise AssertionError("the standby did not catch up in 20 s")
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from tests.operations.chains import (
     message,
     verify_by_schema,
 )
-from tests.operations.clusters import copied_cluster, folder_for
+from tests.operations.clusters import copied_cluster, folder_for, wait_for_replay
 from tests.server.service import CHAT, THREADS, body_of, running_service
 
 FreshDatabase = Callable[..., Database]
@@ -202,20 +202,6 @@ WRITES = (
     "pgthreads.update_thread(t.owner, 'old1', 'title', null)",
     "pgthreads.soft_delete_thread(t.owner, 'old1')",
 )
-
-
-def wait_for_replay(primary: str, standby: str) -> None:
-    with psycopg.connect(primary, autocommit=True) as connection:
-        row = connection.execute("select pg_current_wal_lsn()::text").fetchone()
-    assert row
-    with psycopg.connect(standby, autocommit=True) as connection:
-        for _ in range(200):
-            behind = connection.execute(
-                "select pg_last_wal_replay_lsn() < %s::pg_lsn, pg_sleep(0.1)", row
-            ).fetchone()
-            if behind and not behind[0]:
-                return
-    pytest.fail("the standby did not catch up in 20 s")
 
 
 async def serve_on(standby: Database) -> None:

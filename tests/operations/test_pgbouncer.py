@@ -18,7 +18,7 @@ from pgthreads.threads import Threads
 from tests.database import Database
 from tests.operations.chains import chains
 from tests.operations.clusters import pgbouncer, pgbouncer_version
-from tests.server.service import CHAT, THREADS, Service, body_of, running_service
+from tests.server.service import CHAT, THREADS, Service, body_of, running_service, text_of
 
 TENANTS = 24
 ROUNDS = 4
@@ -106,6 +106,27 @@ async def test_many_tenants_through_few_sessions(
     found = chains(database.admin_dsn)
     assert {owner for owner, _ in found} == {f"user{number}" for number in range(TENANTS)}
     assert {len(chain) for chain in found.values()} == {2 * ROUNDS}
+
+
+async def test_a_call_that_takes_too_long(through: str, database: Database) -> None:
+    """It is ended behind the pooler, too, and by a limit that no session there keeps."""
+    settings = {"prepare": False, "statement_timeout": 0.5}
+    async with running_service(through, database.admin_dsn, echo, **settings) as service:
+        await service.chat("held", "hi")
+        with psycopg.connect(database.admin_dsn) as admin:
+            admin.execute("select from pgthreads.thread where state_key = 'held' for update")
+            async with await service.post(CHAT, body_of("held", "and?", "u2")) as response:
+                assert (response.status, (await response.json())["code"]) == (
+                    503,
+                    "database_unavailable",
+                )
+            assert service.rows(
+                "select count(*) from pg_stat_activity"
+                " where datname = current_database() and wait_event_type = 'Lock'"
+            ) == [(0,)]
+        await service.chat("held", "and?", "u2")
+        messages = await service.messages("held")
+    assert [text_of(each) for each in messages] == ["hi", "echo hi", "and?", "echo and?"]
 
 
 async def failures_of(through: str, *, prepare: bool) -> set[str]:
