@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import aclosing
 
 from aiohttp import ClientConnectionResetError, web
 from nanoid import generate
@@ -134,8 +135,9 @@ async def _stream(request: web.Request, pump: Pump) -> web.StreamResponse:
     readers.inc()
     try:
         await response.prepare(request)
-        async for piece in pump.log.read(request.app[SETTINGS].heartbeat):
-            await response.write(piece or KEEP_ALIVE)
+        async with aclosing(pump.log.read(request.app[SETTINGS].heartbeat)) as pieces:
+            async for piece in pieces:
+                await response.write(piece or KEEP_ALIVE)
         await response.write_eof()
     except ClientConnectionResetError:
         # The client left. The pump goes on.

@@ -44,6 +44,10 @@ MAX_DEPTH = 200
 _FINISH_REASONS = frozenset(get_args(FinishReason))
 
 
+def _is_plain(text: object) -> bool:
+    return isinstance(text, str) and text.isascii() and "\x00" not in text
+
+
 def clean_text(text: str) -> str:
     """The same text with U+0000 and lone surrogates as U+FFFD; halves that meet become a pair.
 
@@ -142,6 +146,9 @@ class Cleaner:
 
     def __call__(self, event: AiEvent) -> AiEvent:
         """The cleaned event; its delta may be empty. Raises as `clean` does."""
+        # Nearly every event of a turn: told by the first test, and never copied.
+        if type(event) is TextDelta and self._held is None and _is_plain(event.delta):
+            return event
         if not isinstance(event, TextDelta | ReasoningDelta):
             if not isinstance(event, Status | UsageReport):
                 self._held = None

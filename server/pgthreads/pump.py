@@ -173,6 +173,9 @@ class Pump:
 
         Counts the worst case, and the real size only when that reaches the limit.
         """
+        if type(event) is TextDelta and self._size + 6 * len(event.delta) <= self._limit:
+            self._size += 6 * len(event.delta)
+            return True
         match event:
             case TextDelta(text) | ReasoningDelta(text) | AssistantFinal(text):
                 added = 6 * len(text)

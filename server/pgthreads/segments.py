@@ -66,6 +66,11 @@ class Segmenter(ABC):
         self._closed = False
 
     def _apply(self, event: AiEvent) -> None:
+        # The next piece of the open text is nearly every event.
+        if type(event) is TextDelta and self._open == "text" and event.delta and not self._ended:
+            self._text.append(event.delta)
+            self._delta(event.delta)
+            return
         if isinstance(event, UsageReport):
             self._usage(event.fact)
             return

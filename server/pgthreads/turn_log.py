@@ -6,7 +6,11 @@ One growing buffer and no object a token: a reader is an offset into it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncGenerator
+
+PACE = 0.005
+"""Seconds in which a reader gets two pieces at most: a write costs much more than a token does."""
 
 
 class TurnLog:
@@ -15,42 +19,114 @@ class TurnLog:
     def __init__(self) -> None:
         self._frames = bytearray()
         self._closed = False
-        self._news: asyncio.Future[None] | None = None
+        self._readers: set[_Reader] = set()
 
     def write(self, frames: bytes) -> None:
         """Add frames for all readers."""
         if frames:
             self._frames += frames
-            self._wake()
+            for reader in self._readers:
+                reader.wake()
 
     def close(self) -> None:
         """Tell the readers that nothing more comes."""
         self._closed = True
-        self._wake()
+        for reader in self._readers:
+            reader.wake()
+            reader.hurry()
 
-    async def read(self, idle: float) -> AsyncIterator[bytes]:
+    async def read(self, idle: float) -> AsyncGenerator[bytes, None]:
         """Yield what is written, from the start; `b""` whenever nothing came for `idle` seconds.
 
-        What was written while the reader was busy comes in one piece.
+        What was written while the reader was busy, or paced, comes in one piece. Two pieces come
+        at once, so that pacing delays neither the first token nor any of a slow answer.
         """
         offset = 0
-        while True:
-            if offset < len(self._frames):
-                piece = bytes(memoryview(self._frames)[offset:])
-                offset += len(piece)
-                yield piece
-            elif self._closed:
-                return
-            elif not await self._wait(idle):
-                yield b""
+        reader = _Reader(idle)
+        last = before_last = -math.inf
+        self._readers.add(reader)
+        try:
+            while True:
+                if offset < len(self._frames):
+                    now = reader.time()
+                    if now < before_last + PACE and not self._closed:
+                        await reader.sleep_until(before_last + PACE)
+                        now = reader.time()
+                    last, before_last = now, last
+                    piece = bytes(memoryview(self._frames)[offset:])
+                    offset += len(piece)
+                    yield piece
+                elif self._closed:
+                    return
+                elif not await reader.wait():
+                    yield b""
+        finally:
+            self._readers.discard(reader)
+            reader.close()
 
-    async def _wait(self, idle: float) -> bool:
-        if self._news is None:
-            self._news = asyncio.get_running_loop().create_future()
-        done, _ = await asyncio.wait((self._news,), timeout=idle)
-        return bool(done)
 
-    def _wake(self) -> None:
-        if self._news is not None:
-            self._news.set_result(None)
+class _Reader:
+    """One who waits, again and again, for news or for `idle` seconds without any.
+
+    It waits once a token, so neither a task nor a timer may be made each time: one timer follows
+    the last wait.
+    """
+
+    def __init__(self, idle: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._idle = idle
+        self._news: asyncio.Future[bool] | None = None
+        self._since = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._sleep: asyncio.Future[None] | None = None
+
+    def time(self) -> float:
+        """Return the time of the loop."""
+        return self._loop.time()
+
+    async def wait(self) -> bool:
+        """Return True once there is news, False after the idle time."""
+        self._news = self._loop.create_future()
+        self._since = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._since + self._idle, self._look)
+        try:
+            return await self._news
+        finally:
             self._news = None
+
+    async def sleep_until(self, end: float) -> None:
+        """Wait for this time, whatever news there is, or for `hurry`."""
+        self._sleep = self._loop.create_future()
+        timer = self._loop.call_at(end, self.hurry)
+        try:
+            await self._sleep
+        finally:
+            timer.cancel()
+            self._sleep = None
+
+    def hurry(self) -> None:
+        """End the sleep, if it sleeps."""
+        if self._sleep is not None and not self._sleep.done():
+            self._sleep.set_result(None)
+
+    def wake(self) -> None:
+        """Tell of news; nothing if it is busy, for it looks again before it waits."""
+        if self._news is not None and not self._news.done():
+            self._news.set_result(True)
+
+    def close(self) -> None:
+        """End the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        """Send the reader on if its wait has lasted; else look again when it will have."""
+        self._timer = None
+        if self._news is None or self._news.done():
+            return
+        end = self._since + self._idle
+        if end <= self._loop.time():
+            self._news.set_result(False)
+        else:
+            self._timer = self._loop.call_at(end, self._look)

@@ -75,6 +75,8 @@ class WireEncoder(Segmenter):
         self._frames.append(_frame(chunk))
 
     def _take(self) -> bytes:
+        if len(self._frames) == 1:
+            return self._frames.pop()
         frames = b"".join(self._frames)
         self._frames.clear()
         return frames
