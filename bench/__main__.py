@@ -21,12 +21,14 @@ from tests.database import NoDatabaseError, migrated_template
 from bench import cluster, report
 from bench.appends import Appends
 from bench.concurrency import Concurrency
+from bench.crowd import Crowd
 from bench.harness import Benchmark, Context
 from bench.lists import Lists
 from bench.loads import Loads
 from bench.peers import PACKAGES
 from bench.redaction import Redaction
 from bench.search import Search
+from bench.streaming import Streaming
 from bench.turns import Turns
 from bench.verified_tenancy import VerifiedTenancy
 from bench.wal import Wal
@@ -42,6 +44,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Lists(),
     Concurrency(),
     Redaction(),
+    Streaming(),
+    Crowd(),
     VerifiedTenancy(),
     Search(),
 )

@@ -81,21 +81,28 @@ def server_processes(conninfo: str) -> list[int]:
         return []
     with psycopg.connect(conninfo) as connection:
         postmaster = parent_of(connection.info.backend_pid)
+    return [postmaster, *children_of(postmaster)]
+
+
+def children_of(parent: int) -> list[int]:
+    """Return the pids of a process's children; none without Linux's /proc."""
+    if not Path("/proc/self/stat").exists():
+        return []
     numbers = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
-    return [postmaster, *(pid for pid in numbers if parent_of(pid) == postmaster)]
+    return [pid for pid in numbers if parent_of(pid) == parent]
 
 
 @contextmanager
-def unpinned(server: Server, cores: Cores) -> Iterator[None]:
-    """Let the server have all cores for a while."""
+def moved(server: Server, cores: frozenset[int], back: frozenset[int]) -> Iterator[None]:
+    """Let the server of the database have these cores for a while, then those again."""
     pids = server_processes(server.conninfo)
     for pid in pids:
-        pin(pid, cores.client | cores.server)
+        pin(pid, cores)
     try:
         yield
     finally:
         for pid in pids:
-            pin(pid, cores.server)
+            pin(pid, back)
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
@@ -105,6 +112,15 @@ def cpu_seconds(pids: Iterable[int]) -> float:
         with suppress(OSError):
             total += int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
     return total / 1e9
+
+
+def resident_bytes(pids: Iterable[int]) -> int:
+    """Return the memory that processes hold; those that have ended, or no Linux, count 0."""
+    total = 0
+    for pid in pids:
+        with suppress(OSError):
+            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return total * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from bench.stores import Call, Floor, PgThreads, bench_database, settle
 from bench.turns import turn_calls
 
 _CLIENTS = 16
-_BLOCK = 60
+_BLOCK = 50
 _WINDOW = 20
 _PATIENCE = 60.0
 _FLOOR, _APPEND, _TURN, _SHARED = "F1×2", "append_thread", "a turn", "append_thread, one thread"
@@ -126,7 +126,9 @@ class Concurrency:
         number = context.size(_CLIENTS, 3)
         database = bench_database(context)
         Floor(database, context.stack)
-        context.stack.enter_context(cluster.unpinned(context.server, context.cores))
+        cores = context.cores
+        everywhere = cluster.moved(context.server, cores.client | cores.server, cores.server)
+        context.stack.enter_context(everywhere)
         clients = _Clients(database, context, number)
         cases = [_FLOOR, _APPEND, _TURN, _SHARED]
         calls = context.size(_BLOCK, 2)
@@ -136,7 +138,7 @@ class Concurrency:
         pids = cluster.server_processes(context.server.conninfo)
         seconds: dict[str, dict[int, list[float]]] = defaultdict(dict)
         cpu: dict[str, float] = defaultdict(float)
-        rounds = context.rounds(25)
+        rounds = context.rounds(12)
         for turn in range(rounds):
             for case in random.sample(cases, len(cases)):
                 before = cluster.cpu_seconds(pids)

@@ -21,10 +21,12 @@ _PAGE = 50
 _FLAT = Bar(1.1)
 _FILL: LiteralString = """
     insert into pgthreads.thread
-      (owner_user_id, state_key, message_count, title, head_digest, updated_at)
+      (owner_user_id, state_key, message_count, title, head_digest, updated_at, recent_at)
     select o.owner, 'thread-' || n, 20, 'A thread about subject ' || n,
-      sha256(convert_to(o.owner || n, 'UTF8')), now() - random() * interval '300 days'
-    from unnest(%s::text[]) as o (owner), generate_series(1, %s) as n
+      sha256(convert_to(o.owner || n, 'UTF8')), a.at, a.at
+    from unnest(%s::text[]) as o (owner), generate_series(1, %s) as n,
+      -- Of n, or it would be one moment for all.
+      lateral (select now() - random() * interval '300 days' - n * interval '0' as at) as a
 """
 
 

@@ -111,7 +111,7 @@ class Loads:
         lengths = _SMOKE_LENGTHS if context.smoke else LENGTHS
         floor, store = Floor(database, context.stack), PgThreads(database, context.stack)
         peers = peer_stores(database, context)
-        client = context.stack.enter_context(serving(database, context))
+        client = context.stack.enter_context(serving(database, context.cores.server)).client
         for _ in range(context.size(_OTHER_THREADS, 2)):
             _filled([floor, store, *peers], 10)
         systems: list[System] = []
