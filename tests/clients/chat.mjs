@@ -10,7 +10,7 @@
 //   {"regenerate": true}                 the last answer anew, with "index": that message's
 // and may have "abortAfter": n, leave after n changes of the messages (the user message is one), or
 // "stopAfter": n, ask the server to stop then, or "sendAfter": n with "next": text, send that then,
-// with "leave": true after chat.stop(), as a page's code would.
+// with "leave": true after chat.stop() and the end of that stream, as a page's code would.
 //
 // Prints one JSON object: {messages, status, errors, data, finishes, responses: [{method, path,
 // status, stateKey}]}.
@@ -64,6 +64,7 @@ function run(step) {
 for (const step of options.steps) {
   let stopping;
   let sending;
+  let running;
   writes = 0;
   onWrite = count => {
     if (count === step.abortAfter) void chat.stop();
@@ -72,12 +73,13 @@ for (const step of options.steps) {
       stopping = recordingFetch(`${root}/threads/${key}/stop`, { method: 'POST', headers });
     }
     if (count === step.sendAfter) {
-      sending = (step.leave ? chat.stop() : Promise.resolve()).then(() =>
-        chat.sendMessage({ text: step.next }),
-      );
+      // Older clients still take in what they have read, after stop() returned.
+      const left = step.leave ? chat.stop().then(() => running) : Promise.resolve();
+      sending = left.then(() => chat.sendMessage({ text: step.next }));
     }
   };
-  await run(step);
+  running = run(step);
+  await running;
   await stopping;
   await sending;
 }
