@@ -161,17 +161,25 @@ class ExecutorError(PgThreadsError):
 class UnavailableError(PgThreadsError):
     """The database cannot be reached or does not take writes at the moment.
 
-    `retry_after` is how many seconds a client should wait before it tries again.
+    `retry_after` is how many seconds a client should wait before it tries again; `uncertain` tells
+    that the call may have been done all the same.
     """
 
     status = 503
     code = "database_unavailable"
 
     def __init__(
-        self, message: str = "", *, detail: str = "", hint: str = TRY_AGAIN, retry_after: int = 1
+        self,
+        message: str = "",
+        *,
+        detail: str = "",
+        hint: str = TRY_AGAIN,
+        retry_after: int = 1,
+        uncertain: bool = False,
     ) -> None:
         super().__init__(message, detail=detail, hint=hint)
         self.retry_after = retry_after
+        self.uncertain = uncertain
 
 
 class ShuttingDownError(PgThreadsError):
@@ -202,8 +210,15 @@ _UNAVAILABLE = {
 # that is gone, and the next connection leads to the one that took its place.
 _LOST_SERVER = ("08", "57P", "25006")
 
+# The connection broke, perhaps after the commit.
+_UNCERTAIN = ("08", "57P")
+
 # Data that no type takes (class 22), and JSON nested deeper than the stack (54001).
 _BAD_INPUT = ("22", "54")
+
+
+class SilentServerError(psycopg.errors.QueryCanceled):
+    """A call took too long, and the server did not say that it was cancelled."""
 
 
 def from_database(error: Exception) -> PgThreadsError:
@@ -219,7 +234,12 @@ def from_database(error: Exception) -> PgThreadsError:
     for prefix, (reason, seconds) in _UNAVAILABLE.items():
         if sqlstate.startswith(prefix):
             known = f"{sqlstate} {message} {detail}".rstrip()
-            return UnavailableError(reason, detail=known, retry_after=seconds)
+            return UnavailableError(
+                reason,
+                detail=known,
+                retry_after=seconds,
+                uncertain=sqlstate.startswith(_UNCERTAIN) or isinstance(error, SilentServerError),
+            )
     if sqlstate.startswith(_BAD_INPUT):
         return BadRequestError(message, detail=detail, hint=hint)
     if sqlstate not in _BY_SQLSTATE:

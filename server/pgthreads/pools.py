@@ -23,7 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import AsyncRowFactory, BaseRowFactory
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from .errors import is_of_a_lost_server
+from .errors import SilentServerError, is_of_a_lost_server
 
 Row = TypeVar("Row")
 
@@ -147,8 +147,8 @@ class Pool:
                 await cursor.execute(statement, values)
                 return await cursor.fetchall()
             except psycopg.Error as error:
-                if limit.reached:
-                    raise psycopg.errors.QueryCanceled("it took too long") from error
+                if limit.reached and error.sqlstate is None:
+                    raise SilentServerError("the server does not answer") from error
                 if is_of_a_lost_server(error):
                     await self._renew(connection)
                 raise

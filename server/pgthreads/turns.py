@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from aiohttp import web
 
 from .bodies import ChatRequest
-from .errors import TurnRunningError
-from .keys import METRICS, PUMPS, SETTINGS, THREADS
+from .errors import PgThreadsError, TurnRunningError, UnavailableError
+from .keys import METRICS, PUMPS, SETTINGS, THREADS, TURNS
 from .rows import BegunTurn
+
+log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 """How often a message that waits asks for its turn; the database forgets it after 5 s without."""
+
+RELEASE_SECONDS = 60.0
+"""How long a turn that began for nobody is tried to be ended; then its lease does it."""
 
 
 async def begin_turn(
@@ -29,16 +35,21 @@ async def begin_turn(
     deadline = asyncio.get_running_loop().time() + settings.busy_timeout
 
     async def ask() -> BegunTurn:
-        return await app[THREADS].begin_turn(
-            owner_user_id,
-            state_key,
-            chat.message,
-            turn_id,
-            last=settings.history_window,
-            replaces=chat.replaces,
-            regenerate=chat.regenerate,
-            busy=busy,
-        )
+        try:
+            return await app[THREADS].begin_turn(
+                owner_user_id,
+                state_key,
+                chat.message,
+                turn_id,
+                last=settings.history_window,
+                replaces=chat.replaces,
+                regenerate=chat.regenerate,
+                busy=busy,
+            )
+        except UnavailableError as error:
+            if error.uncertain and not pumps.draining:
+                pumps.beginning(_release(app, owner_user_id, state_key, turn_id))
+            raise
 
     begun = await ask()
     if begun.outcome != "waiting":
@@ -61,3 +72,31 @@ async def begin_turn(
                 await asyncio.wait((running[1],), timeout=min(POLL_SECONDS, left))
             begun = await ask()
         return begun
+
+
+async def _release(app: web.Application, owner_user_id: str, state_key: str, turn_id: str) -> None:
+    """End a turn that may have begun by a call whose answer got lost: nobody runs it.
+
+    Else its message, sent again, would be told for the time of a lease that its turn runs.
+    """
+    clock = asyncio.get_running_loop().time
+    until = clock() + RELEASE_SECONDS
+    while clock() < until and not app[PUMPS].draining:
+        try:
+            await app[TURNS].finish_turn(
+                owner_user_id,
+                state_key,
+                turn_id,
+                status="failed",
+                usage={},
+                error_code="begin_lost",
+                message=None,
+            )
+        except UnavailableError:
+            await asyncio.sleep(POLL_SECONDS)
+        except PgThreadsError:
+            # It never began.
+            return
+        else:
+            log.warning("turn %s began for nobody, and is ended", turn_id)
+            return

@@ -18,6 +18,7 @@ from psycopg import sql
 from pgthreads.errors import BadRequestError, PgThreadsError, UnavailableError, from_database
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
 from pgthreads.migrate import migrate
+from pgthreads.pools import Pool
 from tests.database import APP_ROLE, Database, Server, new_database, prepared
 from tests.operations.clusters import folder_for
 from tests.server.own_postgres import OwnPostgres, own_postgres
@@ -254,6 +255,35 @@ async def test_requests_cannot_use_up_the_connections_of_turns(own: Database) ->
             assert waiting(service) == 2
         for task in stuck:
             (await task).close()
+
+
+async def test_a_turn_whose_beginning_got_lost(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks after the commit, twice: the message can be sent again at once."""
+    send = Pool._send
+    broken = 2
+
+    async def send_and_break(pool: Pool, statement: Any, *values: Any) -> Any:
+        nonlocal broken
+        rows = await send(pool, statement, *values)
+        if "begin_turn" in statement and broken:
+            broken -= 1
+            raise psycopg.OperationalError("cut")
+        return rows
+
+    monkeypatch.setattr(Pool, "_send", send_and_break)
+    await refused(await service.post(CHAT, body_of("begun", "hi", "u1")))
+    assert broken == 0
+    async with asyncio.timeout(5):
+        while service.turns("begun")[0][0] == "running":  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert chunks_of(await service.chat("begun", "hi", "u1"))[-1]["type"] == "finish"
+    assert [turn[::2] for turn in service.turns("begun")] == [
+        ("failed", "begin_lost"),
+        ("completed", None),
+    ]
+    assert len(await service.messages("begun")) == 2
 
 
 @pytest.mark.parametrize(
