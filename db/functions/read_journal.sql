@@ -33,6 +33,7 @@ declare
   v_turn pgthreads.turn;
   v_window constant int := 1048576;
   v_status text;
+  v_start int;
   v_end int;
   v_frames text;
   v_answer json;
@@ -64,14 +65,31 @@ begin
   end;
   -- A standby has turns, but no unlogged tables.
   if not pg_is_in_recovery() then
+    -- The row that holds the byte before, too: after a crash of the database its writer begins again,
+    -- and rows begin elsewhere.
+    select j.start_offset into v_start
+    from pgthreads.journal as j
+    where j.owner_user_id = p_owner_user_id
+      and j.state_key = p_state_key
+      and j.turn_id = v_turn.turn_id
+      and j.start_offset <= p_offset
+    order by j.start_offset desc
+    limit 1;
     select max(j.end_offset), string_agg(j.frames, '' order by j.start_offset)
     into v_end, v_frames
     from pgthreads.journal as j
     where j.owner_user_id = p_owner_user_id
       and j.state_key = p_state_key
       and j.turn_id = v_turn.turn_id
-      and j.start_offset >= p_offset
+      and j.start_offset >= v_start
       and j.start_offset < p_offset + v_window;
+    if v_end <= p_offset then
+      v_end := null;
+      v_frames := null;
+    elsif v_start < p_offset then
+      v_frames := convert_from(
+        substr(convert_to(v_frames, 'UTF8'), p_offset - v_start + 1), 'UTF8');
+    end if;
   end if;
   if v_status <> 'running' then
     select m.message into v_answer

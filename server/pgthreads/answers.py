@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .errors import PgThreadsError, TurnLostError, UnavailableError
 from .events import JsonValue, UIMessage
+from .rows import JournalPiece
 from .segments import EndStatus
 from .threads import Threads
 
@@ -35,16 +36,22 @@ class Refusal:
     kept: bool
 
 
-async def settle(threads: Threads, answer: Answer) -> Refusal | None:
+async def settle(
+    threads: Threads, answer: Answer, journal: JournalPiece | None = None
+) -> Refusal | None:
     """Append the answer and end its turn; where that is refused for good, keep it aside.
 
-    Raises UnavailableError, and may be repeated after that.
+    With the last piece of the turn's journal, for who follows it. Raises UnavailableError, and may
+    be repeated after that.
     """
     try:
-        await _finish(threads, answer)
+        await _finish(threads, answer, journal)
     except UnavailableError:
         raise
     except PgThreadsError as error:
+        if journal is not None and not isinstance(error, TurnLostError):
+            # The journal is worth nothing next to the answer.
+            return await settle(threads, answer)
         refused = error
     else:
         return None
@@ -65,7 +72,7 @@ async def settle(threads: Threads, answer: Answer) -> Refusal | None:
     return Refusal(refused.code, kept)
 
 
-async def _finish(threads: Threads, answer: Answer) -> None:
+async def _finish(threads: Threads, answer: Answer, journal: JournalPiece | None) -> None:
     await threads.finish_turn(
         answer.owner_user_id,
         answer.state_key,
@@ -74,6 +81,7 @@ async def _finish(threads: Threads, answer: Answer) -> None:
         usage=answer.usage,
         error_code=answer.error_code,
         message=answer.message,
+        journal=journal,
     )
 
 

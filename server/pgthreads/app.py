@@ -16,7 +16,20 @@ from .auth import authenticator
 from .errors import PgThreadsError, TenantError, UnavailableError
 from .events import Executor
 from .executors import OfflineExecutor, from_model, load
-from .keys import AUTHENTICATOR, EXECUTOR, METRICS, PUMPS, SETTINGS, SPOOL, THREADS, TURNS
+from .followers import Followers
+from .journal import Ticker
+from .keys import (
+    AUTHENTICATOR,
+    EXECUTOR,
+    FOLLOWERS,
+    METRICS,
+    PUMPS,
+    SETTINGS,
+    SPOOL,
+    THREADS,
+    TICKER,
+    TURNS,
+)
 from .metrics import Metrics
 from .middlewares import authenticate, observe, report_errors
 from .pools import Pool, Timeouts
@@ -74,6 +87,7 @@ def create_app(settings: Settings | None = None) -> web.Application:
     app.router.add_get("/", probes.get_page)
     app.router.add_static("/web", WEB)
     app.cleanup_ctx.append(_database)
+    app.cleanup_ctx.append(_journal)
     app.cleanup_ctx.append(_recover)
     app.on_shutdown.append(_drain)
     app.on_response_prepare.append(_close_connection)
@@ -166,6 +180,19 @@ async def _recover(app: web.Application) -> AsyncIterator[None]:
     await asyncio.wait((task,), timeout=SPOOL_SECONDS)
 
 
+async def _journal(app: web.Application) -> AsyncIterator[None]:
+    """Run what writes and what reads the journal."""
+    settings = app[SETTINGS]
+    interval = settings.journal_interval
+    app[TICKER] = Ticker(app[TURNS], heartbeat=settings.heartbeat, interval=interval)
+    app[FOLLOWERS] = Followers(app[THREADS], interval=interval)
+    tasks = [asyncio.create_task(each.run()) for each in (app[TICKER], app[FOLLOWERS])]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
 async def _check_database(threads: Threads) -> None:
     try:
         role = await threads.require_server_role()
@@ -198,6 +225,8 @@ async def _check_database(threads: Threads) -> None:
 
 async def _drain(app: web.Application) -> None:
     await app[PUMPS].drain(app[SETTINGS].drain_timeout)
+    if FOLLOWERS in app:
+        app[FOLLOWERS].close()
 
 
 async def _close_connection(request: web.Request, response: web.StreamResponse) -> None:

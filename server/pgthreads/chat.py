@@ -12,9 +12,23 @@ from nanoid import generate
 from .bodies import ChatRequest, chat_request, read_object, state_key_of
 from .errors import ExecutorError, LimitError, PgThreadsError, TurnRunningError
 from .events import ExecutorRequest
-from .keys import EXECUTOR, METRICS, OWNER, PUMPS, SETTINGS, SPOOL, STATE_KEY, THREADS, TURNS
+from .keys import (
+    EXECUTOR,
+    FOLLOWERS,
+    METRICS,
+    OWNER,
+    PUMPS,
+    SETTINGS,
+    SPOOL,
+    STATE_KEY,
+    THREADS,
+    TICKER,
+    TURNS,
+)
 from .pump import Outcome, Pump
+from .rows import TurnKey
 from .state_keys import require_state_key
+from .turn_log import TurnLog
 from .turns import begin_turn
 from .wire import replay
 
@@ -44,19 +58,24 @@ async def post_chat(request: web.Request) -> web.StreamResponse:
     wants_json = _wants_json(request)
     if isinstance(answer, bytes):
         return _json(answer) if wants_json else _replayed(answer)
+    if isinstance(answer, TurnKey):
+        return await _follow(request, answer, wants_json=wants_json)
     pump, task = answer
     if wants_json:
         return _outcome(await asyncio.shield(task))
-    return await _stream(request, pump)
+    return await _stream(request, pump.log, pump.key)
 
 
 async def get_stream(request: web.Request) -> web.StreamResponse:
-    """Stream a running turn from its start; 204 if nothing runs."""
+    """Stream a running turn from its start, on whichever server it runs; 204 if nothing runs."""
     key = require_state_key(request.match_info["state_key"])
     running = request.app[PUMPS].get(request[OWNER], key)
-    if running is None:
+    if running is not None:
+        return await _stream(request, running[0].log, running[0].key)
+    turn = await request.app[FOLLOWERS].find(request[OWNER], key)
+    if turn is None:
         return web.Response(status=204)
-    return await _stream(request, running[0])
+    return await _follow(request, turn)
 
 
 async def post_stop(request: web.Request) -> web.Response:
@@ -75,13 +94,13 @@ async def post_stop(request: web.Request) -> web.Response:
 
 async def _begin(
     request: web.Request, state_key: str, chat: ChatRequest
-) -> bytes | tuple[Pump, asyncio.Task[Outcome]]:
+) -> bytes | TurnKey | tuple[Pump, asyncio.Task[Outcome]]:
     """Begin a turn and start its pump, or find what answers this message already.
 
-    Returns the running pump, or the stored answer as JSON.
+    Returns the running pump, the turn of another server, or the stored answer as JSON.
     """
     app, owner = request.app, request[OWNER]
-    settings, turns, pumps = app[SETTINGS], app[TURNS], app[PUMPS]
+    turns, pumps = app[TURNS], app[PUMPS]
     begun = await begin_turn(app, owner, state_key, chat, generate())
     if begun.answer is not None:
         return begun.answer
@@ -89,10 +108,12 @@ async def _begin(
     if begun.outcome == "running":
         if running is not None and running[0].request.turn_id == begun.turn_id:
             return running
-        raise TurnRunningError(
-            "this message is being answered by another server",
-            hint="wait, then load the thread",
-        )
+        if begun.turn_id is None or not app[FOLLOWERS].enabled:
+            raise TurnRunningError(
+                "this message is being answered by another server",
+                hint="wait, then load the thread",
+            )
+        return TurnKey(owner, state_key, begun.turn_id)
     if begun.history is None or begun.turn_id is None or begun.max_message_bytes is None:
         raise PgThreadsError("begin_turn returned no history")
     try:
@@ -107,7 +128,7 @@ async def _begin(
                 model=chat.model,
             ),
             max_message_bytes=begun.max_message_bytes,
-            heartbeat=settings.heartbeat,
+            ticker=app[TICKER],
             spool=app.get(SPOOL),
         )
     except RecursionError as error:
@@ -128,14 +149,30 @@ async def _begin(
     return pump, pumps.start(pump)
 
 
-async def _stream(request: web.Request, pump: Pump) -> web.StreamResponse:
+async def _follow(
+    request: web.Request, key: TurnKey, *, wants_json: bool = False
+) -> web.StreamResponse:
+    """Answer from a turn that another server runs."""
+    async with request.app[FOLLOWERS].follow(key) as turn:
+        if not wants_json:
+            return await _stream(request, turn.log, key)
+        ending = await asyncio.shield(turn.ended)
+    if ending.status in ("failed", "abandoned"):
+        raise ExecutorError(
+            f"the answer failed: {ending.error_code or ending.status}",
+            hint="what there is of it is in the thread" if ending.answer else "",
+        )
+    return _json(ending.answer) if ending.answer else web.Response(status=204)
+
+
+async def _stream(request: web.Request, log: TurnLog, key: TurnKey) -> web.StreamResponse:
     response = web.StreamResponse(headers=SSE_HEADERS)
-    response.headers["X-State-Key"] = pump.request.state_key
+    response.headers["X-State-Key"] = key.state_key
     readers = request.app[METRICS].readers
     readers.inc()
     try:
         await response.prepare(request)
-        async with aclosing(pump.log.read(request.app[SETTINGS].heartbeat)) as pieces:
+        async with aclosing(log.read(request.app[SETTINGS].heartbeat)) as pieces:
             async for piece in pieces:
                 await response.write(piece or KEEP_ALIVE)
         await response.write_eof()

@@ -6,6 +6,8 @@ from aiohttp import web
 
 from .auth import Authenticator
 from .events import Executor
+from .followers import Followers
+from .journal import Ticker
 from .metrics import Metrics
 from .pumps import Pumps
 from .settings import Settings
@@ -18,6 +20,8 @@ TURNS = web.AppKey("turns", Threads)
 """The same over connections of their own, which requests cannot use up: for running turns."""
 SPOOL = web.AppKey("spool", Spool)
 """Not there without `spool_dir`."""
+TICKER = web.AppKey("ticker", Ticker)
+FOLLOWERS = web.AppKey("followers", Followers)
 PUMPS = web.AppKey("pumps", Pumps)
 METRICS = web.AppKey("metrics", Metrics)
 EXECUTOR = web.AppKey("executor", Executor)

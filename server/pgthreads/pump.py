@@ -17,7 +17,6 @@ from nanoid import generate
 from .accumulator import Accumulator
 from .answers import Answer
 from .clean import Cleaner
-from .errors import PgThreadsError
 from .events import (
     AiEvent,
     AssistantFinal,
@@ -31,12 +30,14 @@ from .events import (
     ToolCallStart,
     UIMessage,
 )
+from .journal import Ticker
+from .rows import JournalPiece, TurnKey
 from .segments import EndStatus
 from .spool import Spool
 from .storing import store
 from .threads import Threads
 from .turn_log import TurnLog
-from .wire import WireEncoder
+from .wire import WireEncoder, error_frames
 
 log = logging.getLogger(__name__)
 
@@ -70,14 +71,15 @@ class Pump:
         request: ExecutorRequest,
         *,
         max_message_bytes: int,
-        heartbeat: float,
+        ticker: Ticker,
         spool: Spool | None = None,
     ) -> None:
         self.request = request
+        self.key = TurnKey(request.owner_user_id, request.state_key, request.turn_id)
         self.log = TurnLog()
         self._threads = threads
         self._executor = executor
-        self._heartbeat = heartbeat
+        self._ticker = ticker
         self._spool = spool
         message_id = generate()
         self._wire = WireEncoder(message_id)
@@ -87,7 +89,6 @@ class Pump:
         self._stop = asyncio.Event()
         self._stop_code: str | None = None
         self._give_up = asyncio.Event()
-        self._lost = False
         self.log.write(self._wire.start())
 
     def stop(self, code: str | None = None) -> None:
@@ -102,23 +103,23 @@ class Pump:
 
     async def run(self) -> Outcome:
         """Generate, store, tell the readers."""
-        heartbeat = asyncio.create_task(self._beat())
+        self._ticker.add(self)
         try:
             status, code = await self._generate()
             self._message.close(status)
             self.log.write(self._wire.close(status))
-            refusal = await self._store(status, code)
+            failed = status == "failed"
+            end = error_frames(f"The answer failed: {code}.") if failed else self._wire.finish()
+            refusal = await self._store(status, code, self._ticker.last_piece(self, end))
+            self._ticker.remove(self)
             if refusal is not None:
-                self.log.write(self._wire.error("The answer could not be stored."))
+                self.log.write(error_frames("The answer could not be stored."))
                 return Outcome("failed", None, refusal, lost=not self._message.is_empty)
+            self.log.write(end)
             message = None if self._message.is_empty else self._message.message()
-            if status == "failed":
-                self.log.write(self._wire.error(f"The answer failed: {code}."))
-                return Outcome(status, message, code)
-            self.log.write(self._wire.finish())
-            return Outcome(status, message, None)
+            return Outcome(status, message, code if failed else None)
         finally:
-            heartbeat.cancel()
+            self._ticker.remove(self)
             self.log.close()
 
     async def _generate(self) -> tuple[EndStatus, str | None]:
@@ -191,26 +192,9 @@ class Pump:
         self._size += added
         return self._size <= self._limit
 
-    async def _beat(self) -> None:
-        """Extend the lease until cancelled; stop if somebody asked to, or if the turn is lost."""
-        turn = self.request
-        while True:
-            await asyncio.sleep(self._heartbeat)
-            try:
-                state = await self._threads.extend_turn(
-                    turn.owner_user_id, turn.state_key, turn.turn_id
-                )
-            except PgThreadsError as error:
-                log.warning("turn %s: no heartbeat: %s %s", turn.turn_id, error, error.detail)
-                continue
-            if not state.alive:
-                self._lost = True
-                self.stop("turn_lost")
-                return
-            if state.stop_requested:
-                self.stop()
-
-    async def _store(self, status: EndStatus, code: str | None) -> str | None:
+    async def _store(
+        self, status: EndStatus, code: str | None, journal: JournalPiece | None
+    ) -> str | None:
         """Append the answer and end the turn; return why that failed for good, else None."""
         turn = self.request
         answer = Answer(
@@ -222,7 +206,7 @@ class Pump:
             error_code=code,
             message=None if self._message.is_empty else self._message.message(),
         )
-        return await store(self._threads, answer, give_up=self._give_up, spool=self._spool)
+        return await store(self._threads, answer, journal, give_up=self._give_up, spool=self._spool)
 
 
 def _json_size(value: object) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from .events import JsonValue
 
@@ -34,6 +35,43 @@ class TurnState:
     alive: bool
     stop_requested: bool
     lease_until: datetime | None
+
+
+class TurnKey(NamedTuple):
+    """Which turn: all that the functions about turns are called with."""
+
+    owner_user_id: str
+    state_key: str
+    turn_id: str
+
+
+class JournalPiece(NamedTuple):
+    """What a turn has sent: frames as text, and the byte of its stream where they begin."""
+
+    key: TurnKey
+    offset: int
+    frames: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalState:
+    """What `write_journal` returned: `end_offset` is where the writer goes on."""
+
+    alive: bool
+    stop_requested: bool
+    end_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRead:
+    """What `read_journal` returned. `answer` is a UIMessage as UTF-8 JSON, once the turn ended."""
+
+    turn_id: str
+    status: str
+    error_code: str | None
+    end_offset: int
+    frames: str | None
+    answer: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,12 @@ class Settings:
         click.FloatRange(0.05, 30),
         default=5.0,
     )
+    journal_interval: float = setting(
+        "Seconds between two writes of what running turns have sent: for other workers, which can"
+        " stream them then, and for a partial answer if this one dies. 0 writes nothing.",
+        click.FloatRange(0, 10),
+        default=0.2,
+    )
     drain_timeout: float = setting(
         "Seconds that running answers get to finish at shutdown; then what there is of them is"
         " stored.",

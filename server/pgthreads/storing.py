@@ -13,6 +13,7 @@ from itertools import chain, repeat
 
 from .answers import Answer, Refusal, settle
 from .errors import UnavailableError
+from .rows import JournalPiece
 from .spool import Spool, Spooled
 from .threads import Threads
 
@@ -32,15 +33,22 @@ LOOK_SECONDS = 30.0
 
 
 async def store(
-    threads: Threads, answer: Answer, *, give_up: asyncio.Event, spool: Spool | None
+    threads: Threads,
+    answer: Answer,
+    journal: JournalPiece | None = None,
+    *,
+    give_up: asyncio.Event,
+    spool: Spool | None,
 ) -> str | None:
     """Store an answer; return why it is not in its thread, else None.
 
-    Tries until the database takes or refuses it, or until `give_up`; then the spool has it.
+    Tries until the database takes or refuses it, or until `give_up`; then the spool has it. The
+    last piece of its journal goes with the first attempt only: it may be what fails.
     """
     spooled: Spooled | None = None
     for delay in chain(RETRY_DELAYS, repeat(RETRY_DELAYS[-1])):
-        attempt = asyncio.create_task(settle(threads, answer))
+        attempt = asyncio.create_task(settle(threads, answer, journal))
+        journal = None
         if not await _ends_before(attempt, give_up, PATIENCE):
             spooled = spooled or await _put(spool, answer)
         if not await _ends_before(attempt, give_up):

@@ -19,7 +19,18 @@ from psycopg.rows import BaseRowFactory, args_row, class_row
 from .errors import BadRequestError, TurnLostError, from_database
 from .events import JsonValue, UIMessage
 from .pools import Pool
-from .rows import BegunTurn, Branch, ListedThread, StoredThread, ThreadHeader, TurnState
+from .rows import (
+    BegunTurn,
+    Branch,
+    JournalPiece,
+    JournalRead,
+    JournalState,
+    ListedThread,
+    StoredThread,
+    ThreadHeader,
+    TurnKey,
+    TurnState,
+)
 from .tenants import Tenant, named
 
 Row = TypeVar("Row")
@@ -104,34 +115,107 @@ class Threads:
         usage: dict[str, JsonValue],
         error_code: str | None,
         message: UIMessage | None,
+        journal: JournalPiece | None = None,
     ) -> None:
         """Append the answer, if there is one, and end the turn: one transaction.
 
-        A lease that ran out is taken back if nobody else has taken the thread over.
+        With the last piece of its journal, if it has one. A lease that ran out is taken back if
+        nobody else has taken the thread over.
         """
-        turn = (status, _dumps(usage) if usage else None, error_code)
-        if message is None:
-            await self._value(
-                "select f.status from pgthreads.set_tenant(%s) as t(owner),"
-                " lateral pgthreads.finish_turn("
-                "t.owner, %s, %s, %s, pgthreads.clean_json(%s), %s) as f",
-                (owner_user_id, state_key, turn_id, *turn),
+        key: LiteralString = "%s"
+        turn: LiteralString = "%s"
+        statement: LiteralString = "select f.status from pgthreads.set_tenant(%s) as t(owner)"
+        values: tuple[object, ...] = (owner_user_id,)
+        # finish_turn takes something of what each of the others returns, so it runs after them.
+        if message is not None:
+            statement += (
+                ", lateral pgthreads.append_thread(t.owner, %s,"
+                " jsonb_build_array(pgthreads.clean_json(%s)), null, %s) as a"
             )
-            return
-        statement: LiteralString = (
-            "select f.status from pgthreads.set_tenant(%s) as t(owner),"
-            " lateral pgthreads.append_thread(t.owner, %s,"
-            " jsonb_build_array(pgthreads.clean_json(%s)), null, %s) as a,"
-            " lateral pgthreads.finish_turn("
-            "t.owner, a.state_key, %s, %s, pgthreads.clean_json(%s), %s) as f"
+            values += (state_key, _dumps(message), turn_id)
+            key = "coalesce(a.state_key, %s)"
+        if journal is not None:
+            statement += ", lateral pgthreads.write_journal(t.owner, %s, %s, %s, %s) as j"
+            values += (state_key, turn_id, journal.offset, journal.frames)
+            turn = "coalesce(j.turn_id, %s)"
+        statement += (
+            f", lateral pgthreads.finish_turn(t.owner, {key}, {turn}, %s,"
+            " pgthreads.clean_json(%s), %s) as f"
         )
-        values = (owner_user_id, state_key, _dumps(message), turn_id, turn_id, *turn)
+        usage_text = _dumps(usage) if usage else None
+        values += (state_key, turn_id, status, usage_text, error_code)
         try:
             await self._value(statement, values)
         except TurnLostError:
-            if not (await self.extend_turn(owner_user_id, state_key, turn_id)).alive:
+            if (
+                message is None
+                or not (await self.extend_turn(owner_user_id, state_key, turn_id)).alive
+            ):
                 raise
             await self._value(statement, values)
+
+    async def extend_turns(self, turns: Sequence[TurnKey]) -> list[TurnState]:
+        """Extend the leases of many turns; one whose row is held by somebody is left as it is."""
+        return await self._each(
+            _select(TurnState, "e") + " from unnest(%s::text[], %s::text[], %s::text[])"
+            " with ordinality as k(owner, key, turn, n),"
+            " lateral pgthreads.set_tenant(k.owner) as t(owner),"
+            " lateral pgthreads.extend_turn(t.owner, k.key, k.turn, false) as e order by k.n",
+            turns,
+            (),
+            class_row(TurnState),
+        )
+
+    async def write_journals(self, pieces: Sequence[JournalPiece]) -> list[JournalState]:
+        """Add to the journals of many turns."""
+        return await self._each(
+            _select(JournalState, "w") + " from unnest("
+            "%s::text[], %s::text[], %s::text[], %s::int[], %s::text[])"
+            " with ordinality as k(owner, key, turn, start, frames, n),"
+            " lateral pgthreads.set_tenant(k.owner) as t(owner),"
+            " lateral pgthreads.write_journal(t.owner, k.key, k.turn, k.start, k.frames) as w"
+            " order by k.n",
+            [each.key for each in pieces],
+            ([each.offset for each in pieces], [each.frames for each in pieces]),
+            class_row(JournalState),
+        )
+
+    async def read_journals(self, turns: Sequence[tuple[TurnKey, int]]) -> list[JournalRead | None]:
+        """Return what many turns have sent from an offset on; None for one that is unknown."""
+        rows = await self._each(
+            _select(JournalRead, "j") + ", k.n from unnest("
+            "%s::text[], %s::text[], %s::text[], %s::int[])"
+            " with ordinality as k(owner, key, turn, start, n),"
+            " lateral pgthreads.set_tenant(k.owner) as t(owner),"
+            " lateral pgthreads.read_journal(t.owner, k.key, k.turn, k.start) as j",
+            [key for key, _ in turns],
+            ([offset for _, offset in turns],),
+            args_row(lambda *columns: (columns[-1], JournalRead(*columns[:-1]))),
+        )
+        found = dict(rows)
+        return [found.get(number) for number in range(1, len(turns) + 1)]
+
+    async def forget_journals(self, turns: Sequence[TurnKey]) -> list[int]:
+        """Delete the journals of many turns that have ended; return how many rows each had."""
+        return await self._each(
+            "select f.rows from unnest(%s::text[], %s::text[], %s::text[])"
+            " with ordinality as k(owner, key, turn, n),"
+            " lateral pgthreads.set_tenant(k.owner) as t(owner),"
+            " lateral pgthreads.forget_journal(t.owner, k.key, k.turn) as f(rows) order by k.n",
+            turns,
+            (),
+            args_row(int),
+        )
+
+    async def read_journal(self, owner_user_id: str, state_key: str) -> JournalRead | None:
+        """Return how a thread's running turn stands, and what it has sent; None if none runs."""
+        rows = await self._rows(
+            _select(JournalRead, "j") + " from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.read_journal(t.owner, %s) as j",
+            (owner_user_id, state_key),
+            class_row(JournalRead),
+        )
+        return rows[0] if rows else None
 
     async def keep_answer(
         self,
@@ -230,12 +314,29 @@ class Threads:
         """Return the first column of the first row."""
         return (await self._rows(statement, values, args_row(lambda value, *_: value)))[0]
 
+    async def _each(
+        self,
+        statement: LiteralString,
+        turns: Sequence[TurnKey],
+        columns: Sequence[list[Any]],
+        row: BaseRowFactory[Row],
+    ) -> list[Row]:
+        """Call a function for many turns: arrays of their owners, keys and ids, and of these."""
+        keys = [list(column) for column in zip(*turns, strict=True)]
+        return await self._rows(statement, (*keys, *columns), row)
+
     async def _rows(
         self, statement: LiteralString, values: Sequence[object], row: BaseRowFactory[Row]
     ) -> list[Row]:
-        # The owner comes first in every statement that has values.
+        # The owner comes first in every statement that has values, or the owners of many turns.
         if values:
-            values = (self._tenant(str(values[0])), *values[1:])
+            first, *others = values
+            tenants = (
+                [self._tenant(owner) for owner in first]
+                if isinstance(first, list)
+                else self._tenant(str(first))
+            )
+            values = (tenants, *others)
         try:
             return await self._pool.fetch(statement, values, row)
         except UnicodeEncodeError as error:

@@ -21,6 +21,20 @@ class TurnLog:
         self._closed = False
         self._readers: set[_Reader] = set()
 
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def since(self, offset: int, most: int | None = None) -> bytes:
+        """Return the frames from an offset on; about `most` bytes of them, and no half frame."""
+        end = len(self._frames)
+        if most is not None and offset + most < end:
+            end = self._frames.find(b"\n\n", offset + most) + 2
+        return bytes(memoryview(self._frames)[offset:end])
+
+    def ends_with(self, frame: bytes) -> bool:
+        """Whether these bytes are the last ones so far."""
+        return self._frames.endswith(frame)
+
     def write(self, frames: bytes) -> None:
         """Add frames for all readers."""
         if frames:

@@ -26,11 +26,24 @@ def _frame(chunk: Mapping[str, Any]) -> bytes:
     return b"data: " + _dumps(chunk).encode() + b"\n\n"
 
 
+def finish_frames(reason: FinishReason) -> bytes:
+    """Return the end of a stream whose answer is stored."""
+    return _frame({"type": "finish", "finishReason": reason}) + DONE
+
+
+def error_frames(text: str) -> bytes:
+    """Return the end of a stream that failed, with a text that is safe to show.
+
+    Clients read nothing after it.
+    """
+    return _frame({"type": "error", "errorText": text}) + DONE
+
+
 class WireEncoder(Segmenter):
     """Encodes one turn's events as they come. Takes events as `clean` returns them.
 
     The order is `start`, `encode` for each event, `close`, then, after the commit, `finish`; or
-    `error` in its place. Every method returns whole frames, perhaps several, perhaps none.
+    `error_frames` in its place. Every method returns whole frames, perhaps several, perhaps none.
     """
 
     def __init__(self, message_id: str) -> None:
@@ -62,14 +75,7 @@ class WireEncoder(Segmenter):
 
     def finish(self, reason: FinishReason | None = None) -> bytes:
         """Success, to be sent after the commit. Without a reason it is the one of `Done`."""
-        return (
-            _frame({"type": "finish", "finishReason": reason or self.finish_reason or "stop"})
-            + DONE
-        )
-
-    def error(self, text: str) -> bytes:
-        """Failure, with a text that is safe to show. Clients read nothing after it."""
-        return _frame({"type": "error", "errorText": text}) + DONE
+        return finish_frames(reason or self.finish_reason or "stop")
 
     def _send(self, chunk: Mapping[str, Any]) -> None:
         self._frames.append(_frame(chunk))

@@ -26,7 +26,7 @@ from pgthreads.events import (
     UsageReport,
 )
 from pgthreads.segments import EndStatus
-from pgthreads.wire import WireEncoder, replay
+from pgthreads.wire import WireEncoder, error_frames, replay
 from tests.server import ai_events, node_client
 from tests.server.node_client import VERSIONS, SdkChecker, comparable
 
@@ -76,7 +76,7 @@ def run(events: Sequence[AiEvent], status: EndStatus = "completed") -> tuple[byt
         sse += encoder.encode(cleaned)
     accumulator.close(status)
     sse += encoder.close(status)
-    sse += encoder.error("It failed.") if status == "failed" else encoder.finish()
+    sse += error_frames("It failed.") if status == "failed" else encoder.finish()
     return sse, accumulator.message()
 
 
@@ -206,7 +206,7 @@ def test_closing_says_everything_before_the_commit() -> None:
         {"type": "finish", "finishReason": "other"},
         "[DONE]",
     ]
-    assert chunks(encoder.error("No.")) == [{"type": "error", "errorText": "No."}, "[DONE]"]
+    assert chunks(error_frames("No.")) == [{"type": "error", "errorText": "No."}, "[DONE]"]
 
 
 def test_what_is_not_for_the_client_sends_nothing() -> None:

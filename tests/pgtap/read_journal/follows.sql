@@ -1,6 +1,6 @@
 -- Hands on what a turn has sent, to its end, and then the stored answer.
 begin;
-select plan(20);
+select plan(22);
 \ir ../helpers.psql
 
 set local role tap_server;
@@ -32,6 +32,14 @@ select results_eq(
 select results_eq(
   $$ select status, end_offset, frames from pgthreads.read_journal('alice', 'k', 't', 7) $$,
   $$ values ('running', 7, null) $$, 'nothing new'
+);
+select results_eq(
+  $$ select end_offset, frames from pgthreads.read_journal('alice', 'k', 't', 4) $$,
+  $$ values (7, 'éf') $$, 'also from the middle of a row'
+);
+select results_eq(
+  $$ select end_offset, frames from pgthreads.read_journal('alice', 'k', 't', 99) $$,
+  $$ values (99, null) $$, 'nothing for a reader who is ahead of a writer that began again'
 );
 select pgthreads.write_journal('alice', 'k', 't', 7, repeat('x', 1100000)) \g /dev/null
 select pgthreads.write_journal('alice', 'k', 't', 1100007, 'yz') \g /dev/null
