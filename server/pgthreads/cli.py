@@ -93,8 +93,7 @@ def serve(**params: Any) -> None:
     with ExitStack() as stack:
         if settings.database_url is None:
             dsn = stack.enter_context(_embedded_database(settings.data_dir))
-            spool_dir = settings.spool_dir or settings.data_dir / "spool"
-            settings = replace(settings, database_url=dsn, spool_dir=spool_dir)
+            settings = replace(settings, database_url=dsn, spool_dir=settings.spool)
         _serve(settings)
 
 

@@ -6,6 +6,7 @@ import platform
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import psycopg
@@ -16,6 +17,7 @@ from .errors import PgThreadsError
 from .pools import Pool
 from .probes import API_VERSION
 from .settings import Settings
+from .spool import Spool, SpoolError
 from .tenants import Tenant, named
 from .threads import Threads
 
@@ -49,7 +51,27 @@ def check_installation(settings: Settings) -> list[Finding]:
     if settings.model is not None and find_spec("pydantic_ai") is None:
         hint = "pip install 'pgthreads[agents]'"
         found.append(Finding("FAIL", "--model needs pydantic-ai, which is not installed", hint))
+    if settings.spool is not None:
+        found.append(_check_spool(settings.spool))
     return found
+
+
+def _check_spool(folder: Path) -> Finding:
+    if not folder.exists():
+        return Finding("note", f"serve will make the spool {folder}")
+    spool = Spool(folder)
+    try:
+        spool.open()
+        aside, waiting = spool.aside(), spool.names()
+    except SpoolError as error:
+        return Finding("FAIL", str(error), error.hint)
+    if aside:
+        return Finding(
+            "note",
+            f"{len(aside)} answers were set aside in the spool {folder}",
+            "look at them, and delete them; they are as the model gave them",
+        )
+    return Finding("ok", f"spool {folder}, {len(waiting)} answers wait")
 
 
 async def check_database(conninfo: str, tenant: Tenant = named) -> AsyncIterator[Finding]:

@@ -224,6 +224,12 @@ class Settings:
         """From what click parsed of the flags of `setting_options`. Raises SettingsError."""
         return cls(**{each.name: params[each.name] for each in fields(cls)})
 
+    @property
+    def spool(self) -> Path | None:
+        """The folder of the spool: as named, else beside an embedded PostgreSQL, else none."""
+        embedded = self.data_dir / "spool" if self.database_url is None else None
+        return self.spool_dir or embedded
+
     def _check_values(self) -> None:
         for each in fields(self):
             try:

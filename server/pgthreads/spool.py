@@ -23,7 +23,7 @@ from .answers import Answer
 log = logging.getLogger(__name__)
 
 _MAGIC = b"pgthreads answer 1 "
-_WHOLE, _PARTIAL = ".answer", ".partial"
+_WHOLE, _PARTIAL, _CORRUPT, _REFUSED = ".answer", ".partial", ".corrupt", ".refused"
 
 
 class SpoolError(Exception):
@@ -50,7 +50,7 @@ class Spooled:
 
     def set_aside(self) -> None:
         """Leave the file to people: nobody takes the answer."""
-        _set_aside(self._path, "refused")
+        _set_aside(self._path, _REFUSED)
         self.release()
 
     def release(self) -> None:
@@ -108,6 +108,12 @@ class Spool:
             each.name for each in self._folder.iterdir() if each.suffix in (_WHOLE, _PARTIAL)
         )
 
+    def aside(self) -> list[str]:
+        """What was set aside for people to look at."""
+        return sorted(
+            each.name for each in self._folder.iterdir() if each.suffix in (_CORRUPT, _REFUSED)
+        )
+
     def claim(self, name: str) -> Spooled | None:
         """Take a file whose process is gone; None if it is held, gone, or not a whole answer.
 
@@ -134,7 +140,7 @@ class Spool:
             answer = _parsed(file.read())
         if answer is None:
             log.error("spool: %s is not a whole answer", path)
-            _set_aside(path, "corrupt")
+            _set_aside(path, _CORRUPT)
             os.close(fd)
             return None
         return Spooled(path, fd, answer)
@@ -160,7 +166,7 @@ def _parsed(data: bytes) -> Answer | None:
 
 
 def _set_aside(path: Path, why: str) -> None:
-    aside = path.with_name(f"{path.name}.{why}")
+    aside = path.with_name(path.name + why)
     path.rename(aside)
     _sync(path.parent)
     log.error("spool: kept for people to look at: %s", aside)

@@ -16,7 +16,9 @@ from psycopg.conninfo import make_conninfo
 
 from pgthreads.answers import Answer, Refusal, settle
 from pgthreads.app import StartError
+from pgthreads.doctor import Finding, check_installation
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
+from pgthreads.settings import Settings
 from pgthreads.spool import Spool, Spooled, SpoolError
 from pgthreads.threads import Threads
 from tests.server import dying
@@ -334,6 +336,22 @@ async def test_a_folder_of_others_is_refused(
     with pytest.raises(StartError, match="alone may write"):
         async with serving(server_dsn, admin_dsn, folder):
             pass
+
+
+def test_what_the_doctor_finds(spool: Spool, folder: Path) -> None:
+    def found(settings: Settings) -> Finding:
+        return check_installation(settings)[-1]
+
+    settings = Settings(database_url="postgresql://db/chat", spool_dir=folder)
+    assert found(settings).text == f"spool {folder}, 0 answers wait"
+    spool.put(ANSWER).release()
+    assert found(settings).text == f"spool {folder}, 1 answers wait"
+    damage(folder)
+    for name in spool.names():
+        assert spool.claim(name) is None
+    assert (found(settings).verdict, found(settings).text[:1]) == ("note", "3")
+    folder.chmod(0o777)
+    assert found(settings).verdict == "FAIL"
 
 
 def test_a_folder_that_cannot_be(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.server.own_postgres import OwnPostgres, own_postgres
 from tests.server.service import CHAT, THREADS, Service, body_of, chunks_of, running_service
 
 SECONDS: dict[str, Any] = {"acquire_timeout": 1.0, "statement_timeout": 1.0, "connect_timeout": 1.0}
-SOON = 4.0
+SOON = 8.0
 """Most seconds that a refusal may take with these settings, on a busy machine."""
 
 
