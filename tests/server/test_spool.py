@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from aiohttp import ClientSession
 from psycopg.conninfo import make_conninfo
 
 from pgthreads.answers import Answer, Refusal, settle
@@ -22,14 +25,18 @@ from pgthreads.settings import Settings
 from pgthreads.spool import Spool, Spooled, SpoolError
 from pgthreads.threads import Threads
 from tests.server import dying
+from tests.server.command import wait_until
 from tests.server.service import (
     CHAT,
+    THREADS,
     Service,
     body_of,
     chunks_of,
     running_service,
     text_of,
 )
+from tests.server.test_deploys import start
+from tests.server.test_workers import turn, two_workers, wait_in_a_turn
 
 NOWHERE = make_conninfo(host="127.0.0.1", port=1, dbname="none", user="none")
 ROOT = Path(__file__).resolve().parents[2]
@@ -283,6 +290,34 @@ async def test_killed_at_a_moment(
             assert await texts(service, moment) == ["hi", TEXT]
             assert service.turns(moment) == [("completed", {"output_tokens": 3}, None, "a1")]
             assert (files(folder), late(service, moment)) == ([], [])
+
+
+async def test_all_processes_killed_while_the_database_is_away(
+    server_dsn: str, admin_dsn: str, tmp_path: Path, folder: Path, refusing: Any
+) -> None:
+    """The answers of two workers outlive them, and are stored by those that come after."""
+    keys = [f"killed-{number}" for number in range(8)]
+    settings = {"spool_dir": folder, "acquire_timeout": 0.5}
+    async with ClientSession() as session:
+        with start("workers", tmp_path, server_dsn, **settings) as server:
+            pids = two_workers(server)
+            for key in keys:
+                await wait_in_a_turn(session, server, key)
+            refusing(True)
+            (tmp_path / "go").touch()
+            wait_until(lambda: files(folder) == [".answer"] * len(keys))
+            for pid in (*pids, server.process.pid):
+                os.kill(pid, signal.SIGKILL)
+        refusing(False)
+        with start("workers", tmp_path, server_dsn, **settings) as server:
+            two_workers(server)
+            wait_until(lambda: files(folder) == [])
+            for key in keys:
+                async with session.get(f"{server.url}{THREADS}/{key}") as response:
+                    question, answer = (await response.json())["messages"]
+                assert text_of(question) == "wait"
+                assert text_of(answer).endswith(" done")
+                assert turn(admin_dsn, key) == ("completed", None)
 
 
 async def test_killed_while_writing(
