@@ -22,7 +22,7 @@ _STREAMS = 1_000
 _RATE = 20
 _RAMP = 10.0
 """Seconds over which the streams begin."""
-_TOGETHER = 8
+_TOGETHER = 6
 """Seconds for which all of them run, at least."""
 _STALLED = 1.0
 """A stream stalls if for so many seconds, of 20 deltas each, nothing comes."""
