@@ -43,7 +43,7 @@ begin
     error_code = left(p_error_code, 200),
     finished_at = clock_timestamp(),
     assistant_message_id = case
-      when v_count > n.user_seq then (
+      when v_count > coalesce(n.begun_count, n.user_seq) then (
         select m.message_id
         from pgthreads.message as m
         where m.owner_user_id = p_owner_user_id

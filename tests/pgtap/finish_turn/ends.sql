@@ -1,6 +1,6 @@
 -- A turn ends once; its usage is recorded once.
 begin;
-select plan(21);
+select plan(22);
 \ir ../helpers.psql
 
 create function test.turn(p_turn_id text) returns text language sql security definer
@@ -104,6 +104,18 @@ select pgthreads.set_tenant('alice') \gset
 select results_eq(
   $$ select status from pgthreads.finish_turn('alice', 'k2', 't4', 'failed', '{"tokens": 1}') $$,
   array['failed'], 'a turn past its lease records its end'
+);
+
+-- A turn that answers a message anew, and says nothing, has not the answer that is there.
+select pgthreads.begin_turn('alice', 'k3', test.message('u'), 't5') \g /dev/null
+select pgthreads.append_thread('alice', 'k3',
+  jsonb_build_array(test.message('a', 'first', 'assistant')), 1, 't5') \g /dev/null
+select pgthreads.finish_turn('alice', 'k3', 't5', 'completed') \g /dev/null
+select pgthreads.begin_turn('alice', 'k3', test.message('u'), 't6', p_replaces => 'a',
+  p_regenerate => true) \g /dev/null
+select results_eq(
+  $$ select status, assistant_message_id from pgthreads.finish_turn('alice', 'k3', 't6', 'failed') $$,
+  $$ values ('failed', null::text) $$, 'an empty answer is not the one before it'
 );
 
 select * from finish();
