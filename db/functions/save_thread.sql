@@ -14,7 +14,6 @@ create or replace function pgthreads.save_thread(
 returns table (state_key text, message_count int, appended int)
 language plpgsql
 volatile
-rows 1
 security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -36,10 +35,20 @@ begin
       detail = format('p_messages is %s.', coalesce(jsonb_typeof(p_messages), 'null')),
       hint = 'Pass the whole thread as a jsonb array.';
   end if;
-  select t.message_count, t.deleted_at into v_count, v_deleted_at
-  from pgthreads.thread as t
-  where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
-  for update;
+  if p_state_key is not null then
+    perform pgthreads.require_state_key(p_state_key);
+  end if;
+  -- A new thread is made here already: else whoever made it meanwhile would be appended to unseen.
+  loop
+    select t.message_count, t.deleted_at into v_count, v_deleted_at
+    from pgthreads.thread as t
+    where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
+    for update;
+    exit when found or p_state_key is null or p_expected_count > 0;
+    insert into pgthreads.thread (owner_user_id, state_key)
+    values (p_owner_user_id, p_state_key)
+    on conflict (owner_user_id, state_key) do nothing;
+  end loop;
   v_count := coalesce(v_count, 0);
   if v_deleted_at is null and v_count > 0 then
     select sum(r.last_seq - r.first_seq + 1)::int into v_length
