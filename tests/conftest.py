@@ -33,6 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--postgres-image", default=DEFAULT_IMAGE, help="image of the container, where Docker is"
     )
     parser.addoption(
+        "--long",
+        action="store_true",
+        help="try many random examples of tests/properties, not few that are always the same",
+    )
+    parser.addoption(
         "--no-skips",
         action="store_true",
         help="fail if a test was skipped (always where CI is set)",

@@ -1,0 +1,249 @@
+"""Threads and turns of two owners under several sessions, step by step against the model.
+
+Both owners use the same state keys, message ids and turn ids. A session calls functions one by one,
+or in a transaction, with or without savepoints, that is committed or rolled back. Statements of
+different sessions meet: the model says which of them wait and for whom, and when a lock is let go,
+whether there is an order in which those who waited come to what they came to. After every step all
+that is committed is compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis.stateful import rule
+
+from tests.properties import strategies as some
+from tests.properties.calls import (
+    answer,
+    append_thread,
+    begin_turn,
+    extend_turn,
+    finish_turn,
+    list_branches,
+    load_thread,
+    of_another_tenant,
+    read_messages,
+    read_thread,
+    request_stop,
+    save_thread,
+    soft_delete_thread,
+    update_thread,
+    verify_thread,
+)
+from tests.properties.compare import ComparingMachine
+from tests.properties.read_model import listed, load
+from tests.properties.stored import expire_leases, expire_tickets
+from tests.properties.thread_model import running_turn
+from tests.properties.world import Json, Queue, Turn, View
+
+
+class ThreadsMachine(ComparingMachine):
+    """One example: what two owners may do to two threads each."""
+
+    # Transactions
+
+    @rule(number=some.sessions)
+    def begin(self, number: int) -> None:
+        if number not in self.sent and number not in self.world.transactions:
+            self.sessions[number].command("begin")
+            self.world.begin(number)
+
+    @rule(number=some.sessions, commit=some.commits)
+    def end(self, number: int, commit: bool) -> None:
+        if number not in self.sent and number in self.world.transactions:
+            self.sessions[number].command("commit" if commit else "rollback")
+            self.world.end(number, commit=commit)
+            self.settle()
+
+    # Messages
+
+    @rule(
+        at=some.places,
+        messages=some.batches,
+        expected=some.counts,
+        turn_id=some.maybe(some.turn_ids),
+        metadata=some.metadata,
+        parent_id=some.maybe(some.parents),
+    )
+    def append(self, at: some.Place, messages: Json, **options: Any) -> None:
+        if options["turn_id"] is not None:
+            options["turn_id"] = self._turn(at, options["turn_id"])
+        arguments = [options[name] for name in ("expected", "turn_id", "metadata", "parent_id")]
+        self.send(at, append_thread(self.owners[at.owner], at.key, messages, *arguments))
+
+    @rule(at=some.places, messages=some.messages)
+    def say(self, at: some.Place, messages: Json) -> None:
+        self.send(at, append_thread(self.owners[at.owner], at.key, [messages]))
+
+    @rule(
+        at=some.places,
+        change=some.changes,
+        more=some.batches,
+        expected=some.counts,
+        metadata=some.metadata,
+    )
+    def save(
+        self, at: some.Place, change: str, more: Json, expected: int | None, metadata: Json
+    ) -> None:
+        owner = self.owners[at.owner]
+        known = [] if " " in at.key else load(View(self.world, at.session), owner, at.key)
+        if change == "shorter":
+            known = known[:-1]
+        elif change == "unredacted":
+            known = some.unredacted(known)
+        elif change == "other" and known:
+            known = [*known[:-1], {**known[-1], "metadata": {"changed": True}}]
+        whole = [*known, *more] if isinstance(more, list) else more
+        self.send(at, save_thread(owner, at.key, whole, expected, metadata))
+
+    @rule(at=some.places, title=some.titles, metadata=some.metadata)
+    def update(self, at: some.Place, title: str | None, metadata: Json) -> None:
+        self.send(at, update_thread(self.owners[at.owner], at.key, title, metadata))
+
+    @rule(at=some.places)
+    def delete(self, at: some.Place) -> None:
+        self.send(at, soft_delete_thread(self.owners[at.owner], at.key))
+
+    # Turns
+
+    @rule(
+        at=some.places,
+        message=some.user_messages,
+        turn_id=some.turn_ids,
+        last=some.windows,
+        metadata=some.metadata,
+        replaces=some.maybe(some.parents),
+        regenerate=some.rarely,
+        busy=some.busy,
+    )
+    def begin_turn(self, at: some.Place, message: Json, turn_id: str, **options: Any) -> None:
+        if at.session in self.world.transactions:
+            # A ticket lives for seconds only, and one that is not committed cannot be kept.
+            options["busy"] = "reject"
+        names = ("last", "metadata", "replaces", "regenerate", "busy")
+        arguments = [options[name] for name in names]
+        turn_id = self._new_turn(at) if turn_id == some.FITTING else turn_id
+        self.send(at, begin_turn(self.owners[at.owner], at.key, message, turn_id, *arguments))
+
+    @rule(at=some.places, turn_id=some.turn_ids)
+    def extend(self, at: some.Place, turn_id: str) -> None:
+        self.send(at, extend_turn(self.owners[at.owner], at.key, self._turn(at, turn_id)))
+
+    @rule(at=some.places, turn_id=some.turn_ids, status=some.statuses, usage=some.usages)
+    def finish(self, at: some.Place, turn_id: str, status: str, usage: Json) -> None:
+        owner = self.owners[at.owner]
+        turn_id = self._turn(at, turn_id)
+        self.send(at, finish_turn(owner, at.key, turn_id, status, usage, "some_code"))
+
+    @rule(at=some.places, turn_id=some.turn_ids, message=some.answers, status=some.statuses)
+    def answer(self, at: some.Place, turn_id: str, message: Json, status: str) -> None:
+        turn_id = self._turn(at, turn_id)
+        self.send(at, answer(self.owners[at.owner], at.key, turn_id, [message], status))
+
+    @rule(
+        at=some.places,
+        ask=some.user_messages,
+        regenerate=some.rarely,
+        message=some.mostly(some.answers),
+    )
+    def whole_turn(self, at: some.Place, ask: Json, regenerate: bool, message: Json) -> None:
+        """A turn with an answer or none, which makes threads that have something to replace."""
+        owner, turn_id = self.owners[at.owner], self._new_turn(at)
+        self.send(at, begin_turn(owner, at.key, ask, turn_id, None, None, None, regenerate))
+        if message is None:
+            self.send(at, finish_turn(owner, at.key, turn_id, "stopped"))
+        else:
+            self.send(at, answer(owner, at.key, turn_id, [message], "completed"))
+
+    @rule(at=some.places)
+    def stop(self, at: some.Place) -> None:
+        self.send(at, request_stop(self.owners[at.owner], at.key))
+
+    def _turn(self, at: some.Place, turn_id: str) -> str:
+        """The id as it was drawn, or that of the turn that runs as the session sees it."""
+        if turn_id != some.FITTING:
+            return turn_id
+        return running_turn(View(self.world, at.session), self.owners[at.owner], at.key) or "t1"
+
+    def _new_turn(self, at: some.Place) -> str:
+        known = list(View(self.world, at.session).items("turn", self.owners[at.owner], at.key))
+        return f"t{len(known) + 1}"
+
+    # Time, and who acts on it
+
+    @rule(owner=some.owners, key=some.keys)
+    def end_leases(self, owner: str, key: str) -> None:
+        """Let the lease of a thread's running turn end, unless somebody holds its row."""
+        for turn_id in expire_leases(self.sessions.admin, self.owners[owner], key):
+            item = ("turn", self.owners[owner], key, turn_id)
+            self.world.committed[item] = replace(self.world.committed[item], live=False)
+
+    @rule(owner=some.owners, key=some.keys)
+    def end_tickets(self, owner: str, key: str) -> None:
+        """Let those who wait for a thread not come back."""
+        expired = expire_tickets(self.sessions.admin, self.owners[owner], key)
+        item = ("queue", self.owners[owner], key)
+        queue: Queue = self.world.committed.get(item, Queue())
+        tickets = ((m, live and m not in expired) for m, live in queue.tickets)
+        self.world.committed[item] = Queue(tuple(tickets))
+
+    @rule()
+    def reap(self) -> None:
+        """Maintenance closes what nobody holds."""
+        dead = set()
+        for item, value in list(self.world.committed.items()):
+            if isinstance(value, Turn) and value.status == "running" and not value.live:
+                thread = ("thread", *item[1:3])
+                if all(self.world.holder(each, -1) is None for each in (item, thread)):
+                    self.world.committed[item] = replace(value, status="abandoned")
+                    dead.add(item[1:])
+        rows = self.sessions.admin.execute(
+            "select r.owner_user_id, r.state_key, r.turn_id from pgthreads.reap_turns(10000) as r"
+        )
+        assert {row for row in rows if row[0] in self.owners.values()} == dead
+
+    # Reading
+
+    @rule(at=some.places, last=some.windows, before=some.windows, leaf=some.maybe(some.ids))
+    def read(self, at: some.Place, last: int | None, before: int | None, leaf: str | None) -> None:
+        owner = self.owners[at.owner]
+        for function in (load_thread, read_messages, read_thread):
+            self.send(at, function(owner, at.key, last, before, leaf))
+
+    @rule(at=some.places)
+    def read_branches(self, at: some.Place) -> None:
+        self.send(at, list_branches(self.owners[at.owner], at.key))
+        self.send(at, verify_thread(self.owners[at.owner], at.key))
+
+    @rule(owner=some.owners, limit=some.limits)
+    def list_pages(self, owner: str, limit: int) -> None:
+        """Walk the list of what is committed, page by page."""
+        name = self.owners[owner]
+        expected = listed(View(self.world, -1), name)
+        found: list[tuple[Any, ...]] = []
+        cursor = None
+        for _ in range(len(expected) + 1):
+            rows = self.sessions.admin.execute(
+                "select l.state_key, l.title, l.message_count, l.metadata, l.running,"
+                " l.next_cursor from pgthreads.set_tenant(%s) as t(owner),"
+                " lateral pgthreads.list_threads(t.owner, %s, %s) as l",
+                (name, limit, cursor),
+            ).fetchall()
+            found += [row[:-1] for row in rows]
+            assert all(row[-1] is None for row in rows[:-1])
+            cursor = rows[-1][-1] if rows else None
+            if cursor is None:
+                break
+            assert len(rows) == limit
+        newest = sorted(expected, key=lambda key: (self.stamps[name, key][1], key), reverse=True)
+        assert found == [(key, *expected[key]) for key in newest]
+
+    # The other tenant
+
+    @rule(at=some.places, call=some.any_call)
+    def of_another_tenant(self, at: some.Place, call: some.CallOf) -> None:
+        """Whoever is the tenant of the transaction, the owner of a call is no other."""
+        other = next(name for name in self.owners.values() if name != self.owners[at.owner])
+        self.send(at, of_another_tenant(call(self.owners[at.owner], at.key), other))

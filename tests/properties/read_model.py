@@ -1,0 +1,96 @@
+"""The functions that read, as docs/sql-api.md tells of them, over a `View`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.properties.thread_model import require_key, running_turn
+from tests.properties.world import Json, Refused, Thread, View
+
+
+def _visible(view: View, owner: str, key: str) -> Thread | None:
+    thread: Thread | None = view.get(("thread", owner, key))
+    return None if thread is None or thread.deleted else thread
+
+
+def window(
+    view: View,
+    owner: str,
+    key: str,
+    last: int | None = None,
+    before: int | None = None,
+    leaf_id: str | None = None,
+) -> list[tuple[int, Json]]:
+    """`read_messages`: seq and message of a branch, or of a window of it."""
+    require_key(key)
+    if (last is not None and last < 1) or (before is not None and before < 1):
+        raise Refused("22023")
+    thread = _visible(view, owner, key)
+    if thread is None:
+        return []
+    head = len(thread.messages) if leaf_id is None else thread.seq_of(leaf_id)
+    if head is None:
+        raise Refused("THNON")
+    seqs = [seq for seq in thread.path(head) if before is None or seq < before]
+    seqs = seqs if last is None else seqs[-last:]
+    return [(seq, thread.messages[seq - 1].body) for seq in seqs]
+
+
+def load(view: View, owner: str, key: str, *bounds: Any) -> list[Json]:
+    """`load_thread`."""
+    return [body for _, body in window(view, owner, key, *bounds)]
+
+
+def read(view: View, owner: str, key: str, *bounds: Any) -> list[tuple[Any, ...]]:
+    """`read_thread`, without times and digest."""
+    rows = window(view, owner, key, *bounds)
+    thread = _visible(view, owner, key)
+    if thread is None:
+        return []
+    has_earlier = rows and thread.messages[rows[0][0] - 1].parent > 0
+    return [
+        (
+            key,
+            thread.title,
+            len(thread.messages),
+            thread.metadata,
+            [body for _, body in rows],
+            rows[0][0] if has_earlier else None,
+        )
+    ]
+
+
+def branches(view: View, owner: str, key: str) -> list[tuple[str, int, int]]:
+    """`list_branches`: id, seq and length of each branch's last message, the newest first."""
+    require_key(key)
+    thread = _visible(view, owner, key)
+    if thread is None:
+        return []
+    parents = {message.parent for message in thread.messages}
+    return [
+        (thread.messages[seq - 1].message_id, seq, len(thread.path(seq)))
+        for seq in range(len(thread.messages), 0, -1)
+        if seq not in parents
+    ]
+
+
+def listed(view: View, owner: str) -> dict[str, tuple[Any, ...]]:
+    """What `list_threads` says of each of the owner's threads, times and order aside."""
+    found = {}
+    for item in view.items("thread", owner):
+        key = item[2]
+        thread = _visible(view, owner, key)
+        if thread is not None:
+            turn_id = running_turn(view, owner, key)
+            is_running = turn_id is not None and view.get(("turn", owner, key, turn_id)).live
+            found[key] = (thread.title, len(thread.messages), thread.metadata, is_running)
+    return found
+
+
+def verify(view: View, owner: str, key: str) -> tuple[bool, int, None]:
+    """`verify_thread`: nothing is ever wrong."""
+    require_key(key)
+    thread = _visible(view, owner, key)
+    if thread is None:
+        raise Refused("THNON")
+    return True, len(thread.messages), None

@@ -1,0 +1,99 @@
+"""What is committed, read by an administrator, and clocks that an administrator can turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from tests.properties.world import Message, Queue, Thread, Turn
+
+_THREADS = """
+select t.owner_user_id, t.state_key, t.updated_at, t.title, t.metadata, t.deleted_at is not null,
+  t.message_count,
+  coalesce((
+    select json_agg(json_build_array(m.message_id, m.message, m.parent_seq, m.seq) order by m.seq)
+    from pgthreads.message as m
+    where m.owner_user_id = t.owner_user_id and m.state_key = t.state_key
+  ), '[]')
+from pgthreads.thread as t
+where t.owner_user_id = any (%s)
+"""
+
+_TURNS = """
+select n.owner_user_id, n.state_key, n.turn_id, n.user_seq, n.begun_count, n.status,
+  n.lease_until > clock_timestamp(), n.stop_requested_at is not null, n.assistant_message_id,
+  n.usage, n.error_code
+from pgthreads.turn as n
+where n.owner_user_id = any (%s)
+"""
+
+_TICKETS = """
+select q.owner_user_id, q.state_key, q.message_id, q.expires_at > clock_timestamp()
+from pgthreads.queued_turn as q
+where q.owner_user_id = any (%s)
+order by q.owner_user_id, q.state_key, q.ticket
+"""
+
+Rows = tuple[
+    dict[tuple[str, ...], tuple[Any, Thread]],
+    dict[tuple[str, ...], Turn],
+    dict[tuple[str, ...], Queue],
+]
+
+
+def stored_rows(admin: psycopg.Connection[Any], owners: list[str]) -> Rows:
+    """Return the owners' threads with the time of their last append, turns, and tickets."""
+    threads: dict[tuple[str, ...], tuple[Any, Thread]] = {}
+    for owner, key, stamp, title, metadata, deleted, number, rows in admin.execute(
+        _THREADS, (owners,)
+    ):
+        assert [row[3] for row in rows] == list(range(1, number + 1))
+        messages = tuple(
+            Message(message_id, body, seq - 1 if parent is None else parent)
+            for message_id, body, parent, seq in rows
+        )
+        threads[owner, key] = stamp, Thread(messages, title, metadata, deleted)
+    turns = {tuple(row[:3]): Turn(*row[3:]) for row in admin.execute(_TURNS, (owners,))}
+    queues: dict[tuple[str, ...], Queue] = {}
+    for owner, key, message_id, live in admin.execute(_TICKETS, (owners,)):
+        before = queues.get((owner, key), Queue())
+        queues[owner, key] = Queue((*before.tickets, (message_id, live)))
+    return threads, turns, queues
+
+
+def expire_leases(admin: psycopg.Connection[Any], owner: str, key: str) -> list[str]:
+    """End the lease of the thread's running turn, if nobody holds its row; return its id."""
+    rows = admin.execute(
+        "update pgthreads.turn as n set lease_until = clock_timestamp() - interval '1 hour'"
+        " where (n.owner_user_id, n.state_key, n.turn_id) in ("
+        " select r.owner_user_id, r.state_key, r.turn_id from pgthreads.turn as r"
+        " where r.owner_user_id = %s and r.state_key = %s and r.status = 'running'"
+        " for update skip locked) returning n.turn_id",
+        (owner, key),
+    )
+    return [turn_id for (turn_id,) in rows]
+
+
+def expire_tickets(admin: psycopg.Connection[Any], owner: str, key: str) -> list[str]:
+    """Expire the tickets of a thread that nobody holds; return their message ids."""
+    rows = admin.execute(
+        "update pgthreads.queued_turn as q set expires_at = clock_timestamp() - interval '1 hour'"
+        " where (q.owner_user_id, q.state_key, q.message_id) in ("
+        " select r.owner_user_id, r.state_key, r.message_id from pgthreads.queued_turn as r"
+        " where r.owner_user_id = %s and r.state_key = %s for update skip locked)"
+        " returning q.message_id",
+        (owner, key),
+    )
+    return [message_id for (message_id,) in rows]
+
+
+def keep_tickets(admin: psycopg.Connection[Any]) -> None:
+    """Let no ticket end by itself: how long a step takes must not matter."""
+    admin.execute(
+        "update pgthreads.queued_turn as q set expires_at = clock_timestamp() + interval '1 day'"
+        " where (q.owner_user_id, q.state_key, q.message_id) in ("
+        " select r.owner_user_id, r.state_key, r.message_id from pgthreads.queued_turn as r"
+        " where r.expires_at between clock_timestamp() and clock_timestamp() + interval '1 hour'"
+        " for update skip locked)"
+    )

@@ -1,0 +1,164 @@
+"""Arguments for the functions: few owners, keys and ids, so that calls meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from hypothesis import strategies as st
+
+from tests.properties import calls
+from tests.properties.thread_model import REDACTED, SECRET
+from tests.properties.world import Json
+
+OWNERS = ("ada", "bea")
+SESSION_COUNT = 3
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Place:
+    """On which session, for whom, on which thread; in transactions with a savepoint or without."""
+
+    session: int
+    owner: str
+    key: str
+    savepoint: bool
+
+
+def maybe(strategy: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
+    """Mostly None."""
+    return st.sampled_from([False, False, True]).flatmap(lambda yes: strategy if yes else st.none())
+
+
+def mostly(strategy: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
+    """Seldom None."""
+    return st.sampled_from([True, True, False]).flatmap(lambda yes: strategy if yes else st.none())
+
+
+sessions = st.integers(0, SESSION_COUNT - 1)
+commits = st.sampled_from([True, True, False])
+owners = st.sampled_from(["ada", "ada", "ada", "bea"])
+keys = st.sampled_from(["k", "k", "k", "l"])
+wild_keys = st.sampled_from(["k"] * 9 + ["l"] * 3 + ["no key"])
+places = st.builds(Place, sessions, owners, wild_keys, st.booleans())
+
+ids = st.sampled_from(["m1", "m2", "m3", "m4", "m5", "m6", "m7"])
+parents = ids | st.just("")
+FITTING = "fitting"
+"""The running turn; a new one for a turn that begins."""
+
+turn_ids = st.sampled_from([FITTING, FITTING, FITTING, "t1", "t2", "t3"])
+counts = maybe(st.integers(0, 5))
+windows = maybe(st.integers(0, 4))
+rarely = st.sampled_from([False, False, False, True])
+busy = st.sampled_from(["reject"] * 4 + ["enqueue", "enqueue", "interrupt", "interrupt", "wait"])
+statuses = st.sampled_from(["completed", "completed", "stopped", "failed", "running"])
+usages = maybe(st.just({"output_tokens": 3}))
+limits = st.sampled_from([1, 2, 200])
+titles = maybe(st.sampled_from(["", " A title ", f"with {SECRET}", "x" * 201]))
+changes = st.sampled_from(["none", "none", "shorter", "other", "unredacted"])
+metadata = maybe(
+    st.sampled_from(
+        [{"a": 1}, {"b": [None, True]}, {"a": f"key {SECRET}"}, {"c": "x" * 70_000}, [], "text"]
+    )
+)
+
+_texts = st.sampled_from(["Hello", "Hello", "a\n b ", "größer 😀", f"it is {SECRET}.", " "])
+_text_parts = st.builds(lambda text: {"type": "text", "text": text}, _texts)
+_other_parts = st.sampled_from(
+    [
+        {"type": "file", "mediaType": "text/plain", "url": "data:,x", "filename": "x"},
+        {"type": "text", "text": "done", "state": "done"},
+    ]
+)
+_server_parts = st.sampled_from(
+    [
+        {"type": "step-start"},
+        {
+            "type": "dynamic-tool",
+            "toolName": "add",
+            "toolCallId": "c",
+            "state": "output-available",
+            "input": {"a": 1},
+            "output": f"found {SECRET}",
+        },
+    ]
+)
+_parts = st.lists(_text_parts | _text_parts | _other_parts, min_size=1, max_size=2)
+
+
+def _message(message_id: str, role: str, parts: list[Json]) -> Json:
+    return {"id": message_id, "role": role, "parts": parts}
+
+
+user_messages = st.one_of(
+    *[st.builds(_message, ids, st.just("user"), _parts)] * 5,
+    st.builds(lambda m: m | {"metadata": {"from": "a client"}}, st.builds(
+        _message, ids, st.just("user"), _parts)),
+    st.builds(_message, ids, st.just("user"), st.lists(_server_parts, min_size=1, max_size=1)),
+    st.builds(_message, ids, st.just("assistant"), _parts),
+)  # fmt: skip
+answers = st.builds(
+    _message, ids, st.just("assistant"), st.lists(_text_parts | _server_parts, max_size=2)
+)
+_too_large = st.builds(
+    _message, ids, st.just("user"), st.just([{"type": "text", "text": "x" * 2000}])
+)
+_no_messages = st.sampled_from(
+    [
+        {"id": "", "role": "user", "parts": [{"type": "text", "text": "x"}]},
+        {"id": "m1", "role": "tool", "parts": []},
+        {"id": "m1", "role": "user", "parts": []},
+        {"id": "m1", "role": "user", "parts": [{"type": "text"}]},
+        None,
+        7,
+    ]
+)
+_systems = st.builds(_message, ids, st.just("system"), _parts)
+messages = st.one_of(user_messages, user_messages, answers, answers, _systems)
+batches = st.one_of(
+    *[st.lists(messages, max_size=3)] * 8,
+    st.lists(messages, min_size=10, max_size=10),
+    st.lists(messages | _no_messages | _too_large, max_size=3),
+    st.sampled_from([{}, "text", 7]),
+)
+
+
+def unredacted(value: Json) -> Json:
+    """The value as it was before redaction."""
+    if isinstance(value, str):
+        return value.replace(REDACTED, SECRET)
+    if isinstance(value, list):
+        return [unredacted(each) for each in value]
+    if isinstance(value, dict):
+        return {key: unredacted(each) for key, each in value.items()}
+    return value
+
+
+CallOf: TypeAlias = Callable[[str, str], calls.Call]
+
+
+def _with(function: Callable[..., calls.Call], *arguments: Any) -> CallOf:
+    return lambda owner, key: function(owner, key, *arguments)
+
+
+any_call: st.SearchStrategy[CallOf] = st.sampled_from(
+    [
+        _with(calls.append_thread, []),
+        _with(calls.save_thread, []),
+        _with(calls.begin_turn, None, "t1", None, None),
+        _with(calls.extend_turn, "t1"),
+        _with(calls.finish_turn, "t1", "completed"),
+        calls.request_stop,
+        calls.soft_delete_thread,
+        _with(calls.update_thread, "stolen"),
+        _with(calls.load_thread),
+        _with(calls.read_messages),
+        _with(calls.read_thread, None, None, None),
+        calls.list_branches,
+        calls.verify_thread,
+    ]
+)

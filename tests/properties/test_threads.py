@@ -1,0 +1,77 @@
+"""The SQL functions against a model of them, under several sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from hypothesis import Phase, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from psycopg import sql
+
+from tests.database import Database
+from tests.properties.machine import ThreadsMachine
+from tests.properties.sessions import Sessions
+from tests.properties.strategies import SESSION_COUNT
+from tests.properties.thread_model import MAX_MESSAGE_BYTES, MAX_MESSAGES, MAX_QUEUED
+
+FAULTS = {
+    "an append without the lock": (
+        "append_thread",
+        "for update;\n    exit when found;",
+        ";\n    exit when found;",
+    ),
+    "an answer of an earlier turn": (
+        "finish_turn",
+        "v_count > coalesce(n.begun_count, n.user_seq)",
+        "v_count > n.user_seq",
+    ),
+}
+"""What is wrong, in which function, and how it gets there."""
+
+
+@pytest.fixture
+def sessions(database: Database) -> Iterator[Sessions]:
+    with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
+        admin.execute(
+            "update pgthreads.config"
+            " set max_messages = %s, max_message_bytes = %s, max_queued = %s",
+            (MAX_MESSAGES, MAX_MESSAGE_BYTES, MAX_QUEUED),
+        )
+        # Who waits in a circle is told at once.
+        name = sql.Identifier(database.name)
+        admin.execute(sql.SQL("alter database {} set deadlock_timeout = '20ms'").format(name))
+    with Sessions(database.server_dsn, database.admin_dsn, SESSION_COUNT) as sessions:
+        yield sessions
+
+
+def explore(sessions: Sessions, examples: settings) -> None:
+    class Machine(ThreadsMachine):
+        def __init__(self) -> None:
+            super().__init__(sessions)
+
+    machine: type[RuleBasedStateMachine] = Machine
+    run_state_machine_as_test(machine, settings=examples)
+
+
+def test_the_functions_do_what_the_model_says(sessions: Sessions, examples: settings) -> None:
+    explore(sessions, examples)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found(sessions: Sessions, examples: settings, fault: str) -> None:
+    function, right, wrong = FAULTS[fault]
+    row = sessions.admin.execute(
+        "select pg_get_functiondef(p.oid) from pg_proc as p"
+        " where p.pronamespace = 'pgthreads'::regnamespace and p.proname = %s",
+        (function,),
+    ).fetchone()
+    assert row is not None
+    assert row[0].count(right) == 1
+    sessions.admin.execute(row[0].replace(right, wrong).encode())
+    try:
+        with pytest.raises(AssertionError):
+            explore(sessions, settings(examples, max_examples=1000, phases=[Phase.generate]))
+    finally:
+        sessions.admin.execute(row[0].encode())

@@ -1,0 +1,282 @@
+"""The functions of threads and messages, as docs/sql-api.md tells of them, over a `View`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from tests.properties.world import Json, Message, Refused, Thread, View
+
+MAX_MESSAGES = 9
+MAX_MESSAGE_BYTES = 2000
+MAX_METADATA_BYTES = 65_536
+MAX_QUEUED = 2
+"""Limits that the tests set in `config`, so that they are met."""
+
+SECRET, REDACTED = "sk-AAAAAAAAAAAAAAAAAAAAAAAA", "[REDACTED:provider_api_key]"
+"""The one secret that these tests send, and what becomes of it."""
+
+
+def redact(value: Json) -> Json:
+    """Return the value without the secret."""
+    if isinstance(value, str):
+        return value.replace(SECRET, REDACTED)
+    if isinstance(value, list):
+        return [redact(each) for each in value]
+    if isinstance(value, dict):
+        return {key: redact(each) for key, each in value.items()}
+    return value
+
+
+def json_text(value: Json) -> str:
+    """Return the text of a value's jsonb, for values without floats."""
+    if isinstance(value, dict):
+        pairs = sorted(value.items(), key=lambda pair: (len(pair[0].encode()), pair[0].encode()))
+        inner = ", ".join(f"{json_text(k)}: {json_text(v)}" for k, v in pairs)
+        return f"{{{inner}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(json_text(each) for each in value)}]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return {None: "null", True: "true", False: "false"}.get(value, str(value))
+
+
+def is_message(value: Json) -> bool:
+    """Whether the value is a UIMessage, as far as these tests make wrong ones."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("id"), str)
+        and 1 <= len(value["id"]) <= 256
+        and value.get("role") in ("system", "user", "assistant")
+        and isinstance(value.get("parts"), list)
+        and (bool(value["parts"]) or value["role"] == "assistant")
+        and all(part.get("type") != "text" or "text" in part for part in value["parts"])
+    )
+
+
+def require_key(key: str | None) -> str:
+    """Raise THKEY for what is no state key."""
+    if key is None or not re.fullmatch(r"[a-zA-Z0-9_-]{1,128}", key):
+        raise Refused("THKEY")
+    return key
+
+
+def running_turn(view: View, owner: str, key: str) -> str | None:
+    """Return the id of the turn that runs, as this statement sees it."""
+    for item in view.items("turn", owner, key):
+        if view.get(item).status == "running":
+            return item[3]
+    return None
+
+
+def append(
+    view: View,
+    owner: str,
+    key: str | None,
+    messages: Json,
+    expected: int | None = None,
+    turn_id: str | None = None,
+    metadata: Json = None,
+    parent_id: str | None = None,
+) -> tuple[str, int, int]:
+    """`append_thread`."""
+    key = require_key(key)
+    batch = _batch(messages)
+    item = ("thread", owner, key)
+    thread: Thread | None = view.lock(item)
+    if thread is None and not expected and turn_id is None:
+        view.insert(item, thread := Thread())
+    thread = thread or Thread()
+    count = len(thread.messages)
+    if thread.deleted:
+        raise Refused("THDEL")
+    new = _unknown(thread, batch)
+    if batch and not new:
+        return key, count, 0
+    if expected is not None and expected != count:
+        raise Refused("THCNT")
+    parent = _turn_and_parent(view, owner, key, thread, turn_id, parent_id)
+    if count + len(new) > MAX_MESSAGES:
+        raise Refused("THMAX")
+    if new or metadata is not None:
+        stored = [
+            Message(body["id"], body, parent if n == 0 else count + n) for n, body in enumerate(new)
+        ]
+        title = thread.title
+        if title is None and not any(each.role == "user" for each in thread.messages):
+            title = _title(new)
+        view.put(
+            item,
+            replace(
+                thread,
+                messages=(*thread.messages, *stored),
+                title=title,
+                metadata=merge(thread.metadata, metadata),
+                touched=thread.touched + 1,
+            ),
+        )
+    return key, count + len(new), len(new)
+
+
+def _batch(messages: Json) -> list[Json]:
+    """Return the messages as they would be stored, each id once."""
+    if not isinstance(messages, list):
+        raise Refused("THMSG")
+    if len(messages) > MAX_MESSAGES:
+        raise Refused("THMAX")
+    batch: dict[str, Json] = {}
+    for message in messages:
+        if not is_message(message):
+            raise Refused("THMSG")
+        if len(json_text(message).encode()) > MAX_MESSAGE_BYTES:
+            raise Refused("THMAX")
+        body = redact(message)
+        if batch.setdefault(body["id"], body) != body:
+            raise Refused("THDUP")
+    return list(batch.values())
+
+
+def _unknown(thread: Thread, batch: Sequence[Json]) -> list[Json]:
+    new = []
+    for body in batch:
+        seq = thread.seq_of(body["id"])
+        if seq is None:
+            new.append(body)
+        elif thread.messages[seq - 1].body != body:
+            raise Refused("THDUP")
+    return new
+
+
+def _turn_and_parent(
+    view: View, owner: str, key: str, thread: Thread, turn_id: str | None, parent_id: str | None
+) -> int:
+    """Check who may append, and return what the first new message continues."""
+    count = len(thread.messages)
+    running = running_turn(view, owner, key)
+    if turn_id is not None:
+        turn = view.get(("turn", owner, key, turn_id))
+        if running != turn_id or not turn.live:
+            raise Refused("THLST")
+        return int(turn.user_seq) if count == turn.begun_count else count
+    if running is not None:
+        item = ("turn", owner, key, running)
+        turn = view.lock(item)
+        if turn.live:
+            raise Refused("THTRN")
+        view.put(item, replace(turn, status="abandoned"))
+    if parent_id is None:
+        return count
+    parent = 0 if parent_id == "" else thread.seq_of(parent_id)
+    if parent is None:
+        raise Refused("THNON")
+    return parent
+
+
+def _title(bodies: Sequence[Json]) -> str | None:
+    for body in bodies:
+        for part in body["parts"]:
+            if body["role"] == "user" and part["type"] == "text":
+                return re.sub(r"\s+", " ", part["text"].strip(" "))[:80].strip(" ") or None
+    return None
+
+
+def merge(metadata: Json, changes: Json) -> Json:
+    """Return the metadata with keys laid over it. Raises THMSG, THMAX."""
+    if changes is None:
+        return metadata
+    if not isinstance(changes, dict):
+        raise Refused("THMSG")
+    merged = {**metadata, **redact(changes)}
+    if len(json_text(merged).encode()) > MAX_METADATA_BYTES:
+        raise Refused("THMAX")
+    return merged
+
+
+def save(
+    view: View,
+    owner: str,
+    key: str,
+    messages: Json,
+    expected: int | None = None,
+    metadata: Json = None,
+) -> tuple[str, int, int]:
+    """`save_thread`."""
+    if not isinstance(messages, list):
+        raise Refused("THMSG")
+    require_key(key)
+    item = ("thread", owner, key)
+    thread: Thread | None = view.lock(item)
+    if thread is None and not expected:
+        view.insert(item, Thread())
+    branch: list[Json] = []
+    if thread is not None and not thread.deleted:
+        count = len(thread.messages)
+        branch = [thread.messages[seq - 1].body for seq in thread.path(count)]
+        differs = len(messages) < len(branch) or any(
+            stored != sent and not (is_message(sent) and stored == redact(sent))
+            for stored, sent in zip(branch, messages, strict=False)
+        )
+        if branch:
+            is_same = not differs and len(messages) == len(branch)
+            if is_same and (metadata is None or (expected is not None and expected != count)):
+                return key, count, 0
+            if expected is not None and expected != count:
+                raise Refused("THCNT")
+            if differs:
+                raise Refused("THSHR")
+    rest = messages[len(branch) :]
+    result = append(view, owner, key, rest, expected, metadata=metadata)
+    if result[2] != len(rest):
+        raise Refused("THDUP")
+    return result
+
+
+def require_thread(view: View, owner: str, key: str) -> Thread:
+    """Lock a thread that has to be there. Raises THNON, THDEL."""
+    require_key(key)
+    thread: Thread | None = view.lock(("thread", owner, key))
+    if thread is None:
+        raise Refused("THNON")
+    if thread.deleted:
+        raise Refused("THDEL")
+    return thread
+
+
+def update(
+    view: View, owner: str, key: str, title: str | None = None, metadata: Json = None
+) -> tuple[Any, ...]:
+    """`update_thread`."""
+    thread = require_thread(view, owner, key)
+    trimmed = None if title is None else redact(title).strip(" ")
+    if trimmed is not None and len(trimmed) > 200:
+        raise Refused("22001")
+    changed = replace(
+        thread,
+        title=thread.title if trimmed is None else trimmed or None,
+        metadata=merge(thread.metadata, metadata),
+    )
+    view.put(("thread", owner, key), changed)
+    return key, changed.title, len(changed.messages), changed.metadata
+
+
+def soft_delete(view: View, owner: str, key: str) -> bool:
+    """`soft_delete_thread`; one that was deleted before stays unlocked."""
+    item = ("thread", owner, key)
+    held = set(view.locks)
+    try:
+        thread = require_thread(view, owner, key)
+    except Refused as refused:
+        if refused.sqlstate != "THDEL":
+            raise
+        view.locks = held
+        return False
+    view.put(item, replace(thread, deleted=True))
+    running = running_turn(view, owner, key)
+    if running is not None:
+        turn = view.lock(("turn", owner, key, running))
+        ended = replace(turn, status="stopped", error_code="thread_deleted")
+        view.put(("turn", owner, key, running), ended)
+    return True

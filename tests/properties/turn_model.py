@@ -1,0 +1,273 @@
+"""The functions of turns, as docs/sql-api.md tells of them, over a `View`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+from tests.properties.read_model import load
+from tests.properties.thread_model import (
+    MAX_MESSAGES,
+    MAX_QUEUED,
+    append,
+    is_message,
+    json_text,
+    require_key,
+    running_turn,
+)
+from tests.properties.world import Json, Queue, Refused, Thread, Turn, View
+
+BeginResult = tuple[Any, ...]
+
+
+def user_message(message: Json) -> Json:
+    """Return what counts of a client's message. Raises THMSG."""
+    if not is_message(message) or message["role"] != "user":
+        raise Refused("THMSG")
+    parts = []
+    for part in message["parts"]:
+        if part["type"] == "text":
+            parts.append({"type": "text", "text": part["text"]})
+        elif part["type"] == "file":
+            kept = ("type", "mediaType", "url", "filename")
+            parts.append({name: part[name] for name in kept if name in part})
+        else:
+            raise Refused("THMSG")
+    if all(part["type"] == "text" and not part["text"].strip() for part in parts):
+        raise Refused("THMSG")
+    metadata = {"metadata": message["metadata"]} if "metadata" in message else {}
+    return {"id": message["id"], "role": "user", "parts": parts} | metadata
+
+
+def begin(
+    view: View,
+    owner: str,
+    key: str,
+    message: Json,
+    turn_id: str,
+    last: int | None = None,
+    metadata: Json = None,
+    replaces: str | None = None,
+    regenerate: bool = False,
+    busy: str = "reject",
+) -> BeginResult:
+    """`begin_turn`: outcome, key, turn id, count, whether there is a lease, history, answer."""
+    if not 1 <= len(turn_id) <= 128 or (last is not None and last < 1):
+        raise Refused("22023")
+    anew, sibling_of, parent_id = None, None, None
+    if replaces is not None or regenerate:
+        _abandon(view, owner, key)
+        anew, sibling_of, parent_id = _replaced(view, owner, key, replaces, regenerate)
+    if anew is None:
+        message = user_message(message)
+        if sibling_of is not None:
+            text = json_text({name: each for name, each in message.items() if name != "id"})
+            digest = sha256(text.encode()).hexdigest()[:16]
+            message["id"] = f"{sibling_of[:200]}~{digest}"
+        message_id = message["id"]
+    else:
+        message_id = anew
+    if busy != "reject":
+        waited = _wait(view, owner, key, message_id, anew is not None, busy)
+        if waited is not None:
+            return ("waiting", key, *waited, None, None)
+    appended = 0
+    if anew is None:
+        _, _, appended = append(view, owner, key, [message], metadata=metadata, parent_id=parent_id)
+    thread: Thread = view.get(("thread", owner, key))
+    count, seq = len(thread.messages), thread.seq_of(message_id)
+    assert seq is not None
+    if not appended:
+        found = _repeated(view, owner, key, thread, seq, turn_id, last, anew is not None)
+        if found is not None:
+            return found
+    if count >= MAX_MESSAGES:
+        raise Refused("THMAX")
+    item = ("turn", owner, key, turn_id)
+    if view.get(item) is not None:
+        raise Refused("22023")
+    view.insert(item, Turn(seq, count))
+    history = load(view, owner, key, last, None, message_id)
+    return "started", key, turn_id, count, True, history, None
+
+
+def _abandon(view: View, owner: str, key: str) -> None:
+    """Give the running turn up if its lease has ended, under the lock of its thread."""
+    running = running_turn(view, owner, key)
+    if running is None or view.get(("turn", owner, key, running)).live:
+        return
+    view.lock(("thread", owner, key))
+    item = ("turn", owner, key, running)
+    turn: Turn = view.get(item)
+    if turn.status == "running" and not turn.live:
+        turn = view.lock(item)
+        view.put(item, replace(turn, status="abandoned"))
+
+
+def _replaced(
+    view: View, owner: str, key: str, replaces: str | None, regenerate: bool
+) -> tuple[str | None, str | None, str | None]:
+    """Return the user message to answer anew; or whose sibling comes, and what both continue."""
+    item = ("thread", owner, key)
+    thread: Thread | None = view.get(item)
+    if thread is not None and not thread.deleted:
+        thread = view.lock(item)
+    if thread is None or thread.deleted:
+        return None, None, None
+    seq = len(thread.messages) if replaces is None else thread.seq_of(replaces)
+    if not seq:
+        return None, None, None
+    target = thread.messages[seq - 1]
+    before = thread.messages[target.parent - 1] if target.parent else None
+    if target.role == "assistant" and before is not None and before.role == "user":
+        return before.message_id, None, None
+    if target.role == "user" and not regenerate:
+        return None, target.message_id, "" if before is None else before.message_id
+    if target.role == "user" and replaces is not None:
+        return target.message_id, None, None
+    return None, None, None
+
+
+def _repeated(
+    view: View,
+    owner: str,
+    key: str,
+    thread: Thread,
+    seq: int,
+    turn_id: str,
+    last: int | None,
+    anew: bool,
+) -> BeginResult | None:
+    """What a message that is stored already leads to; None for a new turn."""
+    count = len(thread.messages)
+    running = running_turn(view, owner, key)
+    item = ("turn", owner, key, running or "")
+    turn: Turn | None = view.lock(item)
+    if turn is not None and turn.live and turn.user_seq == seq:
+        if running != turn_id:
+            return "running", key, running, count, True, None, None
+        message_id = thread.messages[seq - 1].message_id
+        history = load(view, owner, key, last, None, message_id)
+        return "started", key, turn_id, count, True, history, None
+    if not anew:
+        answers = [m for m in thread.messages if m.parent == seq and m.role == "assistant"]
+        if answers:
+            return "answered", key, None, count, False, None, answers[-1].body
+        if seq < count:
+            raise Refused("THDUP")
+    if turn is not None and turn.live:
+        raise Refused("THTRN")
+    if turn is not None:
+        view.put(item, replace(turn, status="abandoned"))
+    return None
+
+
+def _wait(
+    view: View, owner: str, key: str, message_id: str, anew: bool, busy: str
+) -> tuple[str | None, int, bool] | None:
+    """Turn id, count and whether a turn runs, while the message has to wait for its thread."""
+    if busy not in ("reject", "interrupt", "enqueue"):
+        raise Refused("22023")
+    require_key(key)
+    item = ("queue", owner, key)
+    for look in (1, 2):
+        if look == 2 and view.lock(("thread", owner, key)) is None:
+            view.insert(("thread", owner, key), Thread())
+        thread: Thread = view.get(("thread", owner, key)) or Thread()
+        tickets: tuple[tuple[str, bool], ...] = (view.get(item) or Queue()).tickets
+        running = running_turn(view, owner, key)
+        turn = None if running is None else view.get(("turn", owner, key, running))
+        if turn is not None and not turn.live:
+            running, turn = None, None
+        places = [each for each, _ in tickets]
+        mine = places.index(message_id) if message_id in places else None
+        ahead = sum(live for each, live in tickets[:mine] if each != message_id)
+        waits = _must_wait(thread, turn, message_id, anew, ahead)
+        is_fresh = mine is not None and tickets[mine][1]
+        if look == 1 and waits and is_fresh:
+            if busy == "interrupt" and turn is not None and not turn.stop:
+                continue
+            return running, len(thread.messages), turn is not None
+    left = tuple(t for t in tickets if (waits if t[0] == message_id else t[1]))
+    view.put(item, Queue(left))
+    if not waits:
+        return None
+    if mine is None and ahead >= MAX_QUEUED:
+        raise Refused("THTRN")
+    if mine is None:
+        left += ((message_id, True),)
+    view.put(item, Queue(tuple((m, live or m == message_id) for m, live in left)))
+    if busy == "interrupt" and running is not None:
+        locked = view.lock(("turn", owner, key, running))
+        view.put(("turn", owner, key, running), replace(locked, stop=True))
+    return running, len(thread.messages), turn is not None
+
+
+def _must_wait(thread: Thread, turn: Turn | None, message_id: str, anew: bool, ahead: int) -> bool:
+    seq = thread.seq_of(message_id)
+    if thread.deleted or (turn is not None and turn.user_seq == seq):
+        return False
+    if seq is not None and seq < len(thread.messages) and not anew:
+        return False
+    return turn is not None or ahead > 0
+
+
+def extend(view: View, owner: str, key: str, turn_id: str) -> tuple[bool, bool, bool]:
+    """`extend_turn`: alive, stop requested, whether there is a lease."""
+    item = ("turn", owner, key, turn_id)
+    turn: Turn | None = view.get(item)
+    if turn is not None and turn.status == "running":
+        turn = view.lock(item)
+    if turn is None or turn.status != "running":
+        return False, False, False
+    view.put(item, replace(turn, live=True))
+    return True, turn.stop, True
+
+
+def finish(
+    view: View,
+    owner: str,
+    key: str,
+    turn_id: str,
+    status: str,
+    usage: Json = None,
+    error_code: str | None = None,
+) -> tuple[str, str, str | None]:
+    """`finish_turn`: turn id, status, id of the answer."""
+    if status not in ("completed", "stopped", "failed"):
+        raise Refused("22023")
+    thread: Thread = view.lock(("thread", owner, key)) or Thread()
+    item = ("turn", owner, key, turn_id)
+    turn: Turn | None = view.get(item)
+    if turn is not None and turn.status == "running":
+        turn = view.lock(item)
+    if turn is None or turn.status not in ("running", status):
+        raise Refused("THLST")
+    if turn.status == "running":
+        answer = thread.messages[-1] if len(thread.messages) > turn.begun_count else None
+        turn = replace(
+            turn,
+            status=status,
+            usage=usage,
+            error_code=error_code,
+            answer_id=answer.message_id if answer and answer.role == "assistant" else None,
+        )
+        view.put(item, turn)
+    return turn_id, turn.status, turn.answer_id
+
+
+def request_stop(view: View, owner: str, key: str) -> str | None:
+    """`request_stop`."""
+    require_key(key)
+    running = running_turn(view, owner, key)
+    if running is None:
+        return None
+    item = ("turn", owner, key, running)
+    if not view.get(item).live:
+        return None
+    turn: Turn = view.lock(item)
+    if turn.status != "running" or not turn.live:
+        return None
+    view.put(item, replace(turn, stop=True))
+    return running

@@ -1,0 +1,250 @@
+"""What the database holds as the model sees it: committed rows, open transactions, and row locks.
+
+PostgreSQL's READ COMMITTED, as far as the functions use it: a statement sees what is committed and
+what its own transaction wrote; a row that another transaction has locked or is inserting makes it
+wait; a statement that fails takes nothing with it, neither its writes nor its locks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
+Item: TypeAlias = tuple[str, ...]
+"""A row that can be locked: `("thread", owner, key)`, `("turn", owner, key, turn_id)`. Tickets,
+`("queue", owner, key)`, are written under the lock of their thread."""
+
+Outcome: TypeAlias = list[tuple[Any, ...]] | str
+"""What a statement comes to: its rows, or the SQLSTATE with which it is refused."""
+
+FAILED_TRANSACTION = "25P02"
+DEADLOCK = "40P01"
+
+
+class Refused(Exception):  # noqa: N818
+    """The function refuses, with this SQLSTATE."""
+
+    def __init__(self, sqlstate: str) -> None:
+        super().__init__(sqlstate)
+        self.sqlstate = sqlstate
+
+
+class Waits(Exception):  # noqa: N818
+    """The statement waits for a row that this session holds."""
+
+    def __init__(self, holder: int) -> None:
+        super().__init__(holder)
+        self.holder = holder
+
+
+@dataclass(frozen=True)
+class Message:
+    """A stored message: `parent` is the seq of the one it continues, 0 for none."""
+
+    message_id: str
+    body: Json
+    parent: int
+
+    @property
+    def role(self) -> str:
+        """Whose it is."""
+        return str(self.body["role"])
+
+
+@dataclass(frozen=True)
+class Thread:
+    """A thread's header and messages. `touched` changes whenever it was appended to."""
+
+    messages: tuple[Message, ...] = ()
+    title: str | None = None
+    metadata: Json = field(default_factory=dict)
+    deleted: bool = False
+    touched: int = field(default=0, compare=False)
+
+    def seq_of(self, message_id: str | None) -> int | None:
+        """Return the place of a message, from 1."""
+        for seq, message in enumerate(self.messages, 1):
+            if message.message_id == message_id:
+                return seq
+        return None
+
+    def path(self, head: int) -> list[int]:
+        """Return the seqs of the branch that ends at `head`, oldest first."""
+        found: list[int] = []
+        while head > 0:
+            found.insert(0, head)
+            head = self.messages[head - 1].parent
+        return found
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn; `live` is whether its lease has not ended."""
+
+    user_seq: int
+    begun_count: int
+    status: str = "running"
+    live: bool = True
+    stop: bool = False
+    answer_id: str | None = None
+    usage: Json = None
+    error_code: str | None = None
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The tickets of a thread in their order: message id, and whether it still counts."""
+
+    tickets: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass
+class Transaction:
+    """What a session has written and locked and not committed."""
+
+    writes: dict[Item, Any] = field(default_factory=dict)
+    locks: set[Item] = field(default_factory=set)
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A statement that waits: for whom, and what it has locked so far."""
+
+    holder: int
+    locks: frozenset[Item]
+
+
+class View:
+    """What one statement of one session sees, locks and writes."""
+
+    def __init__(self, world: World, session: int) -> None:
+        self.world = world
+        self.session = session
+        self.writes: dict[Item, Any] = {}
+        self.locks: set[Item] = set()
+
+    @property
+    def transaction(self) -> Transaction | None:
+        """The session's open transaction."""
+        return self.world.transactions.get(self.session)
+
+    def get(self, item: Item) -> Any:
+        """Return the visible version of a row, None if there is none."""
+        if item in self.writes:
+            return self.writes[item]
+        if self.transaction is not None and item in self.transaction.writes:
+            return self.transaction.writes[item]
+        return self.world.committed.get(item)
+
+    def items(self, *prefix: str) -> Iterator[Item]:
+        """Return the visible rows whose names begin so."""
+        own = self.transaction.writes if self.transaction is not None else {}
+        for item in {**self.world.committed, **own, **self.writes}:
+            if item[: len(prefix)] == prefix:
+                yield item
+
+    def lock(self, item: Item) -> Any:
+        """Lock a row that is visible, and return it; None if it is not. Raises Waits."""
+        if self.get(item) is None:
+            return None
+        self._acquire(item)
+        return self.get(item)
+
+    def insert(self, item: Item, value: Any) -> None:
+        """Insert a row that is not visible; waits for whoever is inserting it."""
+        self._acquire(item)
+        self.writes[item] = value
+
+    def put(self, item: Item, value: Any) -> None:
+        """Write a row that is locked, or that its thread's lock stands for."""
+        self.writes[item] = value
+
+    def _acquire(self, item: Item) -> None:
+        holder = self.world.holder(item, self.session)
+        if holder is not None:
+            raise Waits(holder)
+        self.locks.add(item)
+
+
+class World:
+    """Everything that is stored, the open transactions, and who waits for whom."""
+
+    def __init__(self) -> None:
+        self.committed: dict[Item, Any] = {}
+        self.transactions: dict[int, Transaction] = {}
+        self.waiting: dict[int, Waiting] = {}
+
+    def copy(self) -> World:
+        """Return a world that can go on by itself; rows are immutable and shared."""
+        twin = World()
+        twin.committed = dict(self.committed)
+        twin.transactions = {
+            session: Transaction(dict(each.writes), set(each.locks), each.failed)
+            for session, each in self.transactions.items()
+        }
+        twin.waiting = dict(self.waiting)
+        return twin
+
+    def holder(self, item: Item, session: int) -> int | None:
+        """Return the other session that has locked or is inserting this row."""
+        for other, transaction in self.transactions.items():
+            if other != session and item in transaction.locks:
+                return other
+        for other, waiting in self.waiting.items():
+            if other != session and item in waiting.locks:
+                return other
+        return None
+
+    def is_in_cycle(self, session: int) -> bool:
+        """Whether this session waits for itself through others."""
+        at = session
+        for _ in self.waiting:
+            if at not in self.waiting:
+                return False
+            at = self.waiting[at].holder
+            if at == session:
+                return True
+        return False
+
+    def execute(
+        self, session: int, run: Callable[[View], Outcome], *, savepoint: bool
+    ) -> Outcome | None:
+        """Run a statement and return its rows or its SQLSTATE; None if it is `waiting` now."""
+        transaction = self.transactions.get(session)
+        self.waiting.pop(session, None)
+        if transaction is not None and transaction.failed:
+            return FAILED_TRANSACTION
+        view = View(self, session)
+        try:
+            result = run(view)
+        except Waits as waits:
+            self.waiting[session] = Waiting(waits.holder, frozenset(view.locks))
+            return None
+        except Refused as refused:
+            self.fail(session, savepoint=savepoint)
+            return refused.sqlstate
+        if transaction is None:
+            self.committed.update(view.writes)
+        else:
+            transaction.writes.update(view.writes)
+            transaction.locks.update(view.locks)
+        return result
+
+    def fail(self, session: int, *, savepoint: bool) -> None:
+        """A statement has failed; without a savepoint its transaction has lost everything."""
+        self.waiting.pop(session, None)
+        if session in self.transactions and not savepoint:
+            self.transactions[session] = Transaction(failed=True)
+
+    def begin(self, session: int) -> None:
+        """Open a transaction."""
+        self.transactions[session] = Transaction()
+
+    def end(self, session: int, *, commit: bool) -> None:
+        """Close the session's transaction."""
+        transaction = self.transactions.pop(session)
+        if commit and not transaction.failed:
+            self.committed.update(transaction.writes)
