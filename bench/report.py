@@ -111,7 +111,7 @@ def _cells(line: Sequence[Row]) -> list[str]:
     ]
 
 
-_HEAD = ["", "measured", "ratio", "quartiles", "bar", ""]
+_HEAD = ["", "measured", "value", "quartiles", "bar", ""]
 
 
 def text_table(result: Result) -> str:
@@ -139,7 +139,7 @@ def tally(results: Sequence[Result]) -> str:
 
 def markdown(results: Sequence[Result], facts: Sequence[str]) -> str:
     """Return everything that was measured: the machine, all bars, then the table of each."""
-    bars = [["", "ratio", "bar", ""]]
+    bars = [["", "value", "bar", ""]]
     for result in results:
         for line in result.barred():
             what, _, values, _, bar, judged = _cells(line)
