@@ -1,0 +1,167 @@
+"""Whatever `openapi.json` allows, and what it does not, from two users of a running server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import requests
+import schemathesis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+import pgthreads
+from tests.properties.tenants import (
+    ANN,
+    BEA,
+    JWT,
+    KEYS,
+    answer,
+    as_user,
+    assert_nothing_of,
+    rows_of,
+    store_threads,
+)
+from tests.server.service import running_service
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+DOCUMENT = json.loads((Path(pgthreads.__file__).parent / "openapi.json").read_text())
+OPERATIONS = {
+    f"{method.upper()} {path}": bool(
+        {"parameters", "requestBody"} & (methods.keys() | operation.keys())
+    )
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+    if method != "parameters"
+}
+"""Whether there is something in it that can be wrong."""
+CASES = [
+    (label, mode)
+    for label, has_arguments in OPERATIONS.items()
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+    if has_arguments or mode is GenerationMode.POSITIVE
+]
+CHUNK = jsonschema_rs.validator_for(
+    {"$ref": "#/components/schemas/UIMessageChunk", "components": DOCUMENT["components"]}
+)
+STREAM = "text/event-stream"
+
+
+@contextmanager
+def server_thread(server_dsn: str, admin_dsn: str) -> Iterator[str]:
+    """Run the server beside the test, which blocks; yields its URL."""
+    ready: list[str] = []
+    started, end = threading.Event(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        try:
+            async with running_service(server_dsn, admin_dsn, answer, **JWT) as service:
+                for user in (ANN, BEA):
+                    await store_threads(service, user)
+                ready.append(service.url)
+                started.set()
+                await end.wait()
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    started.wait(60)
+    try:
+        yield ready[0]
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture(scope="module")
+def url(server_dsn: str, admin_dsn: str) -> Iterator[str]:
+    with server_thread(server_dsn, admin_dsn) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def operations(url: str) -> dict[str, Any]:
+    """The operations of the document that the server hands out."""
+    document = requests.get(f"{url}/openapi.json", timeout=20).json()
+    assert document == DOCUMENT
+    # Of a stream it describes the whole text, which schemathesis would hold against each event;
+    # `assert_chunks` looks at those.
+    document["components"]["schemas"]["UIMessageStream"] = {}
+    found: list[Any] = list(schemathesis.openapi.from_dict(document).get_all_operations())
+    return {operation.label: operation for operation in (each.ok() for each in found)}
+
+
+def assert_chunks(stream: bytes) -> None:
+    """Fail if a frame of a stream is none of the document."""
+    for frame in stream.split(b"\n\n"):
+        data = frame.removeprefix(b"data: ")
+        if data and not data.startswith(b":") and data != b"[DONE]":
+            CHUNK.validate(json.loads(data))
+
+
+def test_every_operation_of_the_document_is_asked(operations: dict[str, Any]) -> None:
+    assert operations.keys() == OPERATIONS.keys()
+
+
+@pytest.mark.parametrize(
+    ("label", "mode"), CASES, ids=[f"{label} {mode.value}" for label, mode in CASES]
+)
+def test_any_request_has_an_answer_of_the_document(
+    url: str,
+    admin_dsn: str,
+    operations: dict[str, Any],
+    examples: settings,
+    label: str,
+    mode: GenerationMode,
+) -> None:
+    operation = operations[label]
+    has_key = "{stateKey}" in label
+    before = rows_of(admin_dsn, BEA)
+    statuses = set()
+
+    with requests.Session() as session:
+
+        @examples
+        @given(
+            case=operation.as_strategy(generation_mode=mode), key=st.none() | st.sampled_from(KEYS)
+        )
+        def ask(case: Case[Any], key: str | None) -> None:
+            if has_key and key is not None:
+                case.path_parameters["stateKey"] = key
+            elif isinstance(case.body, dict) and key is not None:
+                case.body["id"] = key
+            response = case.call(base_url=url, session=session, headers=as_user(ANN), timeout=20)
+            statuses.add(response.status_code)
+            case.validate_response(response, checks=CHECKS)
+            assert_nothing_of(BEA, response.headers, response.content)
+            if STREAM in response.headers.get("content-type", [""])[0]:
+                assert_chunks(response.content)
+
+        ask()
+    assert rows_of(admin_dsn, BEA) == before
+    # No turn runs that could be stopped. Everything else is done, not only refused.
+    assert min(statuses) < 300 or mode is GenerationMode.NEGATIVE or label.endswith("/stop")
