@@ -36,7 +36,7 @@ class Appends:
     def run(self, context: Context) -> list[Row]:
         """Measure all lengths and systems against each other."""
         database = bench_database(context)
-        rounds = context.rounds(100)
+        rounds = context.rounds(50)
         lengths = _SMOKE_LENGTHS if context.smoke else LENGTHS
         floor, store = Floor(database, context.stack), PgThreads(database, context.stack)
         ours = [append_system(context, store, length, rounds) for length in lengths]

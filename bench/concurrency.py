@@ -138,7 +138,7 @@ class Concurrency:
         pids = cluster.server_processes(context.server.conninfo)
         seconds: dict[str, dict[int, list[float]]] = defaultdict(dict)
         cpu: dict[str, float] = defaultdict(float)
-        rounds = context.rounds(12)
+        rounds = context.rounds(8)
         for turn in range(rounds):
             for case in random.sample(cases, len(cases)):
                 before = cluster.cpu_seconds(pids)

@@ -22,7 +22,7 @@ _STREAMS = 1_000
 _RATE = 20
 _RAMP = 10.0
 """Seconds over which the streams begin."""
-_TOGETHER = 8
+_TOGETHER = 6
 """Seconds for which all of them run, at least."""
 _STALLED = 1.0
 """A stream stalls if for so many seconds, of 20 deltas each, nothing comes."""
@@ -49,6 +49,7 @@ class _Seen:
 
     streams: Sequence[Stream]
     cores: float
+    database: float
     memory: float
 
     def late(self, share: float) -> float:
@@ -67,7 +68,7 @@ class _Seen:
         return sum(each.longest_gap > _STALLED for each in self.streams)
 
 
-async def _run(service: Service, load: _Load) -> _Seen:
+async def _run(service: Service, load: _Load, conninfo: str) -> _Seen:
     # Whatever is loaded or allocated once is no stream's.
     for _ in range(20):
         await stream(service.port, Plan(2))
@@ -75,11 +76,17 @@ async def _run(service: Service, load: _Load) -> _Seen:
     held = cluster.resident_bytes(pids)
     everyone = asyncio.create_task(streams(service.port, load.plan, load.number, load.ramp))
     await asyncio.sleep(load.ramp + 0.1 * load.together)
-    begun, used = time.monotonic(), cluster.cpu_seconds(pids)
+    database = cluster.server_processes(conninfo)
+    begun = time.monotonic()
+    used = [cluster.cpu_seconds(each) for each in (pids, database)]
     await asyncio.sleep(0.8 * load.together)
     held = cluster.resident_bytes(pids) - held
-    cores = (cluster.cpu_seconds(pids) - used) / (time.monotonic() - begun)
-    return _Seen(await everyone, cores, held / load.number)
+    seconds = time.monotonic() - begun
+    cores = [
+        (cluster.cpu_seconds(each) - before) / seconds
+        for each, before in zip((pids, database), used, strict=True)
+    ]
+    return _Seen(await everyone, cores[0], cores[1], held / load.number)
 
 
 class Crowd:
@@ -116,20 +123,23 @@ class Crowd:
         rows = []
         for name, start, is_ours in servers:
             with start() as service:
-                rows += _rows(name, asyncio.run(_run(service, load)), judged=is_ours)
+                rows += _rows(
+                    name, asyncio.run(_run(service, load, context.server.conninfo)), judged=is_ours
+                )
         return rows
 
 
 def _rows(name: str, seen: _Seen, *, judged: bool) -> list[Row]:
     late = ", ".join(f"{share:.0%} within {1e3 * seen.late(share):.0f} ms" for share in (0.5, 0.99))
     refused = sum(each.refusals for each in seen.streams)
+    database = f"{100 * seen.database:.0f} % of a core in PostgreSQL" if judged else ""
     stored = statistics.median(each.ending for each in seen.streams)
     gap = (
         f"longest gap {1e3 * seen.longest_gap:.0f} ms; deltas come {late}; the end"
         f" {1e3 * stored:.0f} ms after the last; {refused} refused at first"
     )
     return [
-        Row(f"{name}: CPU", "", 100 * seen.cores, unit=" % of a core"),
+        Row(f"{name}: CPU", database, 100 * seen.cores, unit=" % of a core"),
         Row(f"{name}: stalled", gap, seen.stalled, bar=Bar(0) if judged else None, unit=""),
         Row(
             f"{name}: memory of a stream",

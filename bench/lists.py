@@ -17,6 +17,7 @@ _OTHERS = 10_000
 _EACH = 10
 """Threads of each other owner."""
 _PAGE = 50
+_IN_THE_MIDDLE = ", a page in the middle"
 # The words "flat" and "no difference" as a number: a level more of an index, and noise.
 _FLAT = Bar(1.1)
 _FILL: LiteralString = """
@@ -44,17 +45,15 @@ def _fill(database: Database, sizes: tuple[int, ...], others: int) -> None:
 
 
 def _pages(store: PgThreads, name: str, size: int) -> list[System]:
-    """Return the first page, and one from the middle where there are that many."""
+    """Return the first page, and the one that begins in the middle."""
     owner = _owner(size)
     first = statement_of(lambda threads: threads.list_threads(owner, limit=_PAGE))
-    systems = [System(name, lambda: store.call(first))]
-    if size >= 1_000:
-        cursor = _middle(store, owner, size)
-        middle = statement_of(
-            lambda threads: threads.list_threads(owner, limit=_PAGE, cursor=cursor)
-        )
-        systems.append(System(f"{name}, a page in the middle", lambda: store.call(middle)))
-    return systems
+    cursor = _middle(store, owner, size)
+    middle = statement_of(lambda threads: threads.list_threads(owner, limit=_PAGE, cursor=cursor))
+    return [
+        System(name, lambda: store.call(first)),
+        System(f"{name}{_IN_THE_MIDDLE}", lambda: store.call(middle)),
+    ]
 
 
 def _middle(store: PgThreads, owner: str, size: int) -> str:
@@ -75,9 +74,10 @@ class Lists:
     name = "lists"
     title = "A list of 50 threads"
     about = (
-        "`list_threads` with the statement of the server. Ratios are to an owner of 100 threads in"
-        f" a database with {_OTHERS:,} other owners of {_EACH} threads; the last line compares this"
-        " owner with the same one in a database without the others."
+        "`list_threads` with the statement of the server: the first page, and one that begins in"
+        " the middle. Ratios are to the same page of an owner of 100 threads in a database with"
+        f" {_OTHERS:,} other owners of {_EACH} threads; the last line compares this owner with the"
+        " same one in a database without the others."
     )
 
     def run(self, context: Context) -> list[Row]:
@@ -88,15 +88,17 @@ class Lists:
         _fill(alone, sizes[:1], 0)
         store = PgThreads(crowded, context.stack)
         systems = [system for size in sizes for system in _pages(store, f"{size:,} threads", size)]
-        base, alone_name = systems[0].name, f"{sizes[0]} threads, no other owner"
-        systems += _pages(PgThreads(alone, context.stack), alone_name, sizes[0])
-        samples = interleave(context, systems, context.rounds(100))
+        alone_name = f"{sizes[0]} threads, no other owner"
+        systems += _pages(PgThreads(alone, context.stack), alone_name, sizes[0])[:1]
+        samples = interleave(context, systems, context.rounds(50))
+        first, middle = systems[0].name, systems[1].name
         rows = []
         for system in systems:
+            base = middle if system.name.endswith(_IN_THE_MIDDLE) else first
             bar = None if system.name in {base, alone_name} else _FLAT
             ratio = samples.ratio(system.name, base)
             rows.append(Row.of_ratio(system.name, samples.median(system.name), ratio, bar))
-        others = samples.ratio(base, alone_name)
+        others = samples.ratio(first, alone_name)
         what = f"{sizes[0]} threads, with {_OTHERS:,} other owners against none"
         rows.append(Row(what, "", others.value, (others.low, others.high), _FLAT))
         return rows

@@ -139,7 +139,7 @@ class Loads:
             systems += [_system(base, few.call, _LAST), _system(name, many.call, _LAST)]
             rows_of += [(base, base, None), (name, base, many.bar)]
         settle(database)
-        samples = interleave(context, systems, context.rounds(60))
+        samples = interleave(context, systems, context.rounds(25))
         return [_row(samples, *each) for each in rows_of]
 
 

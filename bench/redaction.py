@@ -28,7 +28,7 @@ class Redaction:
         databases = {_ON: bench_database(context), _OFF: bench_database(context)}
         with psycopg.connect(databases[_OFF].admin_dsn, autocommit=True) as admin:
             admin.execute("update pgthreads.redaction_rule set enabled = false")
-        rounds = context.rounds(200)
+        rounds = context.rounds(120)
         systems = []
         for name, database in databases.items():
             store = PgThreads(database, context.stack)

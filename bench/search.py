@@ -81,7 +81,7 @@ class Search:
 
     def run(self, context: Context) -> list[Row]:
         """Measure designs against each other, then sizes."""
-        rounds = context.rounds(60)
+        rounds = context.rounds(25)
         systems = []
         searching: Connection | None = None
         for name, statements in _DESIGNS.items():

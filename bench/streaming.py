@@ -72,7 +72,7 @@ class Streaming:
         for pace, name in cases:
             _cpu(services[name], Plan(deltas, _PACES[pace][0]))
         seconds: dict[str, dict[int, list[float]]] = defaultdict(dict)
-        for turn in range(context.rounds(15)):
+        for turn in range(context.rounds(8)):
             for pace, name in random.sample(cases, len(cases)):
                 plan = Plan(deltas, _PACES[pace][0])
                 seconds[f"{name}: {pace}"][turn] = [_cpu(services[name], plan)]

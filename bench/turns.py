@@ -72,7 +72,7 @@ class Turns:
     def run(self, context: Context) -> list[Row]:
         """Measure all lengths against each other."""
         database = bench_database(context)
-        rounds = context.rounds(100)
+        rounds = context.rounds(50)
         lengths = _SMOKE_LENGTHS if context.smoke else LENGTHS
         floor, store = Floor(database, context.stack), PgThreads(database, context.stack)
         cases = [(at("turn", length), length, WINDOW, Bar(1.3)) for length in lengths]

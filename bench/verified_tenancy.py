@@ -92,7 +92,7 @@ class VerifiedTenancy:
             _fill(database, context)
         systems = _systems(connect(off, context.stack), _OFF, OWNER)
         systems += _systems(connect(on, context.stack), _ON, _turned_on(on))
-        samples = interleave(context, systems, context.rounds(100))
+        samples = interleave(context, systems, context.rounds(50))
         rows = []
         for call in (*_READS, _APPEND, _VIEW):
             base = _name(call, _OFF)

@@ -41,6 +41,7 @@ returns table (
 )
 language plpgsql
 volatile
+rows 1
 security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -204,6 +205,19 @@ begin
   on conflict on constraint turn_pkey do nothing
   returning n.* into v_turn;
   if not found then
+    perform
+    from pgthreads.turn as n
+    where n.owner_user_id = p_owner_user_id
+      and n.state_key = v_key
+      and n.turn_id = p_turn_id
+      and n.user_seq = v_seq;
+    if found then
+      raise exception 'this turn began before, and has ended' using
+        errcode = 'THLST',
+        detail = format('Turn %s of thread %s ended before this call came again.',
+          p_turn_id, v_key),
+        hint = 'Begin another one.';
+    end if;
     raise exception 'this turn id was used before' using
       errcode = 'invalid_parameter_value',
       detail = format('Thread %s has a turn %s that has ended.', v_key, p_turn_id),

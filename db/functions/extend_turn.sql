@@ -13,6 +13,7 @@ create or replace function pgthreads.extend_turn(
 returns table (alive boolean, stop_requested boolean, lease_until timestamptz)
 language plpgsql
 volatile
+rows 1
 security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan

@@ -13,6 +13,7 @@ create or replace function pgthreads.finish_turn(
 returns table (turn_id text, status text, assistant_message_id text)
 language plpgsql
 volatile
+rows 1
 security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan

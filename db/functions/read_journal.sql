@@ -22,6 +22,7 @@ returns table (
 )
 language plpgsql
 stable
+rows 1
 security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan

@@ -14,6 +14,7 @@ create or replace function pgthreads.save_thread(
 returns table (state_key text, message_count int, appended int)
 language plpgsql
 volatile
+rows 1
 security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan

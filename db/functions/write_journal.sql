@@ -17,6 +17,7 @@ create or replace function pgthreads.write_journal(
 returns table (turn_id text, alive boolean, stop_requested boolean, end_offset int)
 language plpgsql
 volatile
+rows 1
 security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan

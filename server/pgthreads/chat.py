@@ -7,7 +7,6 @@ import json
 from contextlib import aclosing
 
 from aiohttp import ClientConnectionResetError, web
-from nanoid import generate
 
 from .bodies import ChatRequest, chat_request, read_object, state_key_of
 from .errors import ExecutorError, LimitError, PgThreadsError, TurnRunningError
@@ -101,7 +100,7 @@ async def _begin(
     """
     app, owner = request.app, request[OWNER]
     turns, pumps = app[TURNS], app[PUMPS]
-    begun = await begin_turn(app, owner, state_key, chat, generate())
+    begun = await begin_turn(app, owner, state_key, chat)
     if begun.answer is not None:
         return begun.answer
     running = pumps.get(owner, state_key)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -26,8 +27,17 @@ KEPT_SECONDS = 5.0
 MOST_BYTES = 1024 * 1024
 """Of one turn in one tick; more waits for the next ones."""
 
+MOST_TURNS = 100
+"""Of one statement. It holds locks until its end, which is that of a turn in it, too."""
+
+QUIET_SECONDS = 2.0
+"""How long ticks leave out a turn that is about to end: one of the two would wait for the other."""
+
 TROUBLED_SECONDS = 1.0
 """How long to leave a database alone that does not answer."""
+
+SHARE = 0.2
+"""Of the time, what ticks may take at most: with many turns they come more seldom."""
 
 Asked = TypeVar("Asked")
 Told = TypeVar("Told")
@@ -58,6 +68,7 @@ class _Entry:
     refused: bool = False
     offset: int = 0
     """Where its journal ends, as far as is known."""
+    quiet_until: float = 0.0
 
 
 class Ticker:
@@ -73,6 +84,8 @@ class Ticker:
         self._interval = interval
         self._entries: dict[Turn, _Entry] = {}
         self._ended: list[tuple[float, TurnKey]] = []
+        self._sending: frozenset[_Entry] = frozenset()
+        self._sent = asyncio.Event()
 
     def add(self, turn: Turn) -> None:
         """Look after a turn from now on."""
@@ -85,22 +98,31 @@ class Ticker:
         if entry is not None and entry.begun:
             self._ended.append((_now() + KEPT_SECONDS, turn.key))
 
-    def last_piece(self, turn: Turn, end: bytes) -> JournalPiece | None:
+    async def last_piece(self, turn: Turn, end: bytes) -> JournalPiece | None:
         """Return what the journal lacks of a turn whose stream ends so; None if it has nothing.
 
         It belongs into the transaction that ends the turn, so that who follows reads all of the
-        stream once the turn has ended, and its `finish` no sooner.
+        stream once the turn has ended, and its `finish` no sooner. Waits for a statement that
+        has this turn in it, and keeps it out of the next ones for a while.
         """
         entry = self._entries.get(turn)
-        if entry is None or not entry.begun or entry.refused:
+        if entry is None:
+            return None
+        entry.quiet_until = _now() + QUIET_SECONDS
+        if entry in self._sending:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._sent.wait(), QUIET_SECONDS / 2)
+        if not entry.begun or entry.refused:
             return None
         return JournalPiece(turn.key, entry.offset, (turn.log.since(entry.offset) + end).decode())
 
     async def run(self) -> None:
         """Tick until cancelled."""
-        pause = min(self._interval, self._heartbeat) if self._interval else self._heartbeat / 2
+        usual = min(self._interval, self._heartbeat) if self._interval else self._heartbeat / 2
+        pause = usual
         while True:
             await asyncio.sleep(pause)
+            begun = _now()
             try:
                 await self._beat()
                 if self._interval:
@@ -108,47 +130,47 @@ class Ticker:
                 await self._forget()
             except UnavailableError as error:
                 log.warning("no heartbeat, no journal: %s %s", error, error.detail)
-                await asyncio.sleep(TROUBLED_SECONDS)
+                pause = TROUBLED_SECONDS + usual
             except Exception:
                 # Turns of all threads depend on this task.
                 log.exception("a tick failed")
+                pause = usual
+            else:
+                rest = (_now() - begun) * (1 / SHARE - 1)
+                pause = max(usual, min(rest, self._heartbeat / 2))
 
     async def _beat(self) -> None:
         now = _now()
-        due = self._sorted(each for each in self._entries.values() if each.next_beat <= now)
-        keys = [each.turn.key for each in due]
-        for entry, state in zip(
-            due, await one_by_one(self._threads.extend_turns, keys), strict=True
-        ):
-            entry.next_beat = now + self._heartbeat
-            if isinstance(state, PgThreadsError):
-                log.warning("%s: no heartbeat: %s %s", entry.turn.key, state, state.detail)
-            else:
-                self._obey(entry, alive=state.alive, stop=state.stop_requested)
+        for due in self._batches(lambda each: each.next_beat <= now):
+            keys = [each.turn.key for each in due]
+            for entry, state in await self._send(self._threads.extend_turns, due, keys):
+                entry.next_beat = now + self._heartbeat
+                if isinstance(state, PgThreadsError):
+                    log.warning("%s: no heartbeat: %s %s", entry.turn.key, state, state.detail)
+                else:
+                    self._obey(entry, alive=state.alive, stop=state.stop_requested)
 
     async def _write(self) -> None:
-        now = _now()
-        due = self._sorted(
-            each
-            for each in self._entries.values()
-            if each.offset < len(each.turn.log)
-            and each.began + self._interval <= now
-            and not each.refused
-        )
-        pieces = []
-        for entry in due:
-            entry.begun = True
-            frames = entry.turn.log.since(entry.offset, MOST_BYTES)
-            pieces.append(JournalPiece(entry.turn.key, entry.offset, frames.decode()))
-        states = await one_by_one(self._threads.write_journals, pieces)
-        for entry, state in zip(due, states, strict=True):
-            if isinstance(state, PgThreadsError):
-                log.warning("%s: no journal: %s %s", entry.turn.key, state, state.detail)
-                entry.refused = True
-            else:
-                # It may be behind: a crash of the database empties the journal.
-                entry.offset = state.end_offset
-                self._obey(entry, alive=state.alive, stop=state.stop_requested)
+        latest = _now() - self._interval
+
+        def is_due(entry: _Entry) -> bool:
+            has_news = entry.offset < len(entry.turn.log)
+            return has_news and entry.began <= latest and not entry.refused
+
+        for due in self._batches(is_due):
+            pieces = []
+            for entry in due:
+                entry.begun = True
+                frames = entry.turn.log.since(entry.offset, MOST_BYTES)
+                pieces.append(JournalPiece(entry.turn.key, entry.offset, frames.decode()))
+            for entry, state in await self._send(self._threads.write_journals, due, pieces):
+                if isinstance(state, PgThreadsError):
+                    log.warning("%s: no journal: %s %s", entry.turn.key, state, state.detail)
+                    entry.refused = True
+                else:
+                    # It may be behind: a crash of the database empties the journal.
+                    entry.offset = state.end_offset
+                    self._obey(entry, alive=state.alive, stop=state.stop_requested)
 
     async def _forget(self) -> None:
         now = _now()
@@ -165,10 +187,29 @@ class Ticker:
         elif stop:
             entry.turn.stop()
 
-    @staticmethod
-    def _sorted(entries: Iterable[_Entry]) -> list[_Entry]:
-        """By owner, so that the tenant changes as seldom as it can."""
-        return sorted(entries, key=lambda entry: entry.turn.key)
+    def _batches(self, is_due: Callable[[_Entry], bool]) -> Iterator[list[_Entry]]:
+        """Yield the turns that are due by owner, so that the tenant changes as seldom as it can."""
+        due = sorted(filter(is_due, self._entries.values()), key=lambda entry: entry.turn.key)
+        for start in range(0, len(due), MOST_TURNS):
+            now = _now()
+            batch = due[start : start + MOST_TURNS]
+            # Some may have ended, or be about to, since the batch before.
+            yield [e for e in batch if e.quiet_until <= now and e.turn in self._entries]
+
+    async def _send(
+        self,
+        call: Callable[[Sequence[Asked]], Awaitable[Sequence[Told]]],
+        entries: Sequence[_Entry],
+        rows: Sequence[Asked],
+    ) -> Iterable[tuple[_Entry, Told | PgThreadsError]]:
+        """Return what a call tells of each turn; see `one_by_one`."""
+        self._sending = frozenset(entries)
+        try:
+            return zip(entries, await one_by_one(call, rows), strict=True)
+        finally:
+            self._sending = frozenset()
+            self._sent.set()
+            self._sent.clear()
 
 
 async def one_by_one(

@@ -110,7 +110,7 @@ class Pump:
             self.log.write(self._wire.close(status))
             failed = status == "failed"
             end = error_frames(f"The answer failed: {code}.") if failed else self._wire.finish()
-            refusal = await self._store(status, code, self._ticker.last_piece(self, end))
+            refusal = await self._store(status, code, await self._ticker.last_piece(self, end))
             self._ticker.remove(self)
             if refusal is not None:
                 self.log.write(error_frames("The answer could not be stored."))

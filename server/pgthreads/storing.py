@@ -49,9 +49,10 @@ async def store(
     for delay in chain(RETRY_DELAYS, repeat(RETRY_DELAYS[-1])):
         attempt = asyncio.create_task(settle(threads, answer, journal))
         journal = None
-        if not await _ends_before(attempt, give_up, PATIENCE):
+        await asyncio.wait((attempt,), timeout=PATIENCE)
+        if not attempt.done():
             spooled = spooled or await _put(spool, answer)
-        if not await _ends_before(attempt, give_up):
+            await _end_or(attempt, give_up)
             await asyncio.wait((attempt,), timeout=LAST_CHANCE)
         if not attempt.done():
             # What it may still do is done once: the next start finds the message stored.
@@ -133,13 +134,10 @@ async def _done(spooled: Spooled, refusal: Refusal | None) -> None:
         spooled.release()
 
 
-async def _ends_before(
-    task: asyncio.Task[Refusal | None], event: asyncio.Event, seconds: float | None = None
-) -> bool:
-    """Whether the task ends before the event and in that time."""
+async def _end_or(task: asyncio.Task[Refusal | None], event: asyncio.Event) -> None:
+    """Return when the task has ended or the event is there."""
     waiter = asyncio.create_task(event.wait())
     try:
-        await asyncio.wait((task, waiter), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((task, waiter), return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiter.cancel()
-    return task.done()

@@ -6,9 +6,10 @@ import asyncio
 import logging
 
 from aiohttp import web
+from nanoid import generate
 
 from .bodies import ChatRequest
-from .errors import PgThreadsError, TurnRunningError, UnavailableError
+from .errors import PgThreadsError, TurnLostError, TurnRunningError, UnavailableError
 from .keys import METRICS, PUMPS, SETTINGS, THREADS, TURNS
 from .rows import BegunTurn
 
@@ -17,12 +18,15 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.2
 """How often a message that waits asks for its turn; the database forgets it after 5 s without."""
 
+TRIES = 2
+"""How often a turn is begun whose lease ends before that is known."""
+
 RELEASE_SECONDS = 60.0
 """How long a turn that began for nobody is tried to be ended; then its lease does it."""
 
 
 async def begin_turn(
-    app: web.Application, owner_user_id: str, state_key: str, chat: ChatRequest, turn_id: str
+    app: web.Application, owner_user_id: str, state_key: str, chat: ChatRequest
 ) -> BegunTurn:
     """Return what became of the message: a turn that is the caller's, or its turn or answer.
 
@@ -34,7 +38,20 @@ async def begin_turn(
     busy = chat.on_busy or settings.on_busy
     deadline = asyncio.get_running_loop().time() + settings.busy_timeout
 
+    turn_id = generate()
+
     async def ask() -> BegunTurn:
+        nonlocal turn_id
+        for _ in range(TRIES):
+            try:
+                return await ask_for(turn_id)
+            except TurnLostError as error:
+                # A connection broke, and the turn that the first try began lost its lease before
+                # the second one came.
+                turn_id, lost = generate(), error
+        raise UnavailableError("the database is too slow for the lease of a turn") from lost
+
+    async def ask_for(turn_id: str) -> BegunTurn:
         try:
             return await app[THREADS].begin_turn(
                 owner_user_id,

@@ -286,6 +286,33 @@ async def test_a_turn_whose_beginning_got_lost(
     assert len(await service.messages("begun")) == 2
 
 
+@pytest.mark.parametrize("broken", [1, 2])
+async def test_a_turn_that_lost_its_lease_while_it_began(
+    service: Service, monkeypatch: pytest.MonkeyPatch, broken: int
+) -> None:
+    """The connection breaks after the commit, and the second try comes late: it begins anew."""
+    send, key = Pool._send, f"late_{broken}"
+    refusals = broken - 1
+
+    async def send_and_break(pool: Pool, statement: Any, *values: Any) -> Any:
+        nonlocal broken
+        rows = await send(pool, statement, *values)
+        if "begin_turn" in statement and broken:
+            broken -= 1
+            service.rows(
+                "update pgthreads.turn set lease_until = now() where state_key = %s", [key]
+            )
+            raise psycopg.OperationalError("cut")
+        return rows
+
+    monkeypatch.setattr(Pool, "_send", send_and_break)
+    for _ in range(refusals):
+        await refused(await service.post(CHAT, body_of(key, "hi", "u1")))
+    assert chunks_of(await service.chat(key, "hi", "u1"))[-1]["type"] == "finish"
+    assert [turn[0] for turn in service.turns(key)][-1] == "completed"
+    assert len(await service.messages(key)) == 2
+
+
 @pytest.mark.parametrize(
     ("sqlstate", "expected"),
     [

@@ -1,6 +1,6 @@
 -- A message id sent again never starts a second generation of the same answer.
 begin;
-select plan(15);
+select plan(16);
 \ir ../helpers.psql
 
 set local role tap_server;
@@ -59,7 +59,11 @@ select pgthreads.begin_turn('alice', 'k', test.message('u2'), 't3') \g /dev/null
 select pgthreads.finish_turn('alice', 'k', 't3', 'failed') \g /dev/null
 select test.refuses(
   $$ select pgthreads.begin_turn('alice', 'k', test.message('u2'), 't3') $$,
-  '22023', 'Thread k has a turn t3 that has ended.', '%new one%', 'a turn id is used once'
+  'THLST', 'Turn t3 of thread k ended before %', 'Begin another%', 'not under the same turn id'
+);
+select test.refuses(
+  $$ select pgthreads.begin_turn('alice', 'k', test.message('u9'), 't3') $$,
+  '22023', 'Thread k has a turn t3 that has ended.', '%new one%', 'nor for another message'
 );
 select results_eq(
   $$ select outcome, turn_id, message_count

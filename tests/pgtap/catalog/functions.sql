@@ -1,6 +1,6 @@
 -- The rules that every function of schema pgthreads keeps.
 begin;
-select plan(11);
+select plan(12);
 
 create temp view functions as
 select p.*, p.oid::regprocedure::text as signature
@@ -89,6 +89,14 @@ select is_empty(
 select is_empty(
   $$ select signature from functions where cardinality(proargnames) is null and pronargs > 0 $$,
   'every parameter has a name'
+);
+select set_eq(
+  $$ select proname::text from functions where proretset and prorows = 1 $$,
+  array[
+    'append_thread', 'begin_turn', 'extend_turn', 'finish_turn', 'read_journal', 'read_thread',
+    'save_thread', 'update_thread', 'write_journal'
+  ],
+  'what returns one row says so, or a join of three is compiled just in time'
 );
 
 select * from finish();

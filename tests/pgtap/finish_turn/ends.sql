@@ -106,15 +106,16 @@ select results_eq(
   array['failed'], 'a turn past its lease records its end'
 );
 
--- A turn that was to answer anew, and did not.
+-- A turn that answers a message anew, and says nothing, has not the answer that is there.
 select pgthreads.begin_turn('alice', 'k3', test.message('u'), 't5') \g /dev/null
 select pgthreads.append_thread('alice', 'k3',
-  jsonb_build_array(test.message('a', 'answer', 'assistant')), null, 't5') \g /dev/null
+  jsonb_build_array(test.message('a', 'first', 'assistant')), 1, 't5') \g /dev/null
 select pgthreads.finish_turn('alice', 'k3', 't5', 'completed') \g /dev/null
-select pgthreads.begin_turn('alice', 'k3', null, 't6', null, null, 'a', true) \g /dev/null
+select pgthreads.begin_turn('alice', 'k3', test.message('u'), 't6', p_replaces => 'a',
+  p_regenerate => true) \g /dev/null
 select results_eq(
-  $$ select * from pgthreads.finish_turn('alice', 'k3', 't6', 'stopped') $$,
-  $$ values ('t6', 'stopped', null::text) $$, 'the answer of an earlier turn is not this one''s'
+  $$ select status, assistant_message_id from pgthreads.finish_turn('alice', 'k3', 't6', 'failed') $$,
+  $$ values ('failed', null::text) $$, 'an empty answer is not the one before it'
 );
 
 select * from finish();

@@ -1,6 +1,6 @@
 -- The first look misses nothing: the shortest secret of each kind is found and does not get stored.
 begin;
-select plan(26);
+select plan(32);
 \ir ../helpers.psql
 
 create table test.secret (place serial, rule text, body text);
@@ -10,10 +10,13 @@ insert into test.secret (rule, body) values
   ('jwt', 'eyJaaaaaaaa.eyJaaaaaaaa.'),
   ('bearer_token', 'BeaRer ' || repeat('a', 8) || '.' || repeat('b', 7)),
   ('github_token', 'ghp_' || repeat('a', 36)),
+  ('github_token', 'gho_' || repeat('a', 36)),
+  ('github_token', 'ghr_' || repeat('a', 36)),
   ('github_token', 'github_pat_' || repeat('a', 22)),
   ('github_token', 'glpat-' || repeat('a', 20)),
   ('provider_api_key', 'sk-' || repeat('a', 16)),
   ('provider_api_key', 'rk_test_' || repeat('a', 16)),
+  ('provider_api_key', 'sk_live_' || repeat('a', 16)),
   ('provider_api_key', 'AIza' || repeat('a', 35)),
   ('provider_api_key', 'gsk_' || repeat('a', 32)),
   ('provider_api_key', 'hf_' || repeat('a', 30)),
@@ -22,6 +25,9 @@ insert into test.secret (rule, body) values
   ('provider_api_key', 'r8_' || repeat('a', 32)),
   ('provider_api_key', 'xoxb-' || repeat('a', 10)),
   ('cloud_key', 'AKIA' || repeat('A', 16)),
+  ('cloud_key', 'ASIA' || repeat('A', 16)),
+  ('cloud_key', 'ABIA' || repeat('A', 16)),
+  ('cloud_key', 'ACCA' || repeat('A', 16)),
   ('cloud_key', 'secret_access_key=' || repeat('a/', 20)),
   ('cloud_key', 'SecretAccessKey: ' || repeat('+a', 20)),
   ('cloud_key', 'accountkey=' || repeat('a/', 20)),
