@@ -85,8 +85,9 @@ def begin(
     if count >= MAX_MESSAGES:
         raise Refused("THMAX")
     item = ("turn", owner, key, turn_id)
-    if view.get(item) is not None:
-        raise Refused("22023")
+    used = view.get(item)
+    if used is not None:
+        raise Refused("THLST" if used.user_seq == seq else "22023")
     view.insert(item, Turn(seq, count))
     history = load(view, owner, key, last, None, message_id)
     return "started", key, turn_id, count, True, history, None
