@@ -105,6 +105,11 @@ def moved(server: Server, cores: frozenset[int], back: frozenset[int]) -> Iterat
             pin(pid, back)
 
 
+def sees_processes() -> bool:
+    """Return whether CPU and memory of processes can be read, from Linux's /proc."""
+    return Path("/proc/self/schedstat").exists()
+
+
 def cpu_seconds(pids: Iterable[int]) -> float:
     """Return the CPU time that processes have had; those that have ended, or no Linux, count 0."""
     total = 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bench import cluster
 from bench.harness import Context
-from bench.report import Bar, Row, bytes_text
+from bench.report import Bar, Row
 from bench.service import Service
 from bench.source import Plan
 from bench.stores import bench_database
@@ -138,12 +138,15 @@ def _rows(name: str, seen: _Seen, *, judged: bool) -> list[Row]:
         f"longest gap {1e3 * seen.longest_gap:.0f} ms; deltas come {late}; the end"
         f" {1e3 * stored:.0f} ms after the last; {refused} refused at first"
     )
+    stalled = Row(f"{name}: stalled", gap, seen.stalled, bar=Bar(0) if judged else None, unit="")
+    if not cluster.sees_processes():
+        return [stalled]
     return [
         Row(f"{name}: CPU", database, 100 * seen.cores, unit=" % of a core"),
-        Row(f"{name}: stalled", gap, seen.stalled, bar=Bar(0) if judged else None, unit=""),
+        stalled,
         Row(
             f"{name}: memory of a stream",
-            bytes_text(seen.memory),
+            "",
             seen.memory / 1024,
             bar=_KB_BAR if judged else None,
             unit=" KB",
