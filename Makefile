@@ -7,7 +7,8 @@ BENCH := .venv-bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help serve venv test test-pgtap test-isolation test-server test-majors bench bench-smoke check format clean
+.PHONY: help serve venv test test-pgtap test-isolation test-server test-faults test-majors chaos bench \
+	bench-smoke check format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +29,12 @@ test-isolation: venv ## run the isolation specs alone
 
 test-server: venv ## run pytest alone; ARGS="-k stop"
 	@$(BIN)/python -m tests.run test npm "npm examples" languages pgbouncer pytest -- $(ARGS)
+
+test-faults: venv ## run the fault suite alone; PGTHREADS_FAULTS_SEED=… repeats one
+	@$(BIN)/python -m tests.run test faults -- $(ARGS)
+
+chaos: venv ## 20,000 turns under faults; ARGS="--turns 2000 --seed 7"
+	@$(BIN)/python -m tests.faults.chaos $(ARGS)
 
 test-majors: venv ## run pgTAP, isolation and the server's tests on each PostgreSQL that is here
 	@$(BIN)/python -m tests.majors $(ARGS)

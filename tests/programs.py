@@ -17,6 +17,11 @@ _GLOBS = (
     "/usr/local/opt/postgresql@*/bin",
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 )
+_CLOCKS = (
+    "/usr/lib/*/faketime/libfaketime.so.1",
+    "/usr/local/lib/faketime/libfaketime.*.dylib",
+    "/opt/homebrew/lib/faketime/libfaketime.*.dylib",
+)
 _OLDEST = 15
 NEWEST_IN_WHEEL = 18
 """The major version of extra `embedded` that `pgthreads serve` runs."""
@@ -156,3 +161,9 @@ def pgtap_script() -> Path | None:
             if parts:
                 found[script] = tuple(int(part) for part in parts.groups())
     return max(found, key=lambda script: (found[script], str(script)), default=None)
+
+
+def clock_library() -> Path | None:
+    """Return libfaketime, by which a process sees another clock."""
+    found = (each for glob in _CLOCKS for each in Path("/").glob(glob.lstrip("/")))
+    return next(found, None)

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _BIN = Path(sys.prefix) / "bin"
 _RESULT = re.compile(
     r"^(Files=|Result: |Found |Success: |All checks|\d+ files? |# isolation: |# majors: |# bench: |"
-    r"plpgsql_check: |TOTAL: |added \d|up to date|changed \d|=+ .* in [\d.]+s)"
+    r"# faults: |plpgsql_check: |TOTAL: |added \d|up to date|changed \d|=+ .* in [\d.]+s)"
 )
 
 
@@ -98,6 +98,7 @@ def tests() -> list[Step]:
     prove_search = [*prove[:-1], "tests/optional/search", "tests/pgtap/catalog"]
     prove_search += ["tests/pgtap/append_thread", "tests/pgtap/update_thread"]
     isolation = [sys.executable, "-m", "tests.isolation.run"]
+    faults = [sys.executable, "-m", "pytest", "--no-skips", "tests/faults"]
     npm = ["npm", "install", "--no-progress", "--no-fund", "--no-audit"]
     languages = [language.name for language in LANGUAGES if language.is_separate]
     return [
@@ -109,6 +110,7 @@ def tests() -> list[Step]:
         Step("npm", npm, ("node",), ROOT / "tests" / "clients"),
         Step("npm examples", npm, ("node",), ROOT / "examples"),
         Step("bench", ["make", "--no-print-directory", "bench-smoke"], ("postgres",)),
+        Step("faults", faults, ("postgres", "faketime")),
         # Steps and not needs, so that a missing one fails its own test and no other.
         Step("pgbouncer", [sys.executable, "-m", "tests.tools", "pgbouncer"]),
         Step("languages", [sys.executable, "-m", "tests.tools", *languages]),

@@ -110,6 +110,12 @@ TOOLS = (
         "PgBouncer, https://www.pgbouncer.org",
     ),
     Tool(
+        "faketime",
+        lambda: programs.clock_library() is not None,
+        lambda: ["libfaketime"],
+        "libfaketime, to let the clock of a PostgreSQL jump",
+    ),
+    Tool(
         "chromium",
         lambda: chromium() is not None,
         lambda: ["chromium"],

@@ -1,0 +1,57 @@
+"""Plays `answers.script`, and writes down which turns it generated to the end.
+
+`pgthreads serve --executor tests.faults.executor:answer`. With PGTHREADS_FAULTS_LEDGER it appends
+a line of JSON to that file when an answer is complete: from then on it may not get lost silently.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+
+from pgthreads.events import (
+    AiEvent,
+    Done,
+    ExecutorRequest,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallResult,
+    ToolCallStart,
+    UsageReport,
+)
+from tests.faults.answers import Call, script
+
+LEDGER = "PGTHREADS_FAULTS_LEDGER"
+
+
+async def answer(request: ExecutorRequest) -> AsyncIterator[AiEvent]:
+    """Answer the last message of the history."""
+    prompt = "".join(p["text"] for p in request.messages[-1]["parts"] if p["type"] == "text")
+    play = script(prompt, len(request.messages))
+    for step in play.steps:
+        if isinstance(step, Call):
+            yield ToolCallStart(step.call_id, step.name, step.args)
+            await asyncio.sleep(play.pause)
+            yield ToolCallResult(step.call_id, step.result, step.is_error)
+            continue
+        for piece in step.pieces:
+            await asyncio.sleep(play.pause)
+            yield TextDelta(piece) if step.kind == "text" else ReasoningDelta(piece)
+    yield UsageReport({"output_tokens": sum(1 for _ in play.steps)})
+    _write_down(request)
+    yield Done()
+
+
+def _write_down(request: ExecutorRequest) -> None:
+    path = os.environ.get(LEDGER)
+    if path is None:
+        return
+    line = {"pid": os.getpid(), "turn": request.turn_id, "key": request.state_key}
+    # One write of O_APPEND, so that lines of several processes never mix.
+    ledger = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(ledger, (json.dumps(line) + "\n").encode())
+    finally:
+        os.close(ledger)

@@ -1,0 +1,204 @@
+"""Builds that are broken on purpose, each by taking one safeguard away.
+
+An edit names text that stands exactly once in a file; if it does not any more, the mutant has to be
+written anew, and making it fails.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class StaleMutantError(Exception):
+    """The text that a mutant edits is not in the source, or not once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """`old` becomes `new` in a file below the root of the sources."""
+
+    file: str
+    old: str
+    new: str
+
+    def apply(self, text: str) -> str:
+        """Return the edited text. Raises StaleMutantError."""
+        if text.count(self.old) != 1:
+            raise StaleMutantError(
+                f"{self.file} has {text.count(self.old)} times, not once: {self.old!r}"
+            )
+        return text.replace(self.old, self.new)
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A broken build: edits of the SQL functions and of the server, and statements of a superuser.
+
+    `breaks` are the rules of which the checker must find at least one breached. The rest is what
+    brings that about: settings of PostgreSQL, behaviours of clients, kinds of faults, arguments of
+    the server.
+    """
+
+    name: str
+    breaks: frozenset[str]
+    edits: tuple[Edit, ...] = ()
+    statements: tuple[LiteralString, ...] = ()
+    settings: dict[str, str] = field(default_factory=dict)
+    behaviours: dict[str, int] = field(default_factory=lambda: {"plain": 1})
+    faults: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+
+    def install_sql(self, admin_dsn: str) -> None:
+        """Replace the functions of a migrated database by the broken ones."""
+        files = {edit.file for edit in self.edits if edit.file.startswith("db/")}
+        with psycopg.connect(admin_dsn, autocommit=True) as connection:
+            for statement in self.statements:
+                connection.execute(statement)
+            connection.execute("set role pgthreads_owner")
+            for file in sorted(files):
+                connection.execute(self._edited(ROOT, file).encode())
+
+    def package(self, folder: Path) -> Path | None:
+        """Write a broken copy of the server below `folder`; None if this one is not broken."""
+        files = {edit.file for edit in self.edits if edit.file.startswith("server/")}
+        if not files:
+            return None
+        shutil.copytree(ROOT / "server", folder / "server")
+        for file in files:
+            (folder / file).write_text(self._edited(ROOT, file))
+        return folder / "server"
+
+    def _edited(self, root: Path, file: str) -> str:
+        text = (root / file).read_text()
+        for edit in self.edits:
+            if edit.file == file:
+                text = edit.apply(text)
+        return text
+
+
+_APPEND = "db/functions/append_thread.sql"
+_FINISH = "db/functions/finish_turn.sql"
+_PUMP = "server/pgthreads/pump.py"
+_ANSWERS = "server/pgthreads/answers.py"
+_CHAT = "server/pgthreads/chat.py"
+
+_WITHOUT_LOCK = (
+    Edit(_APPEND, "    for update;\n    exit when found;", "    ;\n    exit when found;"),
+    # Two that meet in the gap do so more often if it is wide.
+    Edit(
+        _APPEND,
+        "  if v_deleted_at is not null or v_stored_ids is not null then\n",
+        "  perform pg_sleep(0.2);\n"
+        "  if v_deleted_at is not null or v_stored_ids is not null then\n",
+    ),
+)
+
+_BUSY = {"two tabs": 2, "duplicate": 1}
+
+MUTANTS = (
+    Mutant(
+        "append_thread takes no lock",
+        frozenset({"settled"}),
+        _WITHOUT_LOCK,
+        behaviours=_BUSY,
+    ),
+    Mutant(
+        "append_thread takes no lock, and no keys stand behind it",
+        frozenset({"chain", "once"}),
+        _WITHOUT_LOCK,
+        (
+            "alter table pgthreads.message drop constraint message_pkey",
+            "drop index pgthreads.turn_one_running",
+        ),
+        behaviours=_BUSY,
+    ),
+    Mutant(
+        "a known message id is appended again",
+        frozenset({"once"}),
+        (
+            Edit(
+                _APPEND,
+                "        and m.message_id = i.id\n",
+                "        and m.message_id = i.id\n        and false\n",
+            ),
+        ),
+        ("alter table pgthreads.message drop constraint message_message_id_key",),
+        behaviours={"leave": 1, "duplicate": 1},
+    ),
+    Mutant(
+        "a digest leaves the one before it out",
+        frozenset({"chain"}),
+        (Edit(_APPEND, "sha256(v_digest || convert_to(v_text", "sha256(convert_to(v_text"),),
+    ),
+    Mutant(
+        "a turn that lost its lease may append",
+        frozenset({"turns", "one_answer"}),
+        (
+            Edit(
+                _APPEND,
+                "if v_turn_id is distinct from p_turn_id"
+                " or v_lease_until <= clock_timestamp() then",
+                "if false then",
+            ),
+            Edit(_FINISH, "if v_turn.status is distinct from p_status then", "if false then"),
+        ),
+        behaviours={"leave": 2, "two tabs": 1},
+        faults=("SIGSTOP of a worker",),
+        # Else the partial answer that is there already has the same id, and stops it, too.
+        arguments=("--journal-interval", "0"),
+    ),
+    Mutant(
+        "a commit is not waited for",
+        frozenset({"acknowledged", "seen", "chain"}),
+        (),
+        ("alter role app_login set synchronous_commit = off",),
+        {"wal_writer_delay": "10s"},
+        faults=("kill -9 of PostgreSQL",),
+    ),
+    Mutant(
+        "the end is told before the commit",
+        frozenset({"seen"}),
+        (
+            Edit(
+                _PUMP,
+                "            refusal = await self._store(",
+                "            self.log.write(end)\n            refusal = await self._store(",
+            ),
+        ),
+        faults=("kill -9 of a worker without database",),
+    ),
+    Mutant(
+        "each attempt to store an answer has a new id",
+        frozenset({"seen"}),
+        (
+            Edit(
+                _ANSWERS,
+                "        message=answer.message,\n",
+                "        message=answer.message"
+                ' and {**answer.message, "id": os.urandom(9).hex()},\n',
+            ),
+            Edit(_ANSWERS, "import logging\n", "import logging\nimport os\n"),
+        ),
+    ),
+    Mutant(
+        "a client that leaves stops its answer",
+        frozenset({"stopped"}),
+        (
+            Edit(
+                _CHAT,
+                "        # The client left. The pump goes on.\n        pass\n",
+                "        running = request.app[PUMPS].get(key.owner_user_id, key.state_key)\n"
+                "        if running is not None:\n"
+                "            running[0].stop()\n",
+            ),
+        ),
+        behaviours={"leave": 1},
+    ),
+)

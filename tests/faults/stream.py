@@ -1,0 +1,97 @@
+"""What a client makes of a stream: frames in, the UIMessage that it shows out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+Message = dict[str, Any]
+
+
+class Assembly:
+    """Reads server-sent events as they come; follows AI_SDK's rules, not the server's code.
+
+    `message` is what there is so far. `is_complete` once `finish` and `[DONE]` were read, `error`
+    is the text of an error that came in their place.
+    """
+
+    def __init__(self) -> None:
+        self.message: Message = {"id": "", "role": "assistant", "parts": []}
+        self.is_complete = False
+        self.error: str | None = None
+        self._buffer = b""
+        self._open: dict[tuple[str, str], dict[str, Any]] = {}
+        self._calls: dict[str, dict[str, Any]] = {}
+        self._finished = False
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes, cut anywhere."""
+        self._buffer += data
+        *frames, self._buffer = self._buffer.split(b"\n\n")
+        for frame in frames:
+            if frame.startswith(b":"):
+                continue
+            if not frame.startswith(b"data: "):
+                raise ValueError(f"not a frame: {frame[:200]!r}")
+            body = frame.removeprefix(b"data: ")
+            if body == b"[DONE]":
+                self.is_complete = self._finished
+            else:
+                self._take(json.loads(body))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was said."""
+        return all(part["type"] == "step-start" for part in self.message["parts"])
+
+    def _take(self, chunk: dict[str, Any]) -> None:
+        parts = self.message["parts"]
+        match chunk["type"]:
+            case "start":
+                self.message["id"] = chunk["messageId"]
+                self._add_metadata(chunk)
+            case "start-step":
+                parts.append({"type": "step-start"})
+            case "text-start":
+                self._begin("text", chunk["id"], {"type": "text", "text": ""})
+            case "reasoning-start":
+                part = {"type": "reasoning", "id": chunk["id"], "text": ""}
+                self._begin("reasoning", chunk["id"], part)
+            case "text-delta" | "reasoning-delta" as kind:
+                self._open[kind.removesuffix("-delta"), chunk["id"]]["text"] += chunk["delta"]
+            case "text-end" | "reasoning-end" as kind:
+                del self._open[kind.removesuffix("-end"), chunk["id"]]
+            case "tool-input-available":
+                call = {
+                    "type": "dynamic-tool",
+                    "toolName": chunk["toolName"],
+                    "toolCallId": chunk["toolCallId"],
+                    "state": "input-available",
+                    "input": chunk["input"],
+                }
+                self._calls[chunk["toolCallId"]] = call
+                parts.append(call)
+            case "tool-output-available":
+                call = self._calls[chunk["toolCallId"]]
+                call.update(state="output-available", output=chunk["output"])
+            case "tool-output-error":
+                call = self._calls[chunk["toolCallId"]]
+                call.update(state="output-error", errorText=chunk["errorText"])
+            case "message-metadata" | "finish":
+                self._add_metadata(chunk)
+                self._finished = self._finished or chunk["type"] == "finish"
+            case "error":
+                self.error = chunk["errorText"]
+            case "tool-input-start" | "finish-step" | "data-status":
+                pass
+            case unknown:
+                raise ValueError(f"not a chunk that a client knows: {unknown!r}")
+
+    def _begin(self, kind: str, part_id: str, part: dict[str, Any]) -> None:
+        self._open[kind, part_id] = part
+        self.message["parts"].append(part)
+
+    def _add_metadata(self, chunk: dict[str, Any]) -> None:
+        metadata = chunk.get("messageMetadata")
+        if metadata:
+            self.message.setdefault("metadata", {}).update(metadata)
