@@ -25,3 +25,4 @@ $$;
 comment on function pgthreads.merge_json(jsonb, jsonb) is
   'The first JSON value with the second laid over it, objects within objects too.';
 revoke all on function pgthreads.merge_json(jsonb, jsonb) from public;
+grant execute on function pgthreads.merge_json(jsonb, jsonb) to pgthreads_server;
