@@ -79,6 +79,13 @@ begin
   select c.* into strict v_config from pgthreads.config as c;
 
   if p_replaces is not null or p_regenerate then
+    if p_state_key is not null then
+      perform pgthreads.require_state_key(p_state_key);
+      -- A thread that somebody else is making is waited for here: it may hold what is replaced.
+      insert into pgthreads.thread (owner_user_id, state_key)
+      values (p_owner_user_id, p_state_key)
+      on conflict (owner_user_id, state_key) do nothing;
+    end if;
     -- What a dead server has left of the answer may be what is to be given anew.
     select n.* into v_turn
     from pgthreads.turn as n

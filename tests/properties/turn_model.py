@@ -57,6 +57,9 @@ def begin(
         raise Refused("22023")
     anew, sibling_of, parent_id = None, None, None
     if replaces is not None or regenerate:
+        require_key(key)
+        if view.get(("thread", owner, key)) is None:
+            view.insert(("thread", owner, key), Thread())
         _abandon(view, owner, key)
         anew, sibling_of, parent_id = _replaced(view, owner, key, replaces, regenerate)
     if anew is None:
