@@ -80,11 +80,11 @@ def time_text(seconds: float) -> str:
 
 def bytes_text(size: float) -> str:
     """Return a size as people read it."""
-    for unit in ("B", "KB", "MB", "GB", "TB"):
+    for unit in ("B", "KB", "MB"):
         if size < 1024:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
-    return f"{size:.1f} PB"
+    return f"{size:.1f} GB"
 
 
 def verdict(line: Sequence[Row]) -> str:
@@ -125,8 +125,7 @@ def text_table(result: Result) -> str:
     return "\n".join((f"\n{result.title}", *lines)).replace("**", "")
 
 
-def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows of cells, the first of them the head, as Markdown."""
+def _markdown_table(rows: Sequence[Sequence[str]]) -> str:
     lines = [f"| {' | '.join(row)} |" for row in rows]
     lines.insert(1, "|---" * len(rows[0]) + "|")
     return "\n".join(lines)
@@ -148,17 +147,12 @@ def markdown(results: Sequence[Result], facts: Sequence[str]) -> str:
     parts = [
         *("\n".join(f"- {fact}" for fact in facts),),
         f"## Bars\n\n{tally(results)}.",
-        markdown_table(bars),
+        _markdown_table(bars),
     ]
     for result in results:
-        parts += section(result)
+        parts += [f"## {result.title}", result.about]
+        parts.append(_markdown_table([_HEAD, *(_cells(line) for line in result.lines())]))
     return "\n\n".join(parts)
-
-
-def section(result: Result) -> list[str]:
-    """Return a result's heading, what it is about, and its table."""
-    rows = [_HEAD, *(_cells(line) for line in result.lines())]
-    return [f"## {result.title}", result.about, markdown_table(rows)]
 
 
 def write(document: Path, measured: str) -> None:

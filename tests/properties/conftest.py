@@ -15,6 +15,12 @@ _FEW = settings(
 _MANY = settings(_FEW, max_examples=3000, derandomize=False, print_blob=True)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        for item in items:
+            item.add_marker(pytest.mark.timeout(7200))
+
+
 @pytest.fixture
 def examples(request: pytest.FixtureRequest) -> settings:
     """For `settings=`; a failure prints its steps, and with --long what repeats it."""

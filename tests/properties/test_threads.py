@@ -22,10 +22,10 @@ FAULTS = {
         "for update;\n    exit when found;",
         ";\n    exit when found;",
     ),
-    "an answer of an earlier turn": (
-        "finish_turn",
-        "v_count > coalesce(n.begun_count, n.user_seq)",
-        "v_count > n.user_seq",
+    "a count that is not compared": (
+        "append_thread",
+        "if p_expected_count <> v_count then",
+        "if false then",
     ),
 }
 """What is wrong, in which function, and how it gets there."""
