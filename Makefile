@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help serve venv test test-pgtap test-isolation test-server test-faults test-majors chaos bench \
-	bench-smoke check format clean
+	bench-smoke bench-scaling check format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -43,7 +43,10 @@ bench: $(BENCH)/bench.stamp ## measure and write docs/performance.md; ARGS="appe
 	@$(BENCH)/bin/python -m bench $(or $(ARGS),--repeat 2 --write)
 
 bench-smoke: $(BENCH)/bench.stamp ## see that every benchmark runs, in two minutes
-	@$(BENCH)/bin/python -m bench --smoke
+	@$(BENCH)/bin/python -m bench --smoke && $(BENCH)/bin/python -m bench.scaling --smoke
+
+bench-scaling: $(BENCH)/bench.stamp ## fill ten million messages and write docs/scaling.md; ARGS="--messages 100000"
+	@$(BENCH)/bin/python -m bench.scaling $(or $(ARGS),--write)
 
 check: venv ## lint, types, and checks of the SQL
 	@$(BIN)/python -m tests.run check

@@ -80,11 +80,11 @@ def time_text(seconds: float) -> str:
 
 def bytes_text(size: float) -> str:
     """Return a size as people read it."""
-    for unit in ("B", "KB", "MB"):
+    for unit in ("B", "KB", "MB", "GB", "TB"):
         if size < 1024:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
-    return f"{size:.1f} GB"
+    return f"{size:.1f} PB"
 
 
 def verdict(line: Sequence[Row]) -> str:
@@ -125,7 +125,8 @@ def text_table(result: Result) -> str:
     return "\n".join((f"\n{result.title}", *lines)).replace("**", "")
 
 
-def _markdown_table(rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells, the first of them the head, as Markdown."""
     lines = [f"| {' | '.join(row)} |" for row in rows]
     lines.insert(1, "|---" * len(rows[0]) + "|")
     return "\n".join(lines)
@@ -147,12 +148,17 @@ def markdown(results: Sequence[Result], facts: Sequence[str]) -> str:
     parts = [
         *("\n".join(f"- {fact}" for fact in facts),),
         f"## Bars\n\n{tally(results)}.",
-        _markdown_table(bars),
+        markdown_table(bars),
     ]
     for result in results:
-        parts += [f"## {result.title}", result.about]
-        parts.append(_markdown_table([_HEAD, *(_cells(line) for line in result.lines())]))
+        parts += section(result)
     return "\n\n".join(parts)
+
+
+def section(result: Result) -> list[str]:
+    """Return a result's heading, what it is about, and its table."""
+    rows = [_HEAD, *(_cells(line) for line in result.lines())]
+    return [f"## {result.title}", result.about, markdown_table(rows)]
 
 
 def write(document: Path, measured: str) -> None:

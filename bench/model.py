@@ -1,0 +1,142 @@
+"""What a number of users asks of databases and workers, by what one turn was measured to cost."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from bench.report import bytes_text
+
+_DAY = 86_400
+_GB = 2**30
+# Autovacuum freezes a table before its oldest row is this many transactions old.
+_FREEZE_AGE = 200_000_000
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What was measured: of one turn, two messages of some 3 KB, and of one stream."""
+
+    cpu: float
+    """Seconds of CPU of the backend that serves it."""
+    wal: float
+    """Bytes of WAL without full page images."""
+    wal_with_pages: float
+    """Bytes of WAL of a turn that is the first to touch its pages since a checkpoint."""
+    stored: float
+    """Bytes of tables and indexes."""
+    streams_per_core: int = 1000
+    """Running turns that one core of a worker carries, by docs/performance.md."""
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What users are taken to do."""
+
+    active: float = 0.2
+    """Share of all users that write on a day."""
+    turns: float = 10.0
+    """Turns a day of each of them."""
+    peak: float = 3.0
+    """Turns of the busiest second over those of the mean one."""
+    seconds: float = 15.0
+    """How long a model answers."""
+    busy: float = 0.5
+    """How much of a core is used at the peak: the rest is for vacuum, backups and a bad day."""
+    tick: float = 0.2
+    """Seconds between two writes of a worker to the journal, for all its turns at once."""
+    window: int = 10
+    """Turns of a thread that its next prompt reads."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a number of users makes."""
+
+    users: int
+    cost: Cost
+    habits: Habits = Habits()
+
+    @property
+    def turns_a_day(self) -> float:
+        """Turns of all users on a day."""
+        return self.users * self.habits.active * self.habits.turns
+
+    @property
+    def turns_a_second(self) -> float:
+        """Turns that begin in the busiest second."""
+        return self.turns_a_day * self.habits.peak / _DAY
+
+    @property
+    def running(self) -> float:
+        """Turns that run at the same time at the peak, by Little's law."""
+        return self.turns_a_second * self.habits.seconds
+
+    @property
+    def database_cores(self) -> float:
+        """Cores of PostgreSQL, of the machine that measured, for the peak."""
+        return self.turns_a_second * self.cost.cpu / self.habits.busy
+
+    @property
+    def worker_cores(self) -> float:
+        """Cores of workers for the peak."""
+        return self.running / self.cost.streams_per_core / self.habits.busy
+
+    @property
+    def stored_a_year(self) -> float:
+        """Bytes of tables and indexes that a year adds."""
+        return 365 * self.turns_a_day * self.cost.stored
+
+    @property
+    def cache(self) -> float:
+        """Bytes of the windows that a day's active users read: what memory should hold."""
+        return self.users * self.habits.active * self.habits.window * self.cost.stored
+
+    @property
+    def freezes_a_year(self) -> float:
+        """How often a year's transaction ids make autovacuum freeze: two a turn, one a tick."""
+        ticks = _DAY / self.habits.tick * math.ceil(self.worker_cores)
+        return 365 * (2 * self.turns_a_day + ticks) / _FREEZE_AGE
+
+    def partitions(self, years: int = 3, size: float = 100 * _GB) -> int:
+        """Return the power of two of partitions that keeps each under a size for some years."""
+        return 1 << max(0, math.ceil(math.log2(max(1.0, years * self.stored_a_year / size))))
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return what there is to say, in the order of the path of a turn."""
+        day = self.turns_a_day
+        return [
+            ("turns a day", _count(day)),
+            ("turns a second at the peak", _count(self.turns_a_second)),
+            ("commits a second at the peak, two a turn", _count(2 * self.turns_a_second)),
+            ("turns that run at once at the peak", _count(self.running)),
+            ("rows a second in the journal at the peak", _count(self.running / self.habits.tick)),
+            ("cores of workers", _cores(self.worker_cores)),
+            ("cores of PostgreSQL", _cores(self.database_cores)),
+            ("memory for what a day's users read", bytes_text(self.cache)),
+            ("WAL a day, no page whole", bytes_text(day * self.cost.wal)),
+            (
+                "WAL a day, every page whole",
+                bytes_text(day * self.cost.wal_with_pages),
+            ),
+            (
+                "WAL a second at the peak, between these",
+                f"{bytes_text(self.turns_a_second * self.cost.wal)} to"
+                f" {bytes_text(self.turns_a_second * self.cost.wal_with_pages)}",
+            ),
+            ("dead row versions a day, three a turn", _count(3 * day)),
+            ("freezing vacuums a year", _count(self.freezes_a_year)),
+            ("stored a day", bytes_text(day * self.cost.stored)),
+            ("stored a year", bytes_text(self.stored_a_year)),
+            ("partitions of 100 GB for three years", _count(self.partitions())),
+        ]
+
+
+def _count(value: float) -> str:
+    if value < 10:
+        return f"{value:.1f}".removesuffix(".0")
+    return f"{float(f'{value:.3g}'):,.0f}"
+
+
+def _cores(value: float) -> str:
+    return "under 1" if value < 1 else f"{math.ceil(value):,}"
