@@ -7,8 +7,8 @@ BENCH := .venv-bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help serve venv test test-pgtap test-isolation test-server test-faults test-majors chaos bench \
-	bench-smoke bench-scaling check format clean
+.PHONY: help serve venv test test-pgtap test-isolation test-server test-faults test-majors chaos soak \
+	bench bench-smoke bench-scaling check format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ test-faults: venv ## run the fault suite alone; PGTHREADS_FAULTS_SEED=… repeat
 
 chaos: venv ## 20,000 turns under faults; ARGS="--turns 2000 --seed 7"
 	@$(BIN)/python -m tests.faults.chaos $(ARGS)
+
+soak: venv ## half an hour of mixed load, memory and connections flat; ARGS="--seconds 300"
+	@$(BIN)/python -m tests.faults.soak $(ARGS)
 
 test-majors: venv ## run pgTAP, isolation and the server's tests on each PostgreSQL that is here
 	@$(BIN)/python -m tests.majors $(ARGS)

@@ -143,8 +143,7 @@ def generated(case: Case) -> Iterator[str]:
         before = case.by_seq.get(each.parent)
         if before is None:
             continue
-        prompt = "".join(part.get("text", "") for part in before.message["parts"])
-        whole = complete(prompt, case.stored.depth(before.seq))
+        whole = _whole(case, before)
         parts, status = each.message["parts"], _status(each.message)
         if status in PARTIAL and not is_beginning(parts, whole):
             yield f"partial answer {each.message_id} is not how the whole one begins: {parts}"
@@ -174,6 +173,23 @@ def turns(case: Case) -> Iterator[str]:
             yield f"turn {turn.turn_id} answers message {turn.user_seq}, not {answer.parent}"
         elif _status(answer.message) != status:
             yield f"turn {turn.turn_id} is {turn.status}, its answer {_status(answer.message)}"
+
+
+def kept(case: Case) -> Iterator[str]:
+    """What a model came to the end of is stored, or kept as late; but for processes killed."""
+    turns = {turn.turn_id: turn for turn in case.stored.turns}
+    for turn_id, pid in case.record.generated[case.thread[1]].items():
+        turn = turns.get(turn_id)
+        is_stored = turn is not None and turn.status in ("completed", "stopped")
+        if not (is_stored or turn_id in case.stored.late or pid in case.record.killed):
+            yield f"the answer of turn {turn_id} is lost: {turn}"
+    for turn_id, message in case.stored.late.items():
+        turn = turns.get(turn_id)
+        before = case.by_seq.get(turn.user_seq) if turn else None
+        if before is None:
+            yield f"the late answer of turn {turn_id} answers nothing"
+        elif not is_beginning(message["parts"], _whole(case, before)):
+            yield f"the late answer of turn {turn_id} is not how the whole one begins: {message}"
 
 
 def stopped(case: Case) -> Iterator[str]:
@@ -206,6 +222,7 @@ RULES: tuple[Rule, ...] = (
     one_answer,
     generated,
     turns,
+    kept,
     stopped,
     settled,
 )
@@ -216,7 +233,7 @@ def check(
 ) -> list[Violation]:
     """Return every breach of the rules, on threads that are stored or that clients used."""
     used = {turn.thread for turn in record.turns}
-    violations = []
+    violations = [Violation("kept", ("", ""), f"{name} is left") for name in record.spooled]
     for thread in sorted(threads.keys() | used):
         case = Case(thread, threads.get(thread, StoredThread(0, b"")), record)
         for rule in rules:
@@ -226,3 +243,8 @@ def check(
 
 def _status(message: dict[str, Any]) -> Any:
     return message.get("metadata", {}).get("status")
+
+
+def _whole(case: Case, question: StoredMessage) -> list[dict[str, Any]]:
+    prompt = "".join(part.get("text", "") for part in question.message["parts"])
+    return complete(prompt, case.stored.depth(question.seq))

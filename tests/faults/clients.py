@@ -48,6 +48,12 @@ class Reply:
         return self.kind in ("complete", "empty", "duplicate_message")
 
 
+def headers_of(owner: str) -> dict[str, str]:
+    """Return what makes a request one of this owner's."""
+    token = jwt.encode({"sub": owner, "exp": int(time.time()) + 10**7}, JWT_SECRET, "HS256")
+    return {"Authorization": f"Bearer {token}"}
+
+
 class Chat:
     """One thread's client. `ports` are those of the workers, in their order."""
 
@@ -69,8 +75,7 @@ class Chat:
         self._patience = patience
         self._count = 0
         self._last: Turn | None = None
-        token = jwt.encode({"sub": owner, "exp": int(time.time()) + 10**7}, JWT_SECRET, "HS256")
-        self._headers = {"Authorization": f"Bearer {token}", "X-Thread": key}
+        self._headers = headers_of(owner) | {"X-Thread": key}
 
     async def say(self, behaviour: str) -> None:
         """Send a message and see to it that it is settled."""
@@ -172,6 +177,9 @@ class Chat:
                     await self._refusal(response)
         except (aiohttp.ClientError, OSError, TimeoutError):
             kind = "broken"
+        except ValueError as error:
+            kind = "strange"
+            self._record.strange.append((self._thread, f"{name}: {error}"))
         self._record.note(self._thread, f"{name}: {kind}")
 
     async def _stop(self) -> None:

@@ -65,6 +65,27 @@ class Cluster:
         self._start()
         self.database = self._make_database()
 
+    @property
+    def pid(self) -> int:
+        """Of the postmaster that runs now."""
+        return int((self._home / "data" / "postmaster.pid").read_text().split()[0])
+
+    async def connections(self) -> int:
+        """Return how many the application has."""
+        ((count,),) = await self._rows(
+            "select count(*)::int from pg_stat_activity where usename = %s", APP_ROLE
+        )
+        assert isinstance(count, int)
+        return count
+
+    async def journal_rows(self) -> int:
+        """Return how many rows the journal has."""
+        dsn = self.database.admin_dsn
+        async with await psycopg.AsyncConnection.connect(dsn, connect_timeout=5) as connection:
+            cursor = await connection.execute("select count(*)::int from pgthreads.journal")
+            ((count,),) = await cursor.fetchall()
+        return int(count)
+
     async def kill(self) -> None:
         """`kill -9` the postmaster, then recover; its children end when they notice."""
         await self._end(signal.SIGKILL)
@@ -128,8 +149,7 @@ class Cluster:
             raise NoDatabaseError(f"PostgreSQL did not start:\n{log}")
 
     async def _end(self, number: signal.Signals) -> None:
-        pid = int((self._home / "data" / "postmaster.pid").read_text().split()[0])
-        _signal(pid, number)
+        _signal(self.pid, number)
         await asyncio.to_thread(self._wait_and_start)
 
     def _wait_and_start(self) -> None:

@@ -86,6 +86,9 @@ class Mutant:
 _APPEND = "db/functions/append_thread.sql"
 _FINISH = "db/functions/finish_turn.sql"
 _PUMP = "server/pgthreads/pump.py"
+_ABANDON = "db/functions/abandon_turn.sql"
+_STORING = "server/pgthreads/storing.py"
+_FOLLOWERS = "server/pgthreads/followers.py"
 _ANSWERS = "server/pgthreads/answers.py"
 _CHAT = "server/pgthreads/chat.py"
 
@@ -186,6 +189,31 @@ MUTANTS = (
             ),
             Edit(_ANSWERS, "import logging\n", "import logging\nimport os\n"),
         ),
+    ),
+    Mutant(
+        "an answer that the database does not take at once is given up",
+        frozenset({"kept"}),
+        (
+            Edit(_STORING, "        if give_up.is_set():\n            break\n", "        break\n"),
+            Edit(
+                _STORING,
+                "    spooled: Spooled | None = None\n",
+                "    spooled, spool = None, None\n",
+            ),
+        ),
+        faults=("database links refused", "restart of PostgreSQL"),
+    ),
+    Mutant(
+        "a partial answer is put together in another order",
+        frozenset({"generated"}),
+        (Edit(_ABANDON, "order by j.start_offset)", "order by j.start_offset desc)"),),
+        faults=("kill -9 of a worker",),
+    ),
+    Mutant(
+        "who follows a turn of another worker is told things twice",
+        frozenset({"settled", "seen", "glimpsed"}),
+        (Edit(_FOLLOWERS, "(each.key, len(each.log))", "(each.key, max(0, len(each.log) - 99))"),),
+        behaviours={"resume": 1, "duplicate": 1},
     ),
     Mutant(
         "a client that leaves stops its answer",

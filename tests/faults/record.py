@@ -47,7 +47,12 @@ class Turn:
 
 
 class Record:
-    """Everything that the checker needs to know of the clients' side."""
+    """Everything that the checker needs to know of the clients' side, and of the model's.
+
+    `generated` has for each key the turns whose model came to its end, and the pid that it ran in;
+    `killed` the pids that got no chance to store what they had, `spooled` the files
+    that are left in the spool.
+    """
 
     def __init__(self) -> None:
         self.turns: list[Turn] = []
@@ -58,6 +63,9 @@ class Record:
         self.stops: Counter[Thread] = Counter()
         self.regenerations: Counter[tuple[Thread, str]] = Counter()
         self.refusals: Counter[str] = Counter()
+        self.generated: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        self.killed: set[int] = set()
+        self.spooled: list[str] = []
         self.strange: list[tuple[Thread, str]] = []
         self.history: defaultdict[Thread, list[str]] = defaultdict(list)
         self._open: defaultdict[str, set[Turn]] = defaultdict(set)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -71,16 +72,42 @@ async def run_round(
         async with disturbed(world):
             await world.chat(behaviours)
         threads = await rest(world)
+        take_ledger(world)
     violations = check(threads, world.record)
     return Result(plan, world.record, threads, violations, time.monotonic() - start)
 
 
-async def rest(world: World) -> dict[Thread, StoredThread]:
-    """Wait until no turn runs any more, close those whose workers are gone; return what is stored.
+def has_spooled(world: World) -> bool:
+    """Whether an answer is on its way from the spool to its thread."""
+    return world.spool.exists() and any(
+        each.suffix in (".answer", ".partial") for each in world.spool.iterdir()
+    )
 
+
+def take_ledger(world: World) -> None:
+    """Note in the record what the models of the servers came to the end of, and who was killed."""
+    record = world.record
+    for worker in world.workers:
+        record.killed |= worker.killed
+    lines = world.ledger.read_text().splitlines() if world.ledger.exists() else []
+    for line in map(json.loads, lines):
+        record.generated[line["key"]][line["turn"]] = line["pid"]
+    if world.spool.exists():
+        record.spooled += sorted(each.name for each in world.spool.iterdir())
+
+
+async def rest(world: World) -> dict[Thread, StoredThread]:
+    """Wait until no turn runs and no answer is spooled any more; return what is stored.
+
+    Turns whose workers are gone are closed.
     A turn that runs on for longer than its executor can is what the checker finds.
     """
     deadline = time.monotonic() + world.plan.patience
+    if has_spooled(world):
+        # What nobody alive holds is taken at a start; else only every half minute.
+        await world.workers[0].drain()
+        world.workers[0].start()
+        await world.workers[0].ready()
     while True:
         try:
             await world.cluster.reap()
@@ -92,6 +119,7 @@ async def rest(world: World) -> dict[Thread, StoredThread]:
             is_at_rest = not any(
                 turn.status == "running" for each in threads.values() for turn in each.turns
             )
+            is_at_rest = is_at_rest and not has_spooled(world)
             if is_at_rest or time.monotonic() > deadline:
                 return threads
         await asyncio.sleep(LEASE_SECONDS / 3)

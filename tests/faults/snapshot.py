@@ -55,12 +55,13 @@ class StoredTurn:
 
 @dataclass(slots=True)
 class StoredThread:
-    """A thread's row, its messages by seq and its turns by their start."""
+    """A thread's row, its messages by seq, its turns by their start, late answers by their turn."""
 
     count: int
     head: bytes
     messages: list[StoredMessage] = field(default_factory=list)
     turns: list[StoredTurn] = field(default_factory=list)
+    late: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def depth(self, seq: int) -> int:
         """How many messages the branch has that ends with this one."""
@@ -98,4 +99,9 @@ def read(dsn: str) -> dict[Thread, StoredThread]:
             )
             for turn in turns:
                 threads[turn.owner, turn.key].turns.append(turn)
+        late = connection.execute(
+            "select owner_user_id, state_key, turn_id, message from pgthreads.late_answer"
+        )
+        for owner, key, turn_id, text in late:
+            threads[owner, key].late[turn_id] = json.loads(text)
     return threads

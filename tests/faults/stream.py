@@ -25,7 +25,7 @@ class Assembly:
         self._finished = False
 
     def feed(self, data: bytes) -> None:
-        """Take bytes, cut anywhere."""
+        """Take bytes, cut anywhere. Raises ValueError for what no server may send."""
         self._buffer += data
         *frames, self._buffer = self._buffer.split(b"\n\n")
         for frame in frames:
@@ -36,8 +36,12 @@ class Assembly:
             body = frame.removeprefix(b"data: ")
             if body == b"[DONE]":
                 self.is_complete = self._finished
-            else:
-                self._take(json.loads(body))
+                continue
+            chunk = json.loads(body)
+            try:
+                self._take(chunk)
+            except (KeyError, TypeError) as error:
+                raise ValueError(f"a chunk that does not fit: {chunk}") from error
 
     @property
     def is_empty(self) -> bool:

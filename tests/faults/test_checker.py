@@ -111,6 +111,38 @@ def _reply_strangely(_: psycopg.Connection, record: Record) -> None:
     record.strange.append(((OWNER, "chat-1"), "500 internal"))
 
 
+def _lose(_: psycopg.Connection, record: Record) -> None:
+    record.generated["chat-1"]["t9"] = 1
+
+
+def _lose_by_a_kill(connection: psycopg.Connection, record: Record) -> None:
+    _lose(connection, record)
+    record.killed.add(1)
+
+
+def _keep_late(connection: psycopg.Connection, record: Record) -> None:
+    _lose(connection, record)
+    connection.execute(
+        "insert into pgthreads.late_answer (owner_user_id, state_key, turn_id, message, bytes,"
+        " reason) select owner_user_id, state_key, 't9', message, 9, 'late' from pgthreads.message"
+        " where seq = 2"
+    )
+
+
+def _keep_late_of_a_turn(connection: psycopg.Connection, record: Record) -> None:
+    _keep_late(connection, record)
+    connection.execute(
+        "insert into pgthreads.turn select (t).* from (select jsonb_populate_record(n, '{"
+        '"turn_id": "t9", "status": "abandoned", "assistant_message_id": null}\') as t'
+        " from pgthreads.turn as n where n.user_seq = 1) as n"
+    )
+
+
+def _keep_late_of_another(connection: psycopg.Connection, record: Record) -> None:
+    _keep_late_of_a_turn(connection, record)
+    connection.execute("update pgthreads.turn set user_seq = 3 where turn_id = 't9'")
+
+
 HARMS: dict[str, tuple[Harm, set[str]]] = {
     "a gap": (
         _do("update pgthreads.message set seq = 9 where seq = 4"),
@@ -225,6 +257,12 @@ HARMS: dict[str, tuple[Harm, set[str]]] = {
     "a beginning seen otherwise": (_glimpsed_other, {"glimpsed"}),
     "a message that is not answered": (_unsettle, {"settled"}),
     "a strange reply": (_reply_strangely, {"settled"}),
+    "an answer that is nowhere": (_lose, {"kept"}),
+    "an answer lost by a kill": (_lose_by_a_kill, set()),
+    "a late answer of no turn": (_keep_late, {"kept"}),
+    "a late answer": (_keep_late_of_a_turn, set()),
+    "a late answer to something else": (_keep_late_of_another, {"kept"}),
+    "a file of the spool": (lambda _, record: record.spooled.append("x.refused"), {"kept"}),
 }
 
 

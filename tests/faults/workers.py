@@ -46,9 +46,12 @@ class Worker:
             *("--executor", "tests.faults.executor:answer"),
             *("--heartbeat", "0.4"),
             *("--log-level", "warning"),
+            # One for all of them, as on a machine.
+            *("--spool-dir", str(folder / "spool")),
             *arguments,
         ]
         self._environment = _environment(folder / "ledger", package)
+        self.killed: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -97,6 +100,8 @@ class Worker:
 
     async def kill(self) -> None:
         """`kill -9`."""
+        if self.is_running:
+            self.killed.add(self.pid)
         await self._end(signal.SIGKILL)
 
     async def drain(self) -> None:

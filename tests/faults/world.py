@@ -67,6 +67,7 @@ class World:
         self.database_proxies = [
             Proxy(*target, lambda: PostgresTap(self._choose_statement)) for _ in range(plan.workers)
         ]
+        self.spool, self.ledger = folder / "spool", folder / "ledger"
         self._folder, self._package = folder, package
         self.workers: list[Worker] = []
         self.http_proxies: list[Proxy] = []
