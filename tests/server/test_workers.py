@@ -112,20 +112,30 @@ async def test_any_worker_tells_the_metrics_of_all(
         await ask(session, server, f"counted-{number}", "hi")
     waiting = [await wait_in_a_turn(session, server, f"running-{n}") for n in range(4)]
 
-    async def metrics() -> set[str]:
-        async with session.get(f"{server.url}/metrics") as response:
-            return set((await response.text()).splitlines())
-
     for _ in range(6):
-        assert {
+        await told(
+            session,
+            server,
             'pgthreads_turns_total{status="completed"} 8.0',
             "pgthreads_turns_running 4.0",
             "pgthreads_streams_open 4.0",
-        } <= await metrics()
+        )
     (place / "go").touch()
     for response in waiting:
         await response.read()
-    assert {"pgthreads_turns_running 0.0", "pgthreads_streams_open 0.0"} <= await metrics()
+    await told(session, server, "pgthreads_turns_running 0.0", "pgthreads_streams_open 0.0")
+
+
+async def told(session: ClientSession, server: Running, *lines: str) -> None:
+    """Wait until the metrics say so: a turn is counted a moment after its client has read it."""
+    seen: list[str] = []
+    for _ in range(50):
+        async with session.get(f"{server.url}/metrics") as response:
+            seen = (await response.text()).splitlines()
+        if set(lines) <= set(seen):
+            return
+        await asyncio.sleep(0.1)
+    assert set(lines) <= set(seen)
 
 
 async def test_a_worker_that_dies_is_replaced(server: Running, session: ClientSession) -> None:
@@ -139,11 +149,11 @@ async def test_a_worker_that_dies_is_replaced(server: Running, session: ClientSe
     for number in range(8):
         assert int((await ask(session, server, f"after-{number}", "hi")).split()[0]) in pids
     # The counts of the one that died remain, its gauges do not.
+    counted = 'pgthreads_turns_total{status="completed"} 8.0'
+    await told(session, server, counted)
     os.kill(second, signal.SIGKILL)
     wait_until(lambda: server.log.count(" listens\n") >= 4)
-    async with session.get(f"{server.url}/metrics") as response:
-        text = await response.text()
-    assert 'pgthreads_turns_total{status="completed"} 8.0' in text
+    await told(session, server, counted)
 
 
 def test_what_keeps_the_first_from_starting_ends_all(place: Path, admin_dsn: str) -> None:
