@@ -27,6 +27,7 @@ from pgthreads.threads import Threads
 from tests.database import APP_ROLE, Database
 from tests.operations.chains import OWNERS, assert_grown, chains, fill, message, verify_by_schema
 from tests.operations.release import releases
+from tests.server.command import wait_until
 from tests.server.test_install import dump, psql, psql_install
 
 FreshDatabase = Callable[..., Database]
@@ -181,6 +182,9 @@ def test_an_upgrade_while_old_clients_chat(
             upgrade(database.admin_dsn)
             time.sleep(0.2)
         rounds = [len(client.known) for client in clients]
+        wait_until(
+            lambda: all(len(c.known) > known for c, known in zip(clients, rounds, strict=True))
+        )
 
     after = chains(database.admin_dsn)
     assert_grown(before, after)
