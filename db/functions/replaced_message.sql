@@ -1,7 +1,7 @@
 -- What a turn that replaces a stored message means, under the thread's lock. One row if there is
 -- something to replace: either user_seq and user_id, the stored user message that is to be answered
 -- anew, or sibling_of and parent_id, the user message that gets a sibling and what both continue
--- ('' if nothing). No row if the thread or the message is unknown, or there is no answer yet.
+-- ('' if nothing). No row if the message is unknown, or there is no answer yet. Raises THDEL.
 
 create or replace function pgthreads.replaced_message(
   p_owner_user_id text,
@@ -31,12 +31,13 @@ declare
   v_id text;
   v_parent int;
 begin
+  if p_state_key is null then
+    return;
+  end if;
+  perform pgthreads.require_thread(p_owner_user_id, p_state_key);
   select t.message_count into v_count
   from pgthreads.thread as t
-  where t.owner_user_id = p_owner_user_id
-    and t.state_key = p_state_key
-    and t.deleted_at is null
-  for update;
+  where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key;
   if p_replaces is null then
     v_seq := v_count;
   else

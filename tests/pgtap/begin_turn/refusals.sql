@@ -1,6 +1,6 @@
 -- CLIENT_SENDS_USER_ONLY and TOOLS_ARE_SERVER_AUTHORED, kept by the database.
 begin;
-select plan(30);
+select plan(33);
 \ir ../helpers.psql
 
 set local role tap_server;
@@ -93,6 +93,19 @@ select test.refuses(
   $$ select pgthreads.begin_turn('alice', 'full', test.message('u'), 't') $$,
   'THDEL', null, null, 'a deleted thread'
 );
+select test.refuses(
+  format(
+    $$ select pgthreads.begin_turn(
+      'alice', 'full', %L, 't', p_replaces => %L, p_regenerate => %L) $$,
+    v.message, v.replaces, v.regenerate),
+  'THDEL', null, '%new thread%', v.what
+)
+from (values
+  (1, 'an answer anew in a deleted thread', null::jsonb, null, true),
+  (2, 'to a message that is named', null, 'm1', true),
+  (3, 'or another message in its place', test.message('u'), 'm1', false)
+) as v (place, what, message, replaces, regenerate)
+order by v.place;
 
 select * from finish();
 rollback;
