@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
 
-from tests.properties import read_model, thread_model, turn_model
+from tests.properties import journal_model, read_model, thread_model, turn_model
 from tests.properties.world import Json, Outcome, Refused, View
 
 
@@ -141,6 +141,42 @@ def answer(owner: str, key: str, turn_id: str, messages: Json, status: str) -> C
         " lateral pgthreads.finish_turn(t.owner, a.state_key, %s, %s) as f",
         (owner, key, Jsonb(messages), turn_id, turn_id, status),
         both,
+    )
+
+
+def write_journal(owner: str, *arguments: Any) -> Call:
+    """State key, turn id, offset, frames."""
+    return _call(
+        owner,
+        "write_journal",
+        "f.turn_id, f.alive, f.stop_requested, f.end_offset",
+        arguments,
+        lambda view: [journal_model.write(view, owner, *arguments)],
+    )
+
+
+def read_journal(owner: str, *arguments: Any) -> Call:
+    """State key, turn id, offset."""
+    return _call(
+        owner,
+        "read_journal",
+        "f.turn_id, f.status, f.error_code, f.answer,"
+        " case when f.status = 'running' then f.end_offset end,"
+        " case when f.status = 'running' then f.frames end",
+        arguments,
+        lambda view: journal_model.read(view, owner, *arguments),
+    )
+
+
+def keep_answer(owner: str, *arguments: Any) -> Call:
+    """State key, turn id, message, reason."""
+    return _call(
+        owner,
+        "keep_answer",
+        "f",
+        arguments,
+        lambda view: [(journal_model.keep(view, owner, *arguments),)],
+        json=(2,),
     )
 
 

@@ -13,7 +13,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from tests.properties import strategies as some
 from tests.properties.calls import Call
 from tests.properties.sessions import Sessions
-from tests.properties.stored import keep_tickets, stored_rows
+from tests.properties.stored import (
+    keep_tickets,
+    stored_journals,
+    stored_late_answers,
+    stored_rows,
+)
 from tests.properties.world import DEADLOCK, Queue, Thread, Turn, World
 
 _examples = count(1)
@@ -47,6 +52,9 @@ class ComparingMachine(RuleBasedStateMachine):
         number = at.session
         if number in self.sent:
             return
+        if at.begins and number not in self.world.transactions:
+            self.sessions[number].command("begin")
+            self.world.begin(number)
         transaction = self.world.transactions.get(number)
         savepoint = at.savepoint and transaction is not None and not transaction.failed
         note(f"session {number}: {call}")
@@ -103,7 +111,7 @@ class ComparingMachine(RuleBasedStateMachine):
             rest = {other: each for other, each in found.items() if other != number}
             if outcome == DEADLOCK:
                 then.execute(number, sent.call.model, savepoint=sent.savepoint)
-                if not then.is_in_cycle(number):
+                if not then.meets_cycle(number):
                     continue
                 then.fail(number, savepoint=sent.savepoint)
             else:
@@ -114,7 +122,8 @@ class ComparingMachine(RuleBasedStateMachine):
 
     @invariant()
     def everything_committed_is_equal(self) -> None:
-        threads, turns, queues = stored_rows(self.sessions.admin, list(self.owners.values()))
+        owners = list(self.owners.values())
+        threads, turns, queues = stored_rows(self.sessions.admin, owners)
         self.differs = True
         committed = self.world.committed
         expected = {item[1:]: each for item, each in committed.items() if isinstance(each, Thread)}
@@ -133,6 +142,13 @@ class ComparingMachine(RuleBasedStateMachine):
             for item, each in committed.items()
             if isinstance(each, Queue) and each.tickets
         }
+        running = {name for name, turn in turns.items() if turn.status == "running"}
+        journals = {item[1:]: each for item, each in committed.items() if item[0] == "journal"}
+        assert stored_journals(self.sessions.admin, owners) == {
+            name: each for name, each in journals.items() if name in running
+        }
+        late = {item[1:]: each for item, each in committed.items() if item[0] == "late"}
+        assert stored_late_answers(self.sessions.admin, owners) == late
         self.differs = False
 
     def teardown(self) -> None:
@@ -147,9 +163,18 @@ class ComparingMachine(RuleBasedStateMachine):
             self.settle()
         self.everything_committed_is_equal()
         for owner in self.owners.values():
-            self._erase(owner)
+            self.erase_owner(owner)
 
-    def _erase(self, owner: str) -> None:
+    def forget(self, owner: str, *key: str) -> None:
+        """Let the model have nothing of an owner or of a thread, as if nothing had ever been."""
+        gone = (owner, *key)
+        for item in list(self.world.committed):
+            if item[1 : 1 + len(gone)] == gone:
+                del self.world.committed[item]
+                self.stamps.pop(item[1:], None)
+
+    def erase_owner(self, owner: str) -> None:
+        """Erase everything of an owner, and look whether the receipt counts it."""
         row = self.sessions.admin.execute("select pgthreads.erase_owner(%s)", (owner,)).fetchone()
         assert row is not None
         of_owner = [v for i, v in self.world.committed.items() if i[1] == owner]
@@ -159,3 +184,4 @@ class ComparingMachine(RuleBasedStateMachine):
         assert receipt["threads"] == len(threads)
         assert receipt["messages"] == sum(len(thread.messages) for thread in threads)
         assert receipt["turns"] == sum(isinstance(each, Turn) for each in of_owner)
+        self.forget(owner)

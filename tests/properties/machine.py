@@ -21,9 +21,11 @@ from tests.properties.calls import (
     begin_turn,
     extend_turn,
     finish_turn,
+    keep_answer,
     list_branches,
     load_thread,
     of_another_tenant,
+    read_journal,
     read_messages,
     read_thread,
     request_stop,
@@ -31,12 +33,13 @@ from tests.properties.calls import (
     soft_delete_thread,
     update_thread,
     verify_thread,
+    write_journal,
 )
 from tests.properties.compare import ComparingMachine
 from tests.properties.read_model import listed, load
 from tests.properties.stored import expire_leases, expire_tickets
-from tests.properties.thread_model import running_turn
-from tests.properties.world import Json, Queue, Turn, View
+from tests.properties.thread_model import abandon, running_turn
+from tests.properties.world import Json, Queue, Thread, Turn, View
 
 
 class ThreadsMachine(ComparingMachine):
@@ -44,15 +47,12 @@ class ThreadsMachine(ComparingMachine):
 
     # Transactions
 
-    @rule(number=some.sessions)
-    def begin(self, number: int) -> None:
-        if number not in self.sent and number not in self.world.transactions:
-            self.sessions[number].command("begin")
-            self.world.begin(number)
-
     @rule(number=some.sessions, commit=some.commits)
     def end(self, number: int, commit: bool) -> None:
-        if number not in self.sent and number in self.world.transactions:
+        """End a session's transaction; that of another if this one has none."""
+        open_ones = [each for each in self.world.transactions if each not in self.sent]
+        if open_ones:
+            number = number if number in open_ones else open_ones[0]
             self.sessions[number].command("commit" if commit else "rollback")
             self.world.end(number, commit=commit)
             self.settle()
@@ -102,9 +102,10 @@ class ThreadsMachine(ComparingMachine):
     def update(self, at: some.Place, title: str | None, metadata: Json) -> None:
         self.send(at, update_thread(self.owners[at.owner], at.key, title, metadata))
 
-    @rule(at=some.places)
-    def delete(self, at: some.Place) -> None:
-        self.send(at, soft_delete_thread(self.owners[at.owner], at.key))
+    @rule(at=some.places, really=some.rarely)
+    def delete(self, at: some.Place, really: bool) -> None:
+        if really:
+            self.send(at, soft_delete_thread(self.owners[at.owner], at.key))
 
     # Turns
 
@@ -119,7 +120,7 @@ class ThreadsMachine(ComparingMachine):
         busy=some.busy,
     )
     def begin_turn(self, at: some.Place, message: Json, turn_id: str, **options: Any) -> None:
-        if at.session in self.world.transactions:
+        if at.begins or at.session in self.world.transactions:
             # A ticket lives for seconds only, and one that is not committed cannot be kept.
             options["busy"] = "reject"
         names = ("last", "metadata", "replaces", "regenerate", "busy")
@@ -157,9 +158,55 @@ class ThreadsMachine(ComparingMachine):
         else:
             self.send(at, answer(owner, at.key, turn_id, [message], "completed"))
 
+    @rule(
+        at=some.lone_places,
+        ask=some.user_messages,
+        regenerate=some.rarely,
+        frames=some.begun_answers,
+    )
+    def dying_turn(self, at: some.Place, ask: Json, regenerate: bool, frames: str) -> None:
+        """A turn whose server dies after so many frames."""
+        if at.session in self.world.transactions:
+            return
+        owner, turn_id = self.owners[at.owner], self._new_turn(at)
+        self.send(at, begin_turn(owner, at.key, ask, turn_id, None, None, None, regenerate))
+        self.send(at, write_journal(owner, at.key, turn_id, 0, frames))
+        self._end_lease(owner, at.key)
+
     @rule(at=some.places)
     def stop(self, at: some.Place) -> None:
         self.send(at, request_stop(self.owners[at.owner], at.key))
+
+    # Journals, which servers write outside of transactions, and answers that come too late
+
+    @rule(at=some.lone_places, turn_id=some.turn_ids, frames=some.frames, write=some.writes)
+    def journal(self, at: some.Place, turn_id: str, frames: str, write: str) -> None:
+        if at.session in self.world.transactions:
+            return
+        turn_id = self._turn(at, turn_id)
+        item = ("journal", self.owners[at.owner], at.key, turn_id)
+        known: str = self.world.committed.get(item, "")
+        offset, sent = {
+            "on": (len(known.encode()), frames),
+            "again": (0, known + frames),
+            "known": (0, known[: known.find("\n\n") + 2]),
+            "gap": (len(known.encode()) + 1, frames),
+            "before": (-1, frames),
+        }[write]
+        self.send(at, write_journal(self.owners[at.owner], at.key, turn_id, offset, sent))
+
+    @rule(at=some.places, turn_id=some.maybe(some.turn_ids), later=some.rarely)
+    def follow(self, at: some.Place, turn_id: str | None, later: bool) -> None:
+        turn_id = None if turn_id is None else self._turn(at, turn_id)
+        self.send(at, read_journal(self.owners[at.owner], at.key, turn_id, 10**6 if later else 0))
+
+    @rule(
+        at=some.lone_places, turn_id=some.turn_ids, message=some.kept_answers, reason=some.reasons
+    )
+    def keep(self, at: some.Place, turn_id: str, message: Json, reason: str) -> None:
+        if at.session not in self.world.transactions:
+            turn_id = self._turn(at, turn_id)
+            self.send(at, keep_answer(self.owners[at.owner], at.key, turn_id, message, reason))
 
     def _turn(self, at: some.Place, turn_id: str) -> str:
         """The id as it was drawn, or that of the turn that runs as the session sees it."""
@@ -175,9 +222,12 @@ class ThreadsMachine(ComparingMachine):
 
     @rule(owner=some.owners, key=some.keys)
     def end_leases(self, owner: str, key: str) -> None:
+        self._end_lease(self.owners[owner], key)
+
+    def _end_lease(self, owner: str, key: str) -> None:
         """Let the lease of a thread's running turn end, unless somebody holds its row."""
-        for turn_id in expire_leases(self.sessions.admin, self.owners[owner], key):
-            item = ("turn", self.owners[owner], key, turn_id)
+        for turn_id in expire_leases(self.sessions.admin, owner, key):
+            item = ("turn", owner, key, turn_id)
             self.world.committed[item] = replace(self.world.committed[item], live=False)
 
     @rule(owner=some.owners, key=some.keys)
@@ -195,14 +245,33 @@ class ThreadsMachine(ComparingMachine):
         dead = set()
         for item, value in list(self.world.committed.items()):
             if isinstance(value, Turn) and value.status == "running" and not value.live:
-                thread = ("thread", *item[1:3])
-                if all(self.world.holder(each, -1) is None for each in (item, thread)):
-                    self.world.committed[item] = replace(value, status="abandoned")
+                rows = (item, ("thread", *item[1:3]), ("share", *item[1:3]))
+                if all(self.world.holder(each, -1) is None for each in rows):
+                    view = View(self.world, -1)
+                    abandon(view, *item[1:3])
+                    self.world.committed.update(view.writes)
                     dead.add(item[1:])
-        rows = self.sessions.admin.execute(
+        reaped = self.sessions.admin.execute(
             "select r.owner_user_id, r.state_key, r.turn_id from pgthreads.reap_turns(10000) as r"
         )
-        assert {row for row in rows if row[0] in self.owners.values()} == dead
+        assert {row for row in reaped if row[0] in self.owners.values()} == dead
+
+    @rule()
+    def purge(self) -> None:
+        """Maintenance removes deleted threads that nobody holds, and their keys are free again."""
+        for item, value in list(self.world.committed.items()):
+            if isinstance(value, Thread) and value.deleted and self.world.holder(item, -1) is None:
+                self.forget(*item[1:])
+        self.sessions.admin.execute("select from pgthreads.purge_threads('0', 10000)")
+
+    @rule(owner=some.owners, really=some.rarely)
+    def erase(self, owner: str, really: bool) -> None:
+        """Everything of an owner is removed whose rows nobody holds."""
+        name = self.owners[owner]
+        held = {item[1] for each in self.world.transactions.values() for item in each.locks}
+        held |= {item[1] for each in self.world.waiting.values() for item in each.locks}
+        if really and name not in held:
+            self.erase_owner(name)
 
     # Reading
 

@@ -110,10 +110,11 @@ class Sessions:
             session.pending = None
 
     def _stuck(self, running: Sequence[Session]) -> set[int]:
+        # Whoever is idle before the look is so after it; a waiting one may have ended in between.
+        blocking = {s.pid for s in self.all if s.is_idle_in_transaction}
         rows = self.admin.execute(_BLOCKERS, ([s.pid for s in running],)).fetchall()
         blockers = {pid: set(found) for pid, found in rows}
         stuck: set[int] = set()
-        blocking = {s.pid for s in self.all if s.is_idle_in_transaction}
         while True:
             more = {pid for pid, found in blockers.items() if found & blocking} - stuck
             if not more:

@@ -62,6 +62,33 @@ def stored_rows(admin: psycopg.Connection[Any], owners: list[str]) -> Rows:
     return threads, turns, queues
 
 
+def stored_journals(
+    admin: psycopg.Connection[Any], owners: list[str]
+) -> dict[tuple[str, ...], str]:
+    """Return what the journals of the owners' running turns hold."""
+    rows = admin.execute(
+        "select n.owner_user_id, n.state_key, n.turn_id,"
+        " string_agg(j.frames, '' order by j.start_offset)"
+        " from pgthreads.turn as n join pgthreads.journal as j"
+        " using (owner_user_id, state_key, turn_id)"
+        " where n.owner_user_id = any (%s) and n.status = 'running' group by 1, 2, 3",
+        (owners,),
+    )
+    return {tuple(row[:3]): row[3] for row in rows}
+
+
+def stored_late_answers(
+    admin: psycopg.Connection[Any], owners: list[str]
+) -> dict[tuple[str, ...], tuple[str, str]]:
+    """Return message and reason of the owners' late answers."""
+    rows = admin.execute(
+        "select l.owner_user_id, l.state_key, l.turn_id, l.message, l.reason"
+        " from pgthreads.late_answer as l where l.owner_user_id = any (%s)",
+        (owners,),
+    )
+    return {tuple(row[:3]): (row[3], row[4]) for row in rows}
+
+
 def expire_leases(admin: psycopg.Connection[Any], owner: str, key: str) -> list[str]:
     """End the lease of the thread's running turn, if nobody holds its row; return its id."""
     rows = admin.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -9,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 from hypothesis import strategies as st
 
 from tests.properties import calls
-from tests.properties.thread_model import REDACTED, SECRET
+from tests.properties.message_model import REDACTED, SECRET
 from tests.properties.world import Json
 
 OWNERS = ("ada", "bea")
@@ -20,12 +21,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Place:
-    """On which session, for whom, on which thread; in transactions with a savepoint or without."""
+    """On which session, for whom, on which thread; whether with a savepoint, if in a transaction,
+    and whether it opens one."""
 
     session: int
     owner: str
     key: str
     savepoint: bool
+    begins: bool = False
 
 
 def maybe(strategy: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
@@ -43,7 +46,10 @@ commits = st.sampled_from([True, True, False])
 owners = st.sampled_from(["ada", "ada", "ada", "bea"])
 keys = st.sampled_from(["k", "k", "k", "l"])
 wild_keys = st.sampled_from(["k"] * 9 + ["l"] * 3 + ["no key"])
-places = st.builds(Place, sessions, owners, wild_keys, st.booleans())
+lone_places = st.builds(Place, sessions, owners, wild_keys, st.booleans())
+rarely = st.sampled_from([False, False, False, True])
+seldom = st.sampled_from([False] * 9 + [True])
+places = st.builds(Place, sessions, owners, wild_keys, st.booleans(), seldom)
 
 ids = st.sampled_from(["m1", "m2", "m3", "m4", "m5", "m6", "m7"])
 parents = ids | st.just("")
@@ -53,7 +59,6 @@ FITTING = "fitting"
 turn_ids = st.sampled_from([FITTING, FITTING, FITTING, "t1", "t2", "t3"])
 counts = maybe(st.integers(0, 5))
 windows = maybe(st.integers(0, 4))
-rarely = st.sampled_from([False, False, False, True])
 busy = st.sampled_from(["reject"] * 4 + ["enqueue", "enqueue", "interrupt", "interrupt", "wait"])
 statuses = st.sampled_from(["completed", "completed", "stopped", "failed", "running"])
 usages = maybe(st.just({"output_tokens": 3}))
@@ -119,12 +124,36 @@ _no_messages = st.sampled_from(
 )
 _systems = st.builds(_message, ids, st.just("system"), _parts)
 messages = st.one_of(user_messages, user_messages, answers, answers, _systems)
+kept_answers = answers | _no_messages | _too_large
+reasons = st.sampled_from(["lease_lost", "lease_lost", "refused", ""])
 batches = st.one_of(
     *[st.lists(messages, max_size=3)] * 8,
     st.lists(messages, min_size=10, max_size=10),
     st.lists(messages | _no_messages | _too_large, max_size=3),
     st.sampled_from([{}, "text", 7]),
 )
+
+
+def _frame(**chunk: Json) -> str:
+    return f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
+
+
+_starts = st.builds(lambda message_id: _frame(type="start", messageId=message_id), ids)
+_pieces = st.sampled_from(
+    [
+        _frame(type="start"),
+        _frame(type="start", messageMetadata={"model": "m"}),
+        _frame(type="text-delta", id="t", delta="größer 😀"),
+        _frame(type="text-delta", id="t", delta=f"it is {SECRET}."),
+        _frame(type="text-delta", id="t", delta="x" * 900),
+    ]
+)
+_text_starts = st.just(_frame(type="text-start", id="t"))
+frames = st.builds(
+    "".join, st.lists(_text_starts | _text_starts | _starts | _pieces, min_size=1, max_size=3)
+)
+begun_answers = st.builds(lambda start, rest: start + rest, _text_starts, frames)
+writes = st.sampled_from(["on", "on", "on", "again", "known", "gap", "before"])
 
 
 def unredacted(value: Json) -> Json:
@@ -152,6 +181,9 @@ any_call: st.SearchStrategy[CallOf] = st.sampled_from(
         _with(calls.begin_turn, None, "t1", None, None),
         _with(calls.extend_turn, "t1"),
         _with(calls.finish_turn, "t1", "completed"),
+        _with(calls.write_journal, "t1", 0, "data: {}\n\n"),
+        _with(calls.read_journal),
+        _with(calls.keep_answer, "t1", {}, "stolen"),
         calls.request_stop,
         calls.soft_delete_thread,
         _with(calls.update_thread, "stolen"),

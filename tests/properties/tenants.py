@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -25,6 +27,9 @@ MARKS = {ANN: "ofann7d1c", BEA: "ofbea9e42"}
 
 SHARED, OWN_OF_BEA = "shared", "only-bea"
 KEYS = (SHARED, OWN_OF_BEA)
+BUSY = "busy"
+"""The thread that `keep_busy` keeps busy, with turns of so many seconds."""
+TURN_SECONDS = 0.3
 JWT: dict[str, Any] = {"auth": "jwt", "jwt_secret": SECRET}
 
 _ROWS = """
@@ -54,6 +59,8 @@ async def answer(request: ExecutorRequest) -> AsyncIterator[AiEvent]:
     yield ToolCallStart("call", "look", {"for": mark})
     yield ToolCallResult("call", [mark])
     yield TextDelta(f"An answer {mark}.")
+    if request.state_key == BUSY:
+        await asyncio.sleep(TURN_SECONDS)
     yield Done()
 
 
@@ -71,6 +78,15 @@ async def store_threads(service: Service, user: str) -> None:
             headers=as_user(user),
         ) as response:
             assert response.status == 200, await response.text()
+
+
+async def keep_busy(service: Service) -> None:
+    """Have one turn after the other in a thread of Ann's, whoever else writes there."""
+    for number in count():
+        body = body_of(BUSY, f"A question {MARKS[ANN]}", f"busy-{number}") | {"onBusy": "enqueue"}
+        async with await service.post(CHAT, body, headers=as_user(ANN)) as response:
+            assert response.status in {200, 409}, await response.text()
+            await response.read()
 
 
 def rows_of(admin_dsn: str, user: str) -> str:

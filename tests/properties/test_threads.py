@@ -27,6 +27,11 @@ FAULTS = {
         "if p_expected_count <> v_count then",
         "if false then",
     ),
+    "a partial answer that is thrown away": (
+        "abandon_turn",
+        "if v_frames is not null then",
+        "if false then",
+    ),
 }
 """What is wrong, in which function, and how it gets there."""
 
@@ -36,7 +41,7 @@ def sessions(database: Database) -> Iterator[Sessions]:
     with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
         admin.execute(
             "update pgthreads.config"
-            " set max_messages = %s, max_message_bytes = %s, max_queued = %s",
+            " set max_messages = %s, max_message_bytes = %s, max_queued = %s, purge_after = '0'",
             (MAX_MESSAGES, MAX_MESSAGE_BYTES, MAX_QUEUED),
         )
         # Who waits in a circle is told at once.

@@ -2,59 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from tests.properties.world import Json, Message, Refused, Thread, View
+from tests.properties.message_model import assemble, is_message, json_text, redact
+from tests.properties.world import Json, Message, Refused, Thread, Turn, View
 
 MAX_MESSAGES = 9
 MAX_MESSAGE_BYTES = 2000
 MAX_METADATA_BYTES = 65_536
 MAX_QUEUED = 2
 """Limits that the tests set in `config`, so that they are met."""
-
-SECRET, REDACTED = "sk-AAAAAAAAAAAAAAAAAAAAAAAA", "[REDACTED:provider_api_key]"
-"""The one secret that these tests send, and what becomes of it."""
-
-
-def redact(value: Json) -> Json:
-    """Return the value without the secret."""
-    if isinstance(value, str):
-        return value.replace(SECRET, REDACTED)
-    if isinstance(value, list):
-        return [redact(each) for each in value]
-    if isinstance(value, dict):
-        return {key: redact(each) for key, each in value.items()}
-    return value
-
-
-def json_text(value: Json) -> str:
-    """Return the text of a value's jsonb, for values without floats."""
-    if isinstance(value, dict):
-        pairs = sorted(value.items(), key=lambda pair: (len(pair[0].encode()), pair[0].encode()))
-        inner = ", ".join(f"{json_text(k)}: {json_text(v)}" for k, v in pairs)
-        return f"{{{inner}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(json_text(each) for each in value)}]"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    return {None: "null", True: "true", False: "false"}.get(value, str(value))
-
-
-def is_message(value: Json) -> bool:
-    """Whether the value is a UIMessage, as far as these tests make wrong ones."""
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get("id"), str)
-        and 1 <= len(value["id"]) <= 256
-        and value.get("role") in ("system", "user", "assistant")
-        and isinstance(value.get("parts"), list)
-        and (bool(value["parts"]) or value["role"] == "assistant")
-        and all(part.get("type") != "text" or "text" in part for part in value["parts"])
-    )
 
 
 def require_key(key: str | None) -> str:
@@ -98,7 +58,13 @@ def append(
         return key, count, 0
     if expected is not None and expected != count:
         raise Refused("THCNT")
-    parent = _turn_and_parent(view, owner, key, thread, turn_id, parent_id)
+    running = running_turn(view, owner, key)
+    if turn_id is None and running is not None:
+        if view.lock(("turn", owner, key, running)).live:
+            raise Refused("THTRN")
+        abandon(view, owner, key)
+        return append(view, owner, key, messages, None, None, metadata, parent_id)
+    parent = _parent(view, owner, key, thread, turn_id, parent_id)
     if count + len(new) > MAX_MESSAGES:
         raise Refused("THMAX")
     if new or metadata is not None:
@@ -150,29 +116,42 @@ def _unknown(thread: Thread, batch: Sequence[Json]) -> list[Json]:
     return new
 
 
-def _turn_and_parent(
+def _parent(
     view: View, owner: str, key: str, thread: Thread, turn_id: str | None, parent_id: str | None
 ) -> int:
-    """Check who may append, and return what the first new message continues."""
+    """Return what the first new message continues, if the turn may append."""
     count = len(thread.messages)
-    running = running_turn(view, owner, key)
     if turn_id is not None:
         turn = view.get(("turn", owner, key, turn_id))
-        if running != turn_id or not turn.live:
+        if running_turn(view, owner, key) != turn_id or not turn.live:
             raise Refused("THLST")
         return int(turn.user_seq) if count == turn.begun_count else count
-    if running is not None:
-        item = ("turn", owner, key, running)
-        turn = view.lock(item)
-        if turn.live:
-            raise Refused("THTRN")
-        view.put(item, replace(turn, status="abandoned"))
     if parent_id is None:
         return count
     parent = 0 if parent_id == "" else thread.seq_of(parent_id)
     if parent is None:
         raise Refused("THNON")
     return parent
+
+
+def abandon(view: View, owner: str, key: str) -> None:
+    """`abandon_turn`, of the running turn: what its journal holds is its answer, if it can be."""
+    thread = view.lock(("thread", owner, key))
+    item = ("turn", owner, key, running_turn(view, owner, key) or "")
+    turn: Turn | None = view.get(item)
+    if thread is None or turn is None or turn.live:
+        return
+    view.lock(item)
+    answer = assemble(view.get(("journal", *item[1:])) or "")
+    if answer is not None:
+        answer = {"id": item[3]} | answer
+        view.put(item, replace(turn, live=True))
+        try:
+            append(view, owner, key, [answer], None, item[3])
+        except Refused:
+            answer = None
+    answer_id = None if answer is None else answer["id"]
+    view.put(item, replace(turn, status="abandoned", answer_id=answer_id))
 
 
 def _title(bodies: Sequence[Json]) -> str | None:

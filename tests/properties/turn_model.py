@@ -6,13 +6,13 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+from tests.properties.message_model import is_message, json_text
 from tests.properties.read_model import load
 from tests.properties.thread_model import (
     MAX_MESSAGES,
     MAX_QUEUED,
+    abandon,
     append,
-    is_message,
-    json_text,
     require_key,
     running_turn,
 )
@@ -60,7 +60,9 @@ def begin(
         require_key(key)
         if view.get(("thread", owner, key)) is None:
             view.insert(("thread", owner, key), Thread())
-        _abandon(view, owner, key)
+        running = running_turn(view, owner, key)
+        if running is not None and not view.get(("turn", owner, key, running)).live:
+            abandon(view, owner, key)
         anew, sibling_of, parent_id = _replaced(view, owner, key, replaces, regenerate)
     if anew is None:
         message = user_message(message)
@@ -85,6 +87,7 @@ def begin(
         found = _repeated(view, owner, key, thread, seq, turn_id, last, anew is not None)
         if found is not None:
             return found
+        count = len(view.get(("thread", owner, key)).messages)
     if count >= MAX_MESSAGES:
         raise Refused("THMAX")
     item = ("turn", owner, key, turn_id)
@@ -96,29 +99,13 @@ def begin(
     return "started", key, turn_id, count, True, history, None
 
 
-def _abandon(view: View, owner: str, key: str) -> None:
-    """Give the running turn up if its lease has ended, under the lock of its thread."""
-    running = running_turn(view, owner, key)
-    if running is None or view.get(("turn", owner, key, running)).live:
-        return
-    view.lock(("thread", owner, key))
-    item = ("turn", owner, key, running)
-    turn: Turn = view.get(item)
-    if turn.status == "running" and not turn.live:
-        turn = view.lock(item)
-        view.put(item, replace(turn, status="abandoned"))
-
-
 def _replaced(
     view: View, owner: str, key: str, replaces: str | None, regenerate: bool
 ) -> tuple[str | None, str | None, str | None]:
     """Return the user message to answer anew; or whose sibling comes, and what both continue."""
-    item = ("thread", owner, key)
-    thread: Thread | None = view.get(item)
-    if thread is not None and not thread.deleted:
-        thread = view.lock(item)
-    if thread is None or thread.deleted:
-        return None, None, None
+    thread: Thread = view.lock(("thread", owner, key))
+    if thread.deleted:
+        raise Refused("THDEL")
     seq = len(thread.messages) if replaces is None else thread.seq_of(replaces)
     if not seq:
         return None, None, None
@@ -154,16 +141,18 @@ def _repeated(
         message_id = thread.messages[seq - 1].message_id
         history = load(view, owner, key, last, None, message_id)
         return "started", key, turn_id, count, True, history, None
+    if turn is not None and not turn.live:
+        abandon(view, owner, key)
+        turn, thread = None, view.get(("thread", owner, key))
+        count = len(thread.messages)
     if not anew:
         answers = [m for m in thread.messages if m.parent == seq and m.role == "assistant"]
         if answers:
             return "answered", key, None, count, False, None, answers[-1].body
         if seq < count:
             raise Refused("THDUP")
-    if turn is not None and turn.live:
-        raise Refused("THTRN")
     if turn is not None:
-        view.put(item, replace(turn, status="abandoned"))
+        raise Refused("THTRN")
     return None
 
 
@@ -225,7 +214,7 @@ def extend(view: View, owner: str, key: str, turn_id: str) -> tuple[bool, bool, 
         turn = view.lock(item)
     if turn is None or turn.status != "running":
         return False, False, False
-    view.put(item, replace(turn, live=True))
+    view.touch(item, replace(turn, live=True))
     return True, turn.stop, True
 
 
@@ -273,5 +262,5 @@ def request_stop(view: View, owner: str, key: str) -> str | None:
     turn: Turn = view.lock(item)
     if turn.status != "running" or not turn.live:
         return None
-    view.put(item, replace(turn, stop=True))
+    view.touch(item, replace(turn, stop=True))
     return running

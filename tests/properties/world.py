@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 Json: TypeAlias = Any
 Item: TypeAlias = tuple[str, ...]
 """A row that can be locked: `("thread", owner, key)`, `("turn", owner, key, turn_id)`. Tickets,
-`("queue", owner, key)`, are written under the lock of their thread."""
+`("queue", owner, key)`, are written under the lock of their thread. `("share", owner, key)` is a
+lock of a thread's key, which others may share."""
 
 Outcome: TypeAlias = list[tuple[Any, ...]] | str
 """What a statement comes to: its rows, or the SQLSTATE with which it is refused."""
@@ -153,6 +154,20 @@ class View:
         self._acquire(item)
         return self.get(item)
 
+    def share(self, item: Item) -> None:
+        """Lock the key of a thread that is visible, as a foreign key does. Raises Waits."""
+        holder = self.world.holder(item, self.session)
+        if holder is not None:
+            raise Waits(holder)
+        self.locks.add(("share", *item[1:]))
+
+    def touch(self, item: Item, value: Any) -> None:
+        """Write a turn that is locked without its thread. The foreign key of a row that the same
+        transaction has written before is checked."""
+        if self.transaction is not None and item in self.transaction.writes:
+            self.share(("thread", *item[1:3]))
+        self.writes[item] = value
+
     def insert(self, item: Item, value: Any) -> None:
         """Insert a row that is not visible; waits for whoever is inserting it."""
         self._acquire(item)
@@ -163,9 +178,10 @@ class View:
         self.writes[item] = value
 
     def _acquire(self, item: Item) -> None:
-        holder = self.world.holder(item, self.session)
-        if holder is not None:
-            raise Waits(holder)
+        for each in (item, ("share", *item[1:])):
+            holder = self.world.holder(each, self.session)
+            if holder is not None:
+                raise Waits(holder)
         self.locks.add(item)
 
 
@@ -198,16 +214,14 @@ class World:
                 return other
         return None
 
-    def is_in_cycle(self, session: int) -> bool:
-        """Whether this session waits for itself through others."""
-        at = session
-        for _ in self.waiting:
-            if at not in self.waiting:
-                return False
-            at = self.waiting[at].holder
-            if at == session:
-                return True
-        return False
+    def meets_cycle(self, session: int) -> bool:
+        """Whether this session waits for some that wait for each other. It need not be one of them:
+        PostgreSQL has those who want the same row wait in a line, each for the one before it."""
+        seen: set[int] = set()
+        while session in self.waiting and session not in seen:
+            seen.add(session)
+            session = self.waiting[session].holder
+        return session in seen
 
     def execute(
         self, session: int, run: Callable[[View], Outcome], *, savepoint: bool

@@ -1,0 +1,62 @@
+"""What the functions make of single messages: redaction, their text, what a stream amounts to."""
+
+from __future__ import annotations
+
+import json
+
+from tests.properties.world import Json
+
+SECRET, REDACTED = "sk-AAAAAAAAAAAAAAAAAAAAAAAA", "[REDACTED:provider_api_key]"
+"""The one secret that these tests send, and what becomes of it."""
+
+
+def redact(value: Json) -> Json:
+    """Return the value without the secret."""
+    if isinstance(value, str):
+        return value.replace(SECRET, REDACTED)
+    if isinstance(value, list):
+        return [redact(each) for each in value]
+    if isinstance(value, dict):
+        return {key: redact(each) for key, each in value.items()}
+    return value
+
+
+def json_text(value: Json) -> str:
+    """Return the text of a value's jsonb, for values without floats."""
+    if isinstance(value, dict):
+        pairs = sorted(value.items(), key=lambda pair: (len(pair[0].encode()), pair[0].encode()))
+        inner = ", ".join(f"{json_text(k)}: {json_text(v)}" for k, v in pairs)
+        return f"{{{inner}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(json_text(each) for each in value)}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def is_message(value: Json) -> bool:
+    """Whether the value is a UIMessage, as far as these tests make wrong ones."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("id"), str)
+        and 1 <= len(value["id"]) <= 256
+        and value.get("role") in ("system", "user", "assistant")
+        and isinstance(value.get("parts"), list)
+        and (bool(value["parts"]) or value["role"] == "assistant")
+        and all(part.get("type") != "text" or "text" in part for part in value["parts"])
+    )
+
+
+def assemble(frames: str) -> Json:
+    """`assemble_message`, for streams of text parts."""
+    message: dict[str, Json] = {"role": "assistant", "metadata": {}, "parts": []}
+    for frame in frames.split("\n\n")[:-1]:
+        chunk = json.loads(frame.removeprefix("data: "))
+        if chunk["type"] == "start":
+            message["metadata"] |= chunk.get("messageMetadata", {})
+            if "messageId" in chunk:
+                message["id"] = chunk["messageId"]
+        elif chunk["type"] == "text-start":
+            message["parts"].append({"type": "text", "text": ""})
+        elif message["parts"]:
+            message["parts"][-1]["text"] += chunk["delta"]
+    message["metadata"]["status"] = "abandoned"
+    return message if message["parts"] else None
