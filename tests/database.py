@@ -382,7 +382,7 @@ def _running(
     keep = (
         'exec 3<&0; "$@" </dev/null >log 2>&1 3<&- & p=$!;'
         " (read -r _ <&3; : >ended; kill -INT $p) 2>/dev/null & r=$!;"
-        ' wait $p; if [ -e ended ]; then rm -rf "$PWD"; else kill $r; fi'
+        ' wait $p 2>/dev/null; if [ -e ended ]; then rm -rf "$PWD"; else kill $r; fi'
     )
     settings = {
         "listen_addresses": "127.0.0.1",
