@@ -13,7 +13,7 @@ Begun = TypeVar("Begun")
 
 
 class Pumps:
-    """The turns that run in this process, by owner and state key."""
+    """The turns that run in this process."""
 
     def __init__(
         self,
@@ -23,7 +23,9 @@ class Pumps:
         self.draining = False
         self._on_start = on_start
         self._on_end = on_end
-        self._running: dict[tuple[str, str], tuple[Pump, asyncio.Task[Outcome]]] = {}
+        self._latest: dict[tuple[str, str], tuple[Pump, asyncio.Task[Outcome]]] = {}
+        # Also those that have lost their thread to a later one, and have an answer to keep.
+        self._running: dict[asyncio.Task[Outcome], Pump] = {}
         self._beginning: set[asyncio.Task[Any]] = set()
 
     def __len__(self) -> int:
@@ -52,13 +54,18 @@ class Pumps:
     def start(self, pump: Pump) -> asyncio.Task[Outcome]:
         """Run a pump as a task of its own, which nobody's leaving cancels."""
         key = (pump.request.owner_user_id, pump.request.state_key)
+        if key in self._latest:
+            # The database has begun another turn, so the lease of this one is over.
+            self._latest[key][0].stop("turn_lost")
         task = asyncio.create_task(pump.run(), name=f"turn {pump.request.turn_id}")
-        self._running[key] = (pump, task)
+        self._latest[key] = (pump, task)
+        self._running[task] = pump
         self._on_start()
 
         def ended(_: asyncio.Task[Outcome]) -> None:
-            if self._running.get(key) == (pump, task):
-                del self._running[key]
+            del self._running[task]
+            if self._latest.get(key) == (pump, task):
+                del self._latest[key]
             broke_off = task.cancelled() or task.exception() is not None
             self._on_end(None if broke_off else task.result())
 
@@ -66,8 +73,8 @@ class Pumps:
         return task
 
     def get(self, owner_user_id: str, state_key: str) -> tuple[Pump, asyncio.Task[Outcome]] | None:
-        """Return the running pump of a thread and its task."""
-        return self._running.get((owner_user_id, state_key))
+        """Return the running pump of a thread and its task; the latest, if there are two."""
+        return self._latest.get((owner_user_id, state_key))
 
     async def drain(self, seconds: float) -> None:
         """Take no new turns; give running ones some time, then store what they have."""
@@ -77,16 +84,15 @@ class Pumps:
             await asyncio.wait(self._beginning, timeout=max(seconds, EXECUTOR_GRACE))
         if await self._ended_within(seconds):
             return
-        for pump, _ in list(self._running.values()):
+        for pump in list(self._running.values()):
             pump.stop("shutting_down")
         if await self._ended_within(2 * EXECUTOR_GRACE):
             return
-        for pump, _ in list(self._running.values()):
+        for pump in list(self._running.values()):
             pump.give_up()
         await self._ended_within(EXECUTOR_GRACE)
 
     async def _ended_within(self, seconds: float) -> bool:
-        tasks = [task for _, task in self._running.values()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=seconds)
+        if self._running:
+            await asyncio.wait(list(self._running), timeout=seconds)
         return not self._running

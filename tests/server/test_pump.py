@@ -178,6 +178,27 @@ async def test_shutdown_stores_what_there_is(server_dsn: str, admin_dsn: str) ->
     ) == [("stopped",)]
 
 
+async def test_shutdown_waits_for_a_turn_that_was_taken_over_in_this_process(
+    server_dsn: str, admin_dsn: str
+) -> None:
+    async with running_service(
+        server_dsn, admin_dsn, heartbeat=30, journal_interval=0, drain_timeout=0.2
+    ) as service:
+        _, first = await start(service, "twice")
+        service.rows(
+            "update pgthreads.turn set lease_until = clock_timestamp() - interval '1 second'"
+            " where state_key = 'twice'"
+        )
+        gate = Gate()
+        service.executor.script = gate.script
+        second = await service.post(CHAT, body_of("twice", "more", "u2"))
+        await gate.reached.wait()
+    assert chunks_of(await first.read())[-1]["type"] == "error"
+    assert chunks_of(await second.read())[-1]["type"] == "finish"
+    assert [turn[0] for turn in service.turns("twice")] == ["abandoned", "stopped"]
+    assert kept(service, "twice") == [("first ", "turn_lost", "THLST")]
+
+
 async def test_no_new_turns_while_draining(service: Service) -> None:
     gate, response = await start(service, "busy")
     draining = asyncio.create_task(service.pumps.drain(5))
