@@ -79,10 +79,12 @@ class Pumps:
     async def drain(self, seconds: float) -> None:
         """Take no new turns; give running ones some time, then store what they have."""
         self.draining = True
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
         if self._beginning:
             # Those that wait for their turn give up by themselves.
             await asyncio.wait(self._beginning, timeout=max(seconds, EXECUTOR_GRACE))
-        if await self._ended_within(seconds):
+        if await self._ended_within(max(until - clock(), 0)):
             return
         for pump in list(self._running.values()):
             pump.stop("shutting_down")
