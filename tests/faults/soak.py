@@ -30,6 +30,9 @@ SECONDS = 1800.0
 SAMPLES = 120
 """Of each quantity, however long it takes."""
 
+TOLD = 10
+"""How many of them are printed on the way."""
+
 FORGET_SECONDS = 30
 """How long after the last turn there may be a journal."""
 
@@ -131,6 +134,11 @@ async def _keep_sampling(world: World, samples: Samples) -> None:
         samples["memory of a process of PostgreSQL", "MiB"].append(memory)
         connections = await world.cluster.connections()
         samples["connections", "connections"].append(connections)
+        taken = len(samples["connections", "connections"])
+        if taken % (SAMPLES // TOLD) == 0:
+            latest = ", ".join(f"{name} {each[-1]:.1f}" for (name, _), each in samples.items())
+            turns = len(world.record.turns)
+            print(f"{taken} of {SAMPLES} samples, {turns} turns: {latest}", flush=True)
 
 
 async def _keep_reading(world: World, number: int, reads: Counter[str]) -> None:
