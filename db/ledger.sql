@@ -4,9 +4,11 @@
 
 -- An upgrade changes every table or its policies, and servers go on calling meanwhile, in whatever
 -- order their calls lock tables. So all tables are locked here, at once or not at all: whoever waits
--- while holding some gives up before the caller's deadlock_timeout (1 s by default) would end a call,
--- and between two tries the callers that queued up behind it get through. The last tries wait
--- longer than deadlock_timeout, which is what makes an autovacuum step aside.
+-- while holding some gives up long before the caller's deadlock_timeout (1 s by default) would end a
+-- call, and between two tries the callers that queued up behind it get through.
+--
+-- An autovacuum steps aside only for who waits longer than deadlock_timeout. So that is waited for
+-- first, in a mode that no call conflicts with, and which keeps the next autovacuum away.
 do $$
 declare
   v_tables regclass[] := array(
@@ -21,32 +23,37 @@ declare
       array_position(array['config', 'redaction_rule', 'thread'], c.relname::text),
       c.relname
   );
+  v_names text := array_to_string(v_tables, ', ');
   v_lock_timeout text := current_setting('lock_timeout');
-  v_tries constant int := 20;
+  v_tries constant int := 30;
 begin
-  for v_try in 1..v_tries loop
-    exit when v_tables = '{}';
-    begin
-      perform set_config('lock_timeout',
-        case when v_try > v_tries - 2 then '3s' else format('%sms', least(v_try * 50, 500)) end,
-        true);
-      execute format('lock table %s in access exclusive mode', array_to_string(v_tables, ', '));
-      exit;
-    exception
-      when lock_not_available or deadlock_detected then
-        if v_try = v_tries then
-          raise exception 'the tables of pgthreads are in use' using
-            errcode = 'lock_not_available',
-            detail = format('Sessions that use them: %s.', (
-              select string_agg(distinct l.pid::text, ', ')
-              from pg_catalog.pg_locks as l
-              where l.relation = any (v_tables) and l.granted and l.pid <> pg_backend_pid())),
-            hint = 'Nothing was changed. Run it again when pg_dump and long transactions are done.';
-        end if;
-    end;
-    perform pg_sleep(0.1 + random() * 0.2);
-  end loop;
-  perform set_config('lock_timeout', v_lock_timeout, true);
+  if v_tables <> '{}' then
+    perform set_config('lock_timeout', '3s', true);
+    execute format('lock table %s in share update exclusive mode', v_names);
+    for v_try in 1..v_tries loop
+      begin
+        perform set_config('lock_timeout', format('%sms', least(v_try * 20, 250)), true);
+        execute format('lock table %s in access exclusive mode', v_names);
+        exit;
+      exception
+        when lock_not_available or deadlock_detected then
+          if v_try = v_tries then
+            raise;
+          end if;
+      end;
+      perform pg_sleep(0.1 + random() * 0.2);
+    end loop;
+    perform set_config('lock_timeout', v_lock_timeout, true);
+  end if;
+exception
+  when lock_not_available or deadlock_detected then
+    raise exception 'the tables of pgthreads are in use' using
+      errcode = 'lock_not_available',
+      detail = format('Sessions that use them: %s.', (
+        select string_agg(distinct l.pid::text, ', ')
+        from pg_catalog.pg_locks as l
+        where l.relation = any (v_tables) and l.granted and l.pid <> pg_backend_pid())),
+      hint = 'Nothing was changed. Run it again when pg_dump and long transactions are done.';
 end;
 $$;
 

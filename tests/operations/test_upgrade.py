@@ -213,16 +213,17 @@ def test_an_upgraded_schema_is_a_new_one(
     assert dump(database) == dump(fresh_database())
 
 
+@pytest.mark.parametrize("mode", ["access share", "share update exclusive"])
 def test_an_upgrade_that_has_to_wait_gives_up_and_harms_nobody(
-    fresh_database: FreshDatabase, release: LiteralString
+    fresh_database: FreshDatabase, release: LiteralString, mode: LiteralString
 ) -> None:
-    """For instance while pg_dump runs, which holds every table as long as it takes."""
+    """For instance while pg_dump or VACUUM runs, which hold a table as long as they take."""
     database = fresh_database(migrated=False)
     install_release(database, release)
     content = dump(database)
 
     with psycopg.connect(database.admin_dsn) as reader:
-        reader.execute("select from pgthreads.message")
+        reader.execute("lock table pgthreads.message in " + mode + " mode")
         with at_work(database) as clients, pytest.raises(MigrateError, match="in use") as refusal:
             migrate(database.admin_dsn)
         assert f"{reader.info.backend_pid}" in str(refusal.value)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientResponse, ClientSession, TCPConnector
+from nanoid import generate
 
 from tests.server.command import Running, serving, wait_until
 from tests.server.service import CHAT, THREADS, body_of, chunks_of, text_of
@@ -57,17 +60,30 @@ async def callers(tmp_path: Path, server_dsn: str) -> AsyncIterator[tuple[Caller
             )
         )
         wait_until(lambda: server.log.count(" listens\n") >= 2)
-        found: dict[int, list[Caller]] = {}
-        for number in range(60):
+
+        async def call() -> Caller:
             session = ClientSession(connector=TCPConnector(limit=1))
             await stack.enter_async_context(session)
-            pid = int((await ask(session, server, f"probe-{number}", "hi")).split()[0])
-            found.setdefault(pid, []).append(Caller(server, session, pid))
-            by_count = sorted(found.values(), key=len)
-            if len(found) == 2 and len(by_count[1]) >= 2:
-                yield by_count[1][0], by_count[1][1], by_count[0][0]
-                return
-        pytest.fail("all connections went to one worker")
+            answer = await ask(session, server, generate(), "hi")
+            return Caller(server, session, int(answer.split()[0]))
+
+        # Whichever is not stopped takes the next connection.
+        one = await call()
+        with stopped(one.pid):
+            other = await call()
+        with stopped(other.pid):
+            two = await call()
+        assert one.pid == two.pid != other.pid
+        yield one, two, other
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 async def test_one_turn_runs_on_a_thread(callers: tuple[Caller, Caller, Caller]) -> None:
