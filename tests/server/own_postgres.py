@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
@@ -51,7 +51,9 @@ class OwnPostgres:
     def signal_all(self, number: signal.Signals) -> None:
         """Send a signal to the server and all its processes: SIGSTOP makes it silent."""
         for process in self._processes():
-            os.kill(process, number)
+            # An autovacuum may just have ended.
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
 
     def _processes(self) -> list[int]:
         server = int((self._home / "data" / "postmaster.pid").read_text().split()[0])
