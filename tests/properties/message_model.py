@@ -12,12 +12,17 @@ SECRET, REDACTED = "sk-AAAAAAAAAAAAAAAAAAAAAAAA", "[REDACTED:provider_api_key]"
 
 def redact(value: Json) -> Json:
     """Return the value without the secret."""
+    return replaced(value, SECRET, REDACTED)
+
+
+def replaced(value: Json, old: str, new: str) -> Json:
+    """Return the value with one text for another in all its strings."""
     if isinstance(value, str):
-        return value.replace(SECRET, REDACTED)
+        return value.replace(old, new)
     if isinstance(value, list):
-        return [redact(each) for each in value]
+        return [replaced(each, old, new) for each in value]
     if isinstance(value, dict):
-        return {key: redact(each) for key, each in value.items()}
+        return {key: replaced(each, old, new) for key, each in value.items()}
     return value
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 from hypothesis import strategies as st
 
 from tests.properties import calls
-from tests.properties.message_model import REDACTED, SECRET
+from tests.properties.message_model import REDACTED, SECRET, replaced
 from tests.properties.world import Json
 
 OWNERS = ("ada", "bea")
@@ -158,13 +158,7 @@ writes = st.sampled_from(["on", "on", "on", "again", "known", "gap", "before"])
 
 def unredacted(value: Json) -> Json:
     """The value as it was before redaction."""
-    if isinstance(value, str):
-        return value.replace(REDACTED, SECRET)
-    if isinstance(value, list):
-        return [unredacted(each) for each in value]
-    if isinstance(value, dict):
-        return {key: unredacted(each) for key, each in value.items()}
-    return value
+    return replaced(value, REDACTED, SECRET)
 
 
 CallOf: TypeAlias = Callable[[str, str], calls.Call]

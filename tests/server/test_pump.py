@@ -199,6 +199,17 @@ async def test_shutdown_waits_for_a_turn_that_was_taken_over_in_this_process(
     assert kept(service, "twice") == [("first ", "turn_lost", "THLST")]
 
 
+async def test_what_is_just_beginning_has_no_time_of_its_own(service: Service) -> None:
+    _, response = await start(service, "beginning")
+    service.pumps.beginning(asyncio.sleep(2))
+    clock = asyncio.get_running_loop().time
+    begun = clock()
+    await service.pumps.drain(2)
+    assert clock() - begun < 4, "the turn had as long again after the beginning"
+    assert chunks_of(await response.read())[-1]["type"] == "finish"
+    assert service.turns("beginning")[0][0] == "stopped"
+
+
 async def test_no_new_turns_while_draining(service: Service) -> None:
     gate, response = await start(service, "busy")
     draining = asyncio.create_task(service.pumps.drain(5))
