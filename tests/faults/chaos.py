@@ -17,12 +17,16 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from tests import programs
+from tests.faults.clock import cluster_with_a_clock
 from tests.faults.cluster import new_cluster
 from tests.faults.rounds import run_round
 from tests.faults.world import Plan
 
 TURNS = 20_000
 ROUND = 1_000
+CLOCK_ROUNDS = 4
+"""Every so many rounds the database's clock jumps, too, where libfaketime is installed."""
 
 
 def main() -> int:
@@ -56,7 +60,9 @@ async def _run(arguments: argparse.Namespace) -> int:
             seed=arguments.seed + number - 1,
             turns=min(arguments.round, arguments.turns - faulted),
         )
-        with tempfile.TemporaryDirectory(prefix="pgthreads-chaos-") as folder, new_cluster() as it:
+        has_clock = number % CLOCK_ROUNDS == 0 and programs.clock_library() is not None
+        cluster = cluster_with_a_clock() if has_clock else new_cluster()
+        with tempfile.TemporaryDirectory(prefix="pgthreads-chaos-") as folder, cluster as it:
             result = await run_round(it, Path(folder), this)
         turns += len(result.record.turns)
         faulted += result.record.faulted
