@@ -1,0 +1,1 @@
+"""Searches for inputs that cost PostgreSQL much: `make fuzz-cost`."""

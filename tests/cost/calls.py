@@ -1,0 +1,168 @@
+"""The SQL functions that a client's bytes reach, each with a statement that calls it.
+
+Client's bytes are what comes over HTTP, and what a model makes of it: streams, answers, usage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import LiteralString
+
+_TENANT: LiteralString = "select from pgthreads.set_tenant('ada') as t (owner), lateral pgthreads."
+_APPEND: LiteralString = (
+    _TENANT + "append_thread(t.owner, 'k', jsonb_build_array(%(input)s::jsonb)) as a"
+)
+_BEGIN: LiteralString = (
+    _TENANT + "begin_turn(t.owner, 'k',"
+    """ '{"id": "u1", "role": "user", "parts": [{"type": "text", "text": "hi"}]}', 'turn') as b"""
+)
+_JOURNAL: LiteralString = _TENANT + "write_journal(t.owner, 'k', 'turn', 0, %(input)s) as w"
+_LATE: LiteralString = "update pgthreads.turn set lease_until = now() - interval '1 second'"
+_QUESTION: LiteralString = _TENANT + "begin_turn(t.owner, 'k', %(input)s::jsonb, 'turn') as b"
+# Rows as append_thread makes them: branches by the thousand would take long through it.
+_HISTORY: Sequence[LiteralString] = (
+    "insert into pgthreads.thread (owner_user_id, state_key) values ('ada', 'k')",
+    "insert into pgthreads.message"
+    " (owner_user_id, state_key, seq, message_id, message, digest, parent_seq)"
+    " select 'ada', 'k', p.seq, 'm' || p.seq, json_build_object('id', 'm' || p.seq, 'role',"
+    " (array['user', 'assistant'])[1 + p.seq %% 2], 'parts', '[]'::json), '',"
+    " nullif(nullif(p.parent::int, p.seq - 1), 0)"
+    " from jsonb_array_elements(%(input)s::jsonb) with ordinality as p (parent, seq)",
+    "update pgthreads.thread set message_count = jsonb_array_length(%(input)s::jsonb)",
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """`before` runs in the same transaction, and is not measured; both may take `%(input)s`."""
+
+    name: str
+    domain: str
+    statement: LiteralString
+    before: Sequence[LiteralString] = ()
+
+
+def _piece(name: LiteralString, domain: str, kind: LiteralString = "text") -> Call:
+    return Call(name, domain, "select pgthreads." + name + "(%(input)s::" + kind + ")")
+
+
+CALLS: Sequence[Call] = (
+    _piece("redact_text", "text"),
+    _piece("redact_message", "message", "jsonb"),
+    _piece("redact_json", "json", "jsonb"),
+    _piece("is_ui_message", "message", "jsonb"),
+    _piece("clean_json", "json"),
+    _piece("assemble_message", "frames"),
+    Call("set_tenant", "text", "select pgthreads.set_tenant(%(input)s)"),
+    Call("verify_tenant_token", "text", "select pgthreads.verify_tenant_token(%(input)s)"),
+    Call("append_thread", "messages", _TENANT + "append_thread(t.owner, 'k', %(input)s::jsonb) a"),
+    Call(
+        "append_thread: metadata",
+        "object",
+        _TENANT + "append_thread(t.owner, 'k', '[]', null, null, %(input)s::jsonb) a",
+    ),
+    Call("save_thread", "messages", _TENANT + "save_thread(t.owner, 'k', %(input)s::jsonb) a"),
+    Call(
+        "save_thread: again",
+        "messages",
+        _TENANT + "save_thread(t.owner, 'k', %(input)s::jsonb) a",
+        (_TENANT + "save_thread(t.owner, 'k', %(input)s::jsonb) a",),
+    ),
+    Call("begin_turn", "question", _QUESTION),
+    Call(
+        "begin_turn: again",
+        "question",
+        _TENANT + "begin_turn(t.owner, 'k', %(input)s::jsonb, 'other') as b",
+        (_QUESTION,),
+    ),
+    Call(
+        "begin_turn: state key",
+        "text",
+        _TENANT + "begin_turn(t.owner, %(input)s, '{}', 'turn') as b",
+    ),
+    Call(
+        "begin_turn: replaces",
+        "text",
+        _TENANT + "begin_turn(t.owner, 'k', '{}', 'turn', p_replaces => %(input)s) as b",
+    ),
+    Call(
+        "begin_turn: history",
+        "message",
+        _BEGIN,
+        (_APPEND,),
+    ),
+    Call("begin_turn: branches", "history", _BEGIN, _HISTORY),
+    Call(
+        "append_thread: answer and finish_turn",
+        "message",
+        "select from pgthreads.set_tenant('ada') as t (owner), lateral pgthreads.append_thread("
+        "t.owner, 'k', jsonb_build_array(pgthreads.clean_json(%(input)s)), null, 'turn') as a,"
+        " lateral pgthreads.finish_turn(t.owner, a.state_key, 'turn', 'completed') as f",
+        (_BEGIN,),
+    ),
+    Call(
+        "finish_turn: usage",
+        "object",
+        _TENANT + "finish_turn(t.owner, 'k', 'turn', 'completed',"
+        " pgthreads.clean_json(%(input)s)) as f",
+        (_BEGIN,),
+    ),
+    Call(
+        "finish_turn: error code",
+        "text",
+        _TENANT + "finish_turn(t.owner, 'k', 'turn', 'failed', null, %(input)s) as f",
+        (_BEGIN,),
+    ),
+    Call(
+        "keep_answer",
+        "message",
+        _TENANT + "keep_answer(t.owner, 'k', 'turn', pgthreads.clean_json(%(input)s), 'late') as f",
+        (_BEGIN,),
+    ),
+    Call("write_journal", "frames", _JOURNAL, (_BEGIN,)),
+    Call("read_journal", "frames", _TENANT + "read_journal(t.owner, 'k') as r", (_BEGIN, _JOURNAL)),
+    Call(
+        "reap_turns",
+        "frames",
+        "select from pgthreads.reap_turns(10)",
+        (_BEGIN, _JOURNAL, _LATE),
+    ),
+    Call(
+        "update_thread: title",
+        "text",
+        _TENANT + "update_thread(t.owner, 'k', %(input)s) as u",
+        (_BEGIN,),
+    ),
+    Call(
+        "update_thread: metadata",
+        "object",
+        _TENANT + "update_thread(t.owner, 'k', null, %(input)s::jsonb) as u",
+        (_BEGIN,),
+    ),
+    Call(
+        "list_threads: cursor",
+        "text",
+        _TENANT + "list_threads(t.owner, 50, %(input)s) as l",
+    ),
+    Call("search_threads", "text", _TENANT + "search_threads(t.owner, %(input)s) as s", (_BEGIN,)),
+    Call(
+        "search_threads: stored",
+        "message",
+        _TENANT + "search_threads(t.owner, 'the quick brown fox') as s",
+        (_APPEND,),
+    ),
+    Call("load_thread", "message", _TENANT + "load_thread(t.owner, 'k') as l", (_APPEND,)),
+    Call(
+        "load_thread: leaf", "text", _TENANT + "load_thread(t.owner, 'k', null, null, %(input)s) l"
+    ),
+    Call("read_thread", "message", _TENANT + "read_thread(t.owner, 'k') as l", (_APPEND,)),
+    Call("read_thread: branches", "history", _TENANT + "read_thread(t.owner, 'k') as r", _HISTORY),
+    Call("list_branches", "history", _TENANT + "list_branches(t.owner, 'k') as b", _HISTORY),
+    Call(
+        "ai_threads",
+        "history",
+        "select t.messages from pgthreads.ai_threads as t",
+        _HISTORY,
+    ),
+)
