@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import aiohttp_cors
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from . import chat, probes, thread_routes
 from .auth import authenticator
@@ -31,7 +31,7 @@ from .keys import (
     TURNS,
 )
 from .metrics import Metrics
-from .middlewares import authenticate, observe, report_errors
+from .middlewares import CLIENT_FAULTS, authenticate, observe, report_errors
 from .pools import Pool, Timeouts
 from .pumps import Pumps
 from .settings import Settings
@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 
 API = "/api/v1/ai"
 WEB = Path(__file__).parent / "web"
+_NEEDED_HEADERS = ("Authorization", "Content-Type", "If-None-Match")
 SPOOL_SECONDS = 5.0
 """How long the start waits for the answers of the spool to be stored."""
 
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None) -> web.Application:
     security would not hold (StartError). On shutdown it drains the running turns.
     """
     settings = settings or Settings.from_env()
+    logging.getLogger("aiohttp.server").addFilter(CLIENT_FAULTS)
     app = web.Application(
         middlewares=[observe, report_errors, authenticate], client_max_size=settings.max_body
     )
@@ -86,6 +88,7 @@ def create_app(settings: Settings | None = None) -> web.Application:
     app.router.add_get("/openapi.json", probes.get_openapi)
     app.router.add_get("/", probes.get_page)
     app.router.add_static("/web", WEB)
+    app.cleanup_ctx.append(_authenticator)
     app.cleanup_ctx.append(_database)
     app.cleanup_ctx.append(_journal)
     app.cleanup_ctx.append(_recover)
@@ -124,6 +127,11 @@ def _executor(settings: Settings) -> Executor:
     if settings.model is not None:
         return from_model(settings.model)
     return OfflineExecutor()
+
+
+async def _authenticator(app: web.Application) -> AsyncIterator[None]:
+    async with app[AUTHENTICATOR].running():
+        yield
 
 
 async def _database(app: web.Application) -> AsyncIterator[None]:
@@ -230,9 +238,15 @@ async def _drain(app: web.Application) -> None:
 
 
 async def _close_connection(request: web.Request, response: web.StreamResponse) -> None:
-    """Send a client that keeps its connection, and a proxy, elsewhere while this server ends."""
-    if request.app[PUMPS].draining:
+    """Send a client that keeps its connection, and a proxy, elsewhere while this server ends.
+
+    And end by it what has no other end: in HTTP/1.0 there are no chunks, so a stream goes on until
+    its connection is closed, also where the client wants to keep it (RFC 9112, 6.3).
+    """
+    endless = request.version < HttpVersion11 and response.content_length is None
+    if request.app[PUMPS].draining or endless:
         response.force_close()
+    if response.keep_alive is False or not request.keep_alive:
         response.headers["Connection"] = "close"
 
 
@@ -240,12 +254,21 @@ def _allow_origins(app: web.Application, settings: Settings) -> None:
     """Let pages of the named origins call the API routes, which are all that exist so far."""
     if not settings.cors_origin:
         return
+    headers = settings.cors_headers
     options = aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call]
-        expose_headers=("X-State-Key", "ETag"),
-        allow_headers=("Authorization", "Content-Type", "If-None-Match"),
+        expose_headers=("X-State-Key", "ETag", "Retry-After"),
+        # A preflight's answer repeats the headers that it asks for. They protect nothing here: an
+        # origin that may call may send the token itself.
+        allow_headers="*" if "*" in headers else (*_NEEDED_HEADERS, *headers),
         allow_methods="*",
         max_age=600,
     )
     cors = aiohttp_cors.setup(app, defaults=dict.fromkeys(settings.cors_origin, options))
     for route in list(app.router.routes()):
         cors.add(route)
+    app.on_response_prepare.append(_vary_by_origin)
+
+
+async def _vary_by_origin(_: web.Request, response: web.StreamResponse) -> None:
+    """Keep caches from giving one origin's answer to another (Fetch standard, 3.2.5)."""
+    response.headers["Vary"] = "Origin"

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import jwt
 from aiohttp import web
 
-from .errors import ForbiddenError, UnauthorizedError, UnavailableError
+from .errors import ForbiddenError, UnauthorizedError
+from .key_set import KeySet
 from .settings import Settings, is_loopback
 
 
 class Authenticator(Protocol):
     """Returns the owner of a request; raises UnauthorizedError or ForbiddenError."""
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """What has to be entered while requests are served."""
 
     async def owner(self, request: web.Request) -> str:
         """Return the owner of this request."""
@@ -38,6 +42,10 @@ class DevAuth:
     def __init__(self, user: str, origins: Sequence[str] = ()) -> None:
         self._user = user
         self._origins = frozenset(origins)
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Nothing."""
+        return nullcontext()
 
     async def owner(self, request: web.Request) -> str:
         """Return the fixed user."""
@@ -67,12 +75,17 @@ class JwtAuth:
     def __init__(self, settings: Settings) -> None:
         self._secret = settings.jwt_secret
         self._keys = (
-            jwt.PyJWKClient(settings.jwks_url, cache_keys=True, timeout=10)
+            KeySet(settings.jwks_url, lifetime=settings.jwks_lifetime)
             if settings.jwks_url
             else None
         )
         self._audience = settings.jwt_audience
         self._issuer = settings.jwt_issuer
+        self._leeway = settings.jwt_leeway
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Keep the keys fresh."""
+        return nullcontext() if self._keys is None else self._keys.running()
 
     async def owner(self, request: web.Request) -> str:
         """Return the token's subject."""
@@ -83,8 +96,6 @@ class JwtAuth:
             )
         try:
             claims = await self._claims(token.strip())
-        except jwt.PyJWKClientConnectionError as error:
-            raise UnavailableError("the key set cannot be fetched", detail=str(error)) from error
         except jwt.PyJWTError as error:
             raise UnauthorizedError("the bearer token is not valid", detail=str(error)) from error
         subject = claims["sub"]
@@ -96,8 +107,7 @@ class JwtAuth:
         key: Any = self._secret
         algorithms = ["HS256"]
         if self._keys is not None:
-            # Fetches the key set over HTTP when it does not know the key: not on the event loop.
-            key = await asyncio.to_thread(self._keys.get_signing_key_from_jwt, token)
+            key = await self._key(self._keys, token)
             algorithms = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "EdDSA"]
         return jwt.decode(
             token,
@@ -105,5 +115,15 @@ class JwtAuth:
             algorithms=algorithms,
             audience=self._audience,
             issuer=self._issuer,
+            leeway=self._leeway,
             options={"require": ["exp", "sub"], "verify_aud": self._audience is not None},
         )
+
+    @staticmethod
+    async def _key(keys: KeySet, token: str) -> jwt.PyJWK:
+        key_id = jwt.get_unverified_header(token).get("kid")
+        # Whether the token names a key is known without asking anybody.
+        key = await keys.find(key_id) if isinstance(key_id, str) and key_id else None
+        if key is None:
+            raise jwt.InvalidKeyError("its kid is not in the key set")
+        return key

@@ -6,7 +6,7 @@ import asyncio
 import json
 from contextlib import aclosing
 
-from aiohttp import ClientConnectionResetError, web
+from aiohttp import web
 
 from .bodies import ChatRequest, chat_request, read_object, state_key_of
 from .errors import ExecutorError, LimitError, PgThreadsError, TurnRunningError
@@ -175,8 +175,8 @@ async def _stream(request: web.Request, log: TurnLog, key: TurnKey) -> web.Strea
             async for piece in pieces:
                 await response.write(piece or KEEP_ALIVE)
         await response.write_eof()
-    except ClientConnectionResetError:
-        # The client left. The pump goes on.
+    except ConnectionError:
+        # The client left, perhaps while a write waited for it. The pump goes on.
         pass
     finally:
         readers.dec()

@@ -6,6 +6,7 @@ import logging
 import time
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 from nanoid import generate
 
@@ -23,6 +24,7 @@ _CODES = {
     405: "method_not_allowed",
     413: "body_too_large",
 }
+_PREFLIGHT_HINT = "let the page's origin in by --cors-origin, its headers by --cors-headers"
 
 
 @web.middleware
@@ -58,7 +60,10 @@ async def report_errors(request: web.Request, handler: Handler) -> web.StreamRes
         if error.status < 400:
             raise
         response = error_body(
-            error.status, _CODES.get(error.status, "bad_request"), error.reason.lower()
+            error.status,
+            _CODES.get(error.status, "bad_request"),
+            error.reason.lower(),
+            _PREFLIGHT_HINT if error.status == 403 and is_preflight(request) else "",
         )
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
@@ -74,10 +79,29 @@ async def report_errors(request: web.Request, handler: Handler) -> web.StreamRes
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find the owner of an API request before anything else looks at it."""
     # A preflight carries no credentials (Fetch standard, 4.8); the CORS handler answers it.
-    preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-    if request.path.startswith("/api/") and not preflight:
+    if request.path.startswith("/api/") and not is_preflight(request):
         request[OWNER] = await request.app[AUTHENTICATOR].owner(request)
     return await handler(request)
+
+
+class ClientFaults(logging.Filter):
+    """Keeps from aiohttp's log the tracebacks of requests that are no HTTP: anybody can cause them.
+
+    They were answered with 400.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be logged."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
+
+
+CLIENT_FAULTS = ClientFaults()
+
+
+def is_preflight(request: web.Request) -> bool:
+    """Whether a browser asks if a page of another origin may make a call."""
+    return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
 
 
 def error_body(status: int, code: str, message: str, hint: str = "") -> web.Response:

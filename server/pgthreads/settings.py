@@ -119,8 +119,19 @@ class Settings:
         secret=True,
     )
     jwks_url: str | None = setting("Address of the key set of RS256 or ES256 tokens.")
+    jwks_lifetime: float = setting(
+        "Seconds that a key is good after it was last seen at --jwks-url; keys are fetched three"
+        " times as often.",
+        click.FloatRange(30, 86400),
+        default=600.0,
+    )
     jwt_audience: str | None = setting("Audience that tokens must name.")
     jwt_issuer: str | None = setting("Issuer that tokens must name.")
+    jwt_leeway: float = setting(
+        "Seconds that the issuer's clock and this one may differ: for exp, nbf and iat of a token.",
+        click.FloatRange(0, 300),
+        default=10.0,
+    )
     tenant_key: str | None = setting(
         "A key of pgthreads.tenant_key, in hex or as a file with it, for a database with"
         " require_verified_tenant. Better a file, or given by the variable: flags show in process"
@@ -156,6 +167,12 @@ class Settings:
         default=(),
         multiple=True,
     )
+    cors_headers: Sequence[str] = setting(
+        "Request header that such pages may send besides authorization, content-type and"
+        " if-none-match; may be given again. * allows all.",
+        default=("*",),
+        multiple=True,
+    )
     max_body: int = setting(
         "Largest request body in bytes.", click.IntRange(1024), default=4 * 1024 * 1024
     )
@@ -183,6 +200,12 @@ class Settings:
         self._check_auth()
         for origin in self.cors_origin:
             self._check_origin(origin)
+        for name in self.cors_headers:
+            if name != "*" and not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name, re.ASCII):
+                raise SettingsError(
+                    f"--cors-headers {name!r} is not the name of a header",
+                    "one name each time, for example --cors-headers x-app --cors-headers x-tenant",
+                )
         if self.executor is not None:
             if self.model is not None:
                 raise SettingsError("--executor and --model exclude each other", "give one of them")

@@ -6,6 +6,7 @@ Messages pass through as the bytes that PostgreSQL stored; they are not parsed h
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from aiohttp import ETag, web
@@ -17,6 +18,7 @@ from .rows import ListedThread, ThreadHeader
 from .state_keys import require_state_key
 
 MAX_INT = 2**31 - 1
+_ENTITY_TAG = re.compile(r'"([^"]*)"')
 
 
 async def list_threads(request: web.Request) -> web.Response:
@@ -36,20 +38,20 @@ async def list_threads(request: web.Request) -> web.Response:
 async def get_thread(request: web.Request) -> web.Response:
     """Return a thread's messages, or a window of them; 304 if the client has them."""
     key = request.match_info["state_key"]
-    known = [tag.value for tag in request.if_none_match or () if not tag.is_weak]
+    known, has_any = _known_tags(request)
     thread = await request.app[THREADS].read_thread(
         request[OWNER],
         key,
         last=_whole_number(request, "last"),
         before_seq=_whole_number(request, "before"),
-        known_digest=known[0] if len(known) == 1 else None,
+        known_digest=next(iter(known)) if len(known) == 1 else None,
         leaf_id=request.query.get("leaf"),
     )
     if thread is None:
         raise ThreadNotFoundError("there is no such thread")
     headers = {"Cache-Control": "private, no-cache", "X-State-Key": thread.state_key}
     response: web.Response
-    if thread.messages is None or thread.digest in known:
+    if thread.messages is None or has_any or thread.digest in known:
         response = web.Response(status=304, headers=headers)
     else:
         body = b'{"stateKey":%b,"messages":%b,"messageCount":%d%b}' % (
@@ -114,6 +116,16 @@ def _header(thread: ThreadHeader) -> dict[str, Any]:
 
 def _listed(thread: ListedThread) -> dict[str, Any]:
     return _header(thread) | {"running": thread.running}
+
+
+def _known_tags(request: web.Request) -> tuple[set[str], bool]:
+    """What `If-None-Match` names, and whether that is `*`: any version (RFC 9110, 13.1.2).
+
+    The comparison is weak, so `W/` says nothing: a proxy that compresses puts it there. The field
+    may come in several lines.
+    """
+    field = ",".join(request.headers.getall("If-None-Match", ()))
+    return set(_ENTITY_TAG.findall(field)), field.strip() == "*"
 
 
 def _whole_number(request: web.Request, name: str) -> int | None:

@@ -67,7 +67,8 @@ NOBODY = {
     "garbage": bearer("x.y.z"),
     "other secret": bearer(token(key="another secret that is also long enough", aud="app")),
     "no signature": bearer(jwt.encode({"sub": "alice", "aud": "app"}, "", algorithm="none")),
-    "expired": bearer(token(exp=int(time.time()) - 10, aud="app")),
+    "expired": bearer(token(exp=int(time.time()) - 60, aud="app")),
+    "not yet": bearer(token(nbf=int(time.time()) + 120, aud="app")),
     "no expiry": bearer(token(exp=None, aud="app")),
     "no subject": bearer(token(None, aud="app")),
     "empty subject": bearer(token("", aud="app")),
@@ -99,6 +100,24 @@ async def test_nobody_else_gets_in(service: Service, headers: dict[str, str]) ->
             assert response.headers["WWW-Authenticate"] == "Bearer"
             assert "X-State-Key" in response.headers
     assert service.rows("select from pgthreads.thread where state_key = 'k'") == []
+
+
+async def test_clocks_may_differ_a_little(service: Service) -> None:
+    now = time.time()
+    differing: tuple[dict[str, Any], ...] = ({"iat": now + 4}, {"nbf": now + 4}, {"exp": now - 4})
+    for claims in differing:
+        headers = bearer(token(aud="app", **claims))
+        async with await service.get(THREADS, headers=headers) as response:
+            assert response.status == 200, claims
+
+
+async def test_clocks_may_be_wanted_exact(server_dsn: str, admin_dsn: str) -> None:
+    async with running_service(
+        server_dsn, admin_dsn, auth="jwt", jwt_secret=SECRET, jwt_leeway=0.0
+    ) as service:
+        for nbf, status in ((time.time() + 5, 401), (None, 200)):
+            async with await service.get(THREADS, headers=bearer(token(nbf=nbf))) as response:
+                assert response.status == status
 
 
 async def test_keys_of_a_jwks_url(server_dsn: str, admin_dsn: str) -> None:
