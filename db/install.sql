@@ -50,6 +50,8 @@ select pgthreads.apply_migration('0008_late_answers', :'migration');
 select pgthreads.apply_migration('0009_first_look', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0010_recent_at.sql"`
 select pgthreads.apply_migration('0010_recent_at', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0016_budgets.sql"`
+select pgthreads.apply_migration('0016_budgets', :'migration');
 select exists (
   select from pgthreads.migration as m where m.name = '1001_message_search'
 ) or coalesce(current_setting('pgthreads.optional', true) = 'search', false) as with_search \gset
@@ -72,6 +74,8 @@ select pgthreads.refuse_older_release();
 \ir functions/extend_turn.sql
 \ir functions/finish_turn.sql
 \ir functions/fit_doubles.sql
+\ir functions/fit_range.sql
+\ir functions/fold_json.sql
 \ir functions/forget_journal.sql
 \ir functions/has_message_shape.sql
 \ir functions/has_plain_numbers.sql
@@ -92,6 +96,7 @@ select pgthreads.refuse_older_release();
 \ir functions/mint_tenant_token.sql
 \ir functions/new_state_key.sql
 \ir functions/prepare_messages.sql
+\ir functions/prompt_history.sql
 \ir functions/purge_threads.sql
 \ir functions/read_journal.sql
 \ir functions/read_messages.sql
@@ -129,6 +134,7 @@ select pgthreads.refuse_older_release();
 \ir functions/verify_thread.sql
 \ir functions/verify_threads.sql
 \ir functions/wait_for_turn.sql
+\ir functions/window_ranges.sql
 \ir functions/write_journal.sql
 
 \ir views/ai_threads.sql

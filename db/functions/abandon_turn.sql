@@ -3,7 +3,14 @@
 -- added to the thread. Does nothing if the turn has ended, or its lease not.
 --
 -- The answer goes through append_thread, as any other: redacted, within the limits, as a branch if the
--- turn was one. What append_thread refuses for good is left out, so that the thread can go on.
+-- turn was one. NEVER_STUCK and BOUNDED_WORK: whatever the journal holds, the turn ends, so that the
+-- thread can go on, and the turn's error_code says what became of the answer:
+--   null              the answer is in the thread, or there was none
+--   partial_too_large it was made of the first config.max_partial_bytes of the journal
+--   partial_refused   append_thread refused it; it is kept as a late answer if that can be done
+--   partial_unreadable, partial_too_slow
+--                     no message could be made of the journal, or not in the time of the call
+-- What passes by itself (a deadlock, a full disk) is raised, and the next call tries again.
 -- Locks: the thread's row, then the turn's.
 
 create or replace function pgthreads.abandon_turn(
@@ -22,10 +29,14 @@ as $$
 #variable_conflict use_column
 declare
   v_lease_until timestamptz;
+  v_max_bytes int;
+  v_end int;
   v_frames text;
   v_message jsonb;
   v_message_id text;
   v_appended int := 0;
+  v_error_code text;
+  v_began timestamptz;
 begin
   perform
   from pgthreads.thread as t
@@ -43,42 +54,69 @@ begin
     return 0;
   end if;
 
-  select string_agg(j.frames, '' order by j.start_offset) into v_frames
-  from pgthreads.journal as j
-  where j.owner_user_id = p_owner_user_id
-    and j.state_key = p_state_key
-    and j.turn_id = p_turn_id;
-  if v_frames is not null then
-    begin
-      v_message := pgthreads.assemble_message(v_frames);
-      if v_message is not null then
+  v_began := clock_timestamp();
+  begin
+    select c.max_partial_bytes into strict v_max_bytes from pgthreads.config as c;
+    select left(string_agg(j.frames, '' order by j.start_offset), v_max_bytes), max(j.end_offset)
+    into v_frames, v_end
+    from pgthreads.journal as j
+    where j.owner_user_id = p_owner_user_id
+      and j.state_key = p_state_key
+      and j.turn_id = p_turn_id
+      and j.start_offset < v_max_bytes;
+    if v_end >= v_max_bytes then
+      v_error_code := 'partial_too_large';
+    end if;
+    v_message := jsonb_build_object('id', p_turn_id) || pgthreads.assemble_message(v_frames);
+    if v_message is not null then
+      begin
         -- For as long as this transaction; below it is again what it was.
         update pgthreads.turn as n
         set lease_until = 'infinity'
         where n.owner_user_id = p_owner_user_id
           and n.state_key = p_state_key
           and n.turn_id = p_turn_id;
-        v_message := jsonb_build_object('id', p_turn_id) || v_message;
         select a.appended into strict v_appended
         from pgthreads.append_thread(
           p_owner_user_id, p_state_key, jsonb_build_array(v_message), null, p_turn_id) as a;
         v_message_id := v_message ->> 'id';
+      exception
+        when transaction_rollback or lock_not_available or disk_full or read_only_sql_transaction
+        then
+          raise;
+        when others then
+          v_error_code := 'partial_refused';
+          raise warning 'what there was of the answer of turn % is not appended: % %',
+            p_turn_id, sqlstate, sqlerrm;
+          perform pgthreads.keep_answer(
+            p_owner_user_id, p_state_key, p_turn_id, v_message, v_error_code, sqlstate);
+      end;
+    end if;
+  exception
+    when transaction_rollback or lock_not_available or disk_full or read_only_sql_transaction then
+      raise;
+    when query_canceled then
+      -- Most of the time went by elsewhere, or somebody cancels at once: the next call may do it.
+      if clock_timestamp() - v_began < interval '1 second' then
+        raise;
       end if;
-    exception
-      when sqlstate 'THMSG' or sqlstate 'THMAX' or sqlstate 'THDUP' or sqlstate 'THDEL'
-        or data_exception or program_limit_exceeded
-      then
-        raise warning 'what there was of the answer of turn % is not stored: %', p_turn_id, sqlerrm;
-    end;
-    delete from pgthreads.journal as j
-    where j.owner_user_id = p_owner_user_id
-      and j.state_key = p_state_key
-      and j.turn_id = p_turn_id;
-  end if;
+      v_error_code := 'partial_too_slow';
+      v_appended := 0;
+      v_message_id := null;
+    when others then
+      v_error_code := coalesce(v_error_code, 'partial_unreadable');
+      raise warning 'what there was of the answer of turn % is lost: % %',
+        p_turn_id, sqlstate, sqlerrm;
+  end;
+  delete from pgthreads.journal as j
+  where j.owner_user_id = p_owner_user_id
+    and j.state_key = p_state_key
+    and j.turn_id = p_turn_id;
   update pgthreads.turn as n
   set status = 'abandoned',
     lease_until = v_lease_until,
     assistant_message_id = v_message_id,
+    error_code = v_error_code,
     finished_at = clock_timestamp()
   where n.owner_user_id = p_owner_user_id
     and n.state_key = p_state_key

@@ -4,8 +4,8 @@
 --
 -- p_frames are frames of the UI message stream from its start, `data: <UIMessageChunk>` and a blank line
 -- each; what is behind the last blank line is left out, and so are comments, [DONE], chunks that do not
--- make it into a message, and everything after an error. Sets of rows and no loop over the chunks, so
--- that the time grows with the stream's length and no faster.
+-- make it into a message, and everything after an error. BOUNDED_WORK: sets of rows and no loop over the
+-- chunks, so that the time grows with the stream's length and no faster.
 
 create or replace function pgthreads.assemble_message(p_frames text)
 returns jsonb
@@ -17,9 +17,7 @@ as $$
 declare
   v_id text;
   v_parts jsonb;
-  v_changes jsonb;
-  v_change jsonb;
-  v_metadata jsonb;
+  v_changes jsonb[];
 begin
   with frame as materialized (
     select f.text, f.place, count(*) over () as places
@@ -28,12 +26,17 @@ begin
   parsed as materialized (
     select f.place, pgthreads.clean_json(substr(f.text, 6)) as body
     from frame as f
-    where f.place < f.places and f.text ~ '^data: ?\{'
+    where f.place < f.places
+      and (starts_with(f.text, 'data: {') or starts_with(f.text, 'data:{'))
   ),
   chunk as materialized (
     select p.place, p.body, p.body ->> 'type' as type
     from parsed as p
-    where p.place < all (select e.place from parsed as e where e.body ->> 'type' = 'error')
+    -- The first error is looked up once, not once for each chunk.
+    cross join (
+      select min(e.place) as place from parsed as e where e.body ->> 'type' = 'error'
+    ) as failed
+    where failed.place is null or p.place < failed.place
   ),
   -- A delta belongs to the latest part of its kind that began with its id.
   piece as (
@@ -144,7 +147,7 @@ begin
       having bool_or(p.body ->> 'type' <> 'step-start')
     ),
     (
-      select jsonb_agg(c.body -> 'messageMetadata' order by c.place)
+      select array_agg(c.body -> 'messageMetadata' order by c.place)
       from chunk as c
       where c.type in ('start', 'message-metadata', 'finish') and c.body ? 'messageMetadata'
     )
@@ -153,13 +156,10 @@ begin
   if v_parts is null then
     return null;
   end if;
-  for v_change in select e.value from jsonb_array_elements(v_changes) as e (value) loop
-    v_metadata := pgthreads.merge_json(v_metadata, v_change);
-  end loop;
   return jsonb_build_object(
       'role', 'assistant',
       'parts', v_parts,
-      'metadata', pgthreads.merge_json(v_metadata, '{"status": "abandoned"}'))
+      'metadata', pgthreads.fold_json(v_changes || '{"status": "abandoned"}'::jsonb))
     || case when v_id is null then '{}' else jsonb_build_object('id', v_id) end;
 end;
 $$;

@@ -62,7 +62,6 @@ declare
   v_anew boolean := false;
   v_answer json;
   v_turn pgthreads.turn;
-  v_from int;
 begin
   if not pgthreads.is_named_tenant(p_owner_user_id) then
     perform pgthreads.require_tenant(p_owner_user_id);
@@ -142,7 +141,8 @@ begin
         v_key, v_turn.turn_id, v_count, v_turn.lease_until, v_config.max_message_bytes,
         case
           when v_turn.turn_id = p_turn_id
-            then pgthreads.load_thread(p_owner_user_id, v_key, p_last, null, v_id)
+            then pgthreads.prompt_history(
+              p_owner_user_id, v_key, v_seq, p_last, v_config.max_prompt_bytes)
         end,
         null::json;
       return;
@@ -230,31 +230,10 @@ begin
       detail = format('Thread %s has a turn %s that has ended.', v_key, p_turn_id),
       hint = 'Make a new one with new_state_key().';
   end if;
-  -- What load_thread() does, without its detours where the thread has one branch.
-  v_from := greatest(v_seq - p_last + 1, 1);
   return query select
     'started', v_key, v_turn.turn_id, v_count, v_turn.lease_until, v_config.max_message_bytes,
-    case
-      when exists (
-        select
-        from pgthreads.message as m
-        where m.owner_user_id = p_owner_user_id
-          and m.state_key = v_key
-          and m.parent_seq is not null
-          and m.seq <= v_seq
-      ) then pgthreads.load_thread(p_owner_user_id, v_key, p_last, null, v_id)
-      else (
-        select json_agg(s.message)
-        from (
-          select m.message
-          from pgthreads.message as m
-          where m.owner_user_id = p_owner_user_id
-            and m.state_key = v_key
-            and m.seq between v_from and v_seq
-          order by m.seq
-        ) as s
-      )
-    end,
+    pgthreads.prompt_history(
+      p_owner_user_id, v_key, v_seq, p_last, v_config.max_prompt_bytes),
     null::json;
 end;
 $$;

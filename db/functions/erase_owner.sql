@@ -44,6 +44,7 @@ begin
       detail = 'The owner''s row in pgthreads.retention has no purge_after: nothing is removed.',
       hint = 'Delete that row, if the hold has ended.';
   end if;
+  perform pg_advisory_xact_lock(1886807154, hashtext(p_owner_user_id));
   for v_thread in
     select t.state_key, t.message_count, t.head_digest
     from pgthreads.thread as t
@@ -66,6 +67,8 @@ begin
     select from pgthreads.thread as t where t.owner_user_id = p_owner_user_id
   );
   if v_complete then
+    -- What a journal has without a thread was written behind a purge.
+    delete from pgthreads.journal as j where j.owner_user_id = p_owner_user_id;
     delete from pgthreads.retention as r where r.owner_user_id = p_owner_user_id;
   end if;
   return jsonb_build_object(

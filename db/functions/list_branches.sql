@@ -1,5 +1,6 @@
 -- A thread's branches by their last messages, the newest first: what load_thread takes as p_leaf_id.
--- A branch that others continue from its end is part of them and not listed.
+-- A branch that others continue from its end is part of them and not listed. BOUNDED_WORK: the time
+-- grows with the number of branches, since each one's length is that of its parent and its own.
 
 create or replace function pgthreads.list_branches(p_owner_user_id text, p_state_key text)
 returns table (leaf_id text, leaf_seq int, created_at timestamptz, message_count int)
@@ -7,39 +8,64 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
 as $$
 #variable_conflict use_column
+declare
+  v_head int;
+  -- The thread is cut into runs of messages that continue each other: where each begins, what it
+  -- continues, and how long the branch is before it.
+  v_starts int[];
+  v_parents int[];
+  v_before int[] := array[]::int[];
+  v_run int;
 begin
   perform pgthreads.require_tenant(p_owner_user_id);
   perform pgthreads.require_state_key(p_state_key);
-  return query
-    select m.message_id, m.seq, m.created_at,
-      (
-        select sum(r.last_seq - r.first_seq + 1)::int
-        from pgthreads.branch_ranges(p_owner_user_id, p_state_key, m.seq) as r
-      )
-    from (
-      -- Where a new branch begins, the one before it has ended; the last message ends the newest.
-      select b.seq - 1 as seq
-      from pgthreads.message as b
-      where b.owner_user_id = p_owner_user_id
-        and b.state_key = p_state_key
-        and b.parent_seq is not null
-      union
-      select pgthreads.branch_head(p_owner_user_id, p_state_key, null)
-    ) as e
-    join pgthreads.message as m
-      on m.owner_user_id = p_owner_user_id
+  v_head := pgthreads.branch_head(p_owner_user_id, p_state_key, null);
+  if coalesce(v_head, 0) = 0 then
+    return;
+  end if;
+  select array_agg(b.seq order by b.seq), array_agg(b.parent_seq order by b.seq)
+  into strict v_starts, v_parents
+  from (
+    select 1 as seq, 0 as parent_seq
+    union all
+    select m.seq, m.parent_seq
+    from pgthreads.message as m
+    where m.owner_user_id = p_owner_user_id
       and m.state_key = p_state_key
-      and m.seq = e.seq
-    where pgthreads.branch_head(p_owner_user_id, p_state_key, null) is not null
-      and not exists (
-        select
-        from pgthreads.message as c
-        where c.owner_user_id = p_owner_user_id
-          and c.state_key = p_state_key
-          and c.parent_seq = m.seq
-      )
+      and m.parent_seq is not null
+      and m.seq > 1
+  ) as b;
+  for v_place in 1..cardinality(v_starts) loop
+    -- What it continues came before it, and is of the last run that begins no later than that.
+    v_run := width_bucket(v_parents[v_place], v_starts);
+    v_before[v_place] := case
+      when v_run = 0 then 0
+      else v_before[v_run] + v_parents[v_place] - v_starts[v_run] + 1
+    end;
+  end loop;
+  return query
+    select m.message_id, m.seq, m.created_at, e.before + e.seq - e.start + 1
+    from (
+      select r.start, r.before, lead(r.start, 1, v_head + 1) over (order by r.start) - 1 as seq
+      from unnest(v_starts, v_before) as r (start, before)
+    ) as e
+    -- The range and the order keep this a look at the primary key for each leaf.
+    cross join lateral (
+      select m.message_id, m.seq, m.created_at
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = p_state_key
+        and m.seq between e.seq and e.seq
+      order by m.seq
+      limit 1
+    ) as m
+    -- Hashed, and so one look for each leaf.
+    where e.seq not in (select p.seq from unnest(v_parents) as p (seq))
     order by m.seq desc;
 end;
 $$;

@@ -70,13 +70,15 @@ begin
   return (
     select coalesce(json_agg(m.message order by m.seq), '[]')
     from unnest(v_first, v_last) as r (first_seq, last_seq)
-    -- The offset keeps this a look at the key for each range, however many messages are outside.
+    -- The order and the offset keep this a look at the primary key for each range, however many
+    -- messages are outside.
     cross join lateral (
       select m.seq, m.message
       from pgthreads.message as m
       where m.owner_user_id = p_owner_user_id
         and m.state_key = p_state_key
         and m.seq between r.first_seq and r.last_seq
+      order by m.seq
       offset 0
     ) as m
   );

@@ -1,7 +1,10 @@
 -- A thread with its header: what a page needs to show it, in one round trip. No row for a thread that
 -- does not exist or is deleted. With p_known_digest, messages is null if that is still the digest of
--- the last message: the caller has them. earlier_seq is the p_before_seq of the window before this one,
--- null if this one starts at the thread's beginning.
+-- the last message: the caller has them, and earlier_seq, which is null then, too.
+--
+-- BOUNDED_WORK: messages are the newest of the window that fit into config.max_page_bytes, one in any
+-- case. earlier_seq is the p_before_seq of the page before this one, null if this one starts at the
+-- beginning of the thread.
 
 create or replace function pgthreads.read_thread(
   p_owner_user_id text,
@@ -37,6 +40,10 @@ declare
   v_from int;
   v_to int;
   v_linear boolean;
+  v_known boolean;
+  v_max_bytes int;
+  v_first int[];
+  v_last int[];
 begin
   if not pgthreads.is_named_tenant(p_owner_user_id) then
     perform pgthreads.require_tenant(p_owner_user_id);
@@ -47,28 +54,46 @@ begin
     perform pgthreads.require_state_key(p_state_key);
     perform pgthreads.require_window(p_last, p_before_seq);
   end if;
-  select t.message_count, p_leaf_id is null and not exists (
+  select c.max_page_bytes, t.message_count,
+    encode(t.head_digest, 'hex') is not distinct from p_known_digest,
+    p_leaf_id is null and not exists (
     select
     from pgthreads.message as m
     where m.owner_user_id = p_owner_user_id
       and m.state_key = p_state_key
       and m.parent_seq is not null
   )
-  into v_to, v_linear
+  into v_max_bytes, v_to, v_known, v_linear
   from pgthreads.thread as t
+  cross join pgthreads.config as c
   where t.owner_user_id = p_owner_user_id
     and t.state_key = p_state_key
     and t.deleted_at is null;
-  if v_linear then
+  if not found then
+    return;
+  end if;
+  if v_known then
+    v_linear := null;
+  elsif v_linear then
     v_to := least(v_to, p_before_seq - 1);
     v_from := greatest(v_to - p_last + 1, 1);
+    v_from := coalesce((
+      select f.first_seq
+      from pgthreads.fit_range(p_owner_user_id, p_state_key, v_from, v_to, v_max_bytes) as f
+    ), v_to);
+  else
+    select array_agg(r.first_seq), array_agg(r.last_seq), min(r.first_seq)
+    into v_first, v_last, v_from
+    from pgthreads.window_ranges(
+      p_owner_user_id, p_state_key,
+      pgthreads.branch_head(p_owner_user_id, p_state_key, p_leaf_id), p_last, p_before_seq,
+      v_max_bytes) as r;
   end if;
   return query
     select t.state_key, t.title, t.message_count, t.metadata, t.created_at, t.updated_at,
       encode(t.head_digest, 'hex'),
-      case
-        when encode(t.head_digest, 'hex') = p_known_digest then null
-        when v_linear then (
+      case v_linear
+        when true then (
           select coalesce(json_agg(s.message), '[]')
           from (
             select m.message
@@ -79,23 +104,29 @@ begin
             order by m.seq
           ) as s
         )
-        else pgthreads.load_thread(
-          t.owner_user_id, t.state_key, p_last, p_before_seq, p_leaf_id)
+        when false then (
+          select coalesce(json_agg(m.message order by m.seq), '[]')
+          from unnest(v_first, v_last) as r (first_seq, last_seq)
+          -- The order keeps this a look at the primary key for each range.
+          cross join lateral (
+            select m.seq, m.message
+            from pgthreads.message as m
+            where m.owner_user_id = p_owner_user_id
+              and m.state_key = p_state_key
+              and m.seq between r.first_seq and r.last_seq
+            order by m.seq
+            offset 0
+          ) as m
+        )
       end,
-      case
-        when v_linear then case when v_from > 1 and v_from <= v_to then v_from end
-        else (
+      case v_linear
+        when true then case when v_from > 1 and v_from <= v_to then v_from end
+        when false then (
           select case when coalesce(m.parent_seq, m.seq - 1) > 0 then m.seq end
           from pgthreads.message as m
-          where m.owner_user_id = t.owner_user_id
-            and m.state_key = t.state_key
-            and m.seq = (
-              select min(r.first_seq)
-              from pgthreads.branch_ranges(
-                t.owner_user_id, t.state_key,
-                pgthreads.branch_head(t.owner_user_id, t.state_key, p_leaf_id), p_last,
-                p_before_seq) as r
-            )
+          where m.owner_user_id = p_owner_user_id
+            and m.state_key = p_state_key
+            and m.seq = v_from
         )
       end
     from pgthreads.thread as t

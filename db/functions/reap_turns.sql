@@ -2,8 +2,11 @@
 -- returns them: their servers are gone, and what the journal holds of their answers is appended.
 -- begin_turn and append_thread do the same for the one thread they are called for. A grace leaves a
 -- server that was only late the chance to take its lease back. Also deletes a batch of what such
--- servers have left in the journal. Locks: the thread's row, then the turn's; a pair that somebody else
--- holds is left for a later call, and so is one that fails.
+-- servers have left in the journal.
+--
+-- Locks: the thread's row, then the turn's, of one turn after the other; a pair that somebody else holds
+-- is left for a later call, and so is one that fails. They are held until the transaction ends, so a
+-- batch ends early when it has taken v_patience: call again until nothing comes back.
 
 create or replace function pgthreads.reap_turns(
   p_batch int default 100,
@@ -17,6 +20,10 @@ set role = 'pgthreads_maintenance'
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
+declare
+  v_patience constant interval := interval '1 second';
+  v_began timestamptz := clock_timestamp();
+  v_closed int := 0;
 begin
   perform pgthreads.require_batch(p_batch);
   if p_grace is null or p_grace < '0' then
@@ -25,23 +32,33 @@ begin
       detail = format('p_grace is %s.', coalesce(p_grace::text, 'null')),
       hint = 'Say for how long a lease has to be over; 0 is not at all.';
   end if;
-  for owner_user_id, state_key, turn_id, lease_until in
-    select n.owner_user_id, n.state_key, n.turn_id, n.lease_until
+  for owner_user_id, state_key, turn_id in
+    select n.owner_user_id, n.state_key, n.turn_id
+    from pgthreads.turn as n
+    where n.status = 'running' and n.lease_until <= clock_timestamp() - p_grace
+    order by n.lease_until
+  loop
+    select n.lease_until into lease_until
     from pgthreads.thread as t
     join pgthreads.turn as n
       on n.owner_user_id = t.owner_user_id and n.state_key = t.state_key
-    where n.status = 'running' and n.lease_until <= clock_timestamp() - p_grace
-    order by n.lease_until
-    limit p_batch
-    for update of t, n skip locked
-  loop
+    where t.owner_user_id = reap_turns.owner_user_id
+      and t.state_key = reap_turns.state_key
+      and n.turn_id = reap_turns.turn_id
+      and n.status = 'running'
+      and n.lease_until <= clock_timestamp() - p_grace
+    for update of t, n skip locked;
+    continue when not found;
     begin
       perform pgthreads.reap_turn(owner_user_id, state_key, turn_id);
+      v_closed := v_closed + 1;
       return next;
     exception
       when others then
         raise warning 'turn % of thread % is not closed: % %', turn_id, state_key, sqlstate, sqlerrm;
     end;
+    exit when v_closed = p_batch
+      or (v_closed > 0 and clock_timestamp() - v_began > v_patience);
   end loop;
   -- Journals of turns that have ended, and whose server did not come to forget them.
   delete from pgthreads.journal as j

@@ -5,7 +5,9 @@
 --
 -- Called for each running turn several times a second, so it locks no row of thread or turn: on those a
 -- lock is a write to the WAL. So it may lose the race against the end of the turn; what it then leaves
--- behind is found by forget_journal, begin_turn or reap_turns.
+-- behind is found by forget_journal, begin_turn or reap_turns. Of an owner who is being erased nothing is
+-- written, since nobody would find that: erase_owner takes the same advisory lock, alone. It is never
+-- waited for here, because the journals of others are written in the same statement.
 
 create or replace function pgthreads.write_journal(
   p_owner_user_id text,
@@ -32,6 +34,10 @@ declare
 begin
   if not pgthreads.is_named_tenant(p_owner_user_id) then
     perform pgthreads.require_tenant(p_owner_user_id);
+  end if;
+  if not pg_try_advisory_xact_lock_shared(1886807154, hashtext(p_owner_user_id)) then
+    return query select p_turn_id, true, false, p_offset;
+    return;
   end if;
   select n.stop_requested_at is not null into v_stop
   from pgthreads.turn as n

@@ -1,7 +1,7 @@
 -- A turn whose server died leaves what the journal holds: to the next message, to a repetition, to
 -- whoever appends, to the reaper.
 begin;
-select plan(30);
+select plan(40);
 \ir ../operators.psql
 select pgthreads.set_tenant('alice') \gset
 
@@ -158,6 +158,89 @@ select is(
    where state_key like 'bad-%' and status = 'abandoned' and assistant_message_id is null),
   5::bigint, 'and the turns are closed'
 );
+select results_eq(
+  $$ select n.state_key collate "default", n.error_code, l.sqlstate
+    from pgthreads.turn as n
+    left join pgthreads.late_answer as l using (owner_user_id, state_key, turn_id)
+    where n.state_key like 'bad-%' and n.status = 'abandoned' order by 1 $$,
+  $$ values ('bad-1', null, null), ('bad-2', 'partial_unreadable', null),
+    ('bad-3', 'partial_refused', 'THMSG'), ('bad-4', 'partial_refused', 'THDUP'),
+    ('bad-5', 'partial_refused', 'THMAX') $$,
+  'why is told, and what was refused is kept'
+);
+
+-- Whatever fails, the turn is closed.
+create function test.fail() returns trigger language plpgsql as $$
+begin
+  perform pg_sleep(case new.message_id when 'a-slow' then 10 else 0 end);
+  raise exception 'no' using errcode = case new.message_id when 'a-later' then '40001' else 'XX000' end;
+end;
+$$;
+create trigger fails before insert on pgthreads.message
+for each row when (new.message_id in ('a-fails', 'a-slow', 'a-later')) execute function test.fail();
+select test.journaled('alice', 'fails', 'fails', 'x');
+select test.journaled('alice', 'later', 'later', 'x');
+select test.journaled('alice', 'slow', 'slow', 'x');
+select results_eq(
+  $$ select outcome, message_count from pgthreads.begin_turn('alice', 'fails', test.message('v'), 't2') $$,
+  $$ values ('started', 2) $$, 'an error of any kind'
+);
+select throws_ok(
+  $$ select pgthreads.begin_turn('alice', 'later', test.message('v'), 't2') $$, '40001', null,
+  'but what passes by itself is tried again'
+);
+create function test.is_cancelled(p_statement text) returns boolean language plpgsql as $$
+begin
+  execute p_statement;
+  return false;
+exception
+  when query_canceled then
+    return true;
+end;
+$$;
+set local statement_timeout = '200ms';
+select ok(
+  test.is_cancelled($$ select pgthreads.begin_turn('alice', 'slow', test.message('v'), 't2') $$),
+  'a call that is cancelled soon gives nothing up'
+);
+set local statement_timeout = '1200ms';
+select results_eq(
+  $$ select outcome, message_count from pgthreads.begin_turn('alice', 'slow', test.message('v'), 't2') $$,
+  $$ values ('started', 2) $$, 'one that took long does'
+);
+reset statement_timeout;
+select results_eq(
+  $$ select state_key collate "default", status, error_code from pgthreads.turn
+    where turn_id in ('fails', 'later', 'slow') order by 1 $$,
+  $$ values ('fails', 'abandoned', 'partial_refused'), ('later', 'running', null),
+    ('slow', 'abandoned', 'partial_too_slow') $$,
+  'and why is told'
+);
+drop trigger fails on pgthreads.message;
+
+-- A journal that is longer than its budget.
+update pgthreads.config set max_partial_bytes = 2000;
+select pgthreads.begin_turn('alice', 'large', test.message('u'), 't1') \g /dev/null
+select pgthreads.write_journal('alice', 'large', 't1', 0, test.frames('a', 'begins')) \g /dev/null
+select w.end_offset as end from pgthreads.write_journal('alice', 'large', 't1', (
+  select max(end_offset) from pgthreads.journal where state_key = 'large'), (
+  select string_agg(format(
+    E'data: {"type":"text-delta","id":"t0","delta":" %s"}\n\n', n), '' order by n)
+  from generate_series(1, 1000) as n)) as w \gset
+update pgthreads.turn set lease_until = now() - interval '1 second' where state_key = 'large';
+select results_eq(
+  $$ select outcome, message_count from pgthreads.begin_turn('alice', 'large', test.message('v'), 't2') $$,
+  $$ values ('started', 3) $$, 'is a partial answer all the same'
+);
+select matches(
+  (test.said('alice', 'large'))[2], '^assistant: begins 1 2 3( [0-9]+){20,40}: abandoned$',
+  'of what came first'
+);
+select is(
+  (select error_code from pgthreads.turn where state_key = 'large' and status = 'abandoned'),
+  'partial_too_large', 'and its turn tells'
+);
+select is((select max_partial_bytes from pgthreads.config), 2000, 'by the limit in config');
 
 -- Not while the lease holds.
 select test.journaled('alice', 'alive', 't1', 'half an ', false);

@@ -1,0 +1,48 @@
+-- The messages of one range of seq that fit into so many bytes, the newest first: the seq that they begin
+-- with, and how many bytes are left. Null if not even the last one fits. BOUNDED_WORK: reads what fits and
+-- some tens of messages more, however long the range is. The size of a message that is not compressed is
+-- known without reading it.
+
+create or replace function pgthreads.fit_range(
+  p_owner_user_id text,
+  p_state_key text,
+  p_first_seq int,
+  p_last_seq int,
+  p_bytes bigint,
+  out first_seq int,
+  out bytes_left bigint
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+  v_seq int;
+  v_size int;
+begin
+  bytes_left := p_bytes;
+  for v_seq, v_size in
+    select m.seq, case
+      when pg_column_compression(m.message) is null then pg_column_size(m.message)
+      else octet_length(m.message::text)
+    end
+    from pgthreads.message as m
+    where m.owner_user_id = p_owner_user_id
+      and m.state_key = p_state_key
+      and m.seq between p_first_seq and p_last_seq
+    order by m.seq desc
+  loop
+    exit when v_size > bytes_left;
+    bytes_left := bytes_left - v_size;
+    first_seq := v_seq;
+  end loop;
+end;
+$$;
+
+comment on function pgthreads.fit_range(text, text, int, int, bigint) is
+  'The first seq of the newest messages of a range that fit into so many bytes.';
+revoke all on function pgthreads.fit_range(text, text, int, int, bigint) from public;

@@ -1,0 +1,48 @@
+-- JSON values laid over each other from the first to the last, as merge_json() does with two: what the
+-- metadata of a message is after all its changes. Each key is looked at once for each value that has it,
+-- so that the time grows with the size of the values, and not with their number times the result's size.
+
+create or replace function pgthreads.fold_json(p_values jsonb[])
+returns jsonb
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_objects jsonb[];
+begin
+  if jsonb_typeof(p_values[cardinality(p_values)]) is distinct from 'object' then
+    return p_values[cardinality(p_values)];
+  end if;
+  -- What is no object replaces all before it, and is replaced by the object behind it.
+  select array_agg(v.value order by v.place) into v_objects
+  from unnest(p_values) with ordinality as v (value, place)
+  where v.place > (
+    select coalesce(max(o.place), 0)
+    from unnest(p_values) with ordinality as o (value, place)
+    where jsonb_typeof(o.value) <> 'object'
+  );
+  if cardinality(v_objects) = 1 then
+    return v_objects[1];
+  end if;
+  return (
+    select coalesce(
+      jsonb_object_agg(k.key, case
+        when cardinality(k.values) = 1 then k.values[1]
+        else pgthreads.fold_json(k.values)
+      end), '{}')
+    from (
+      select e.key, array_agg(e.value order by o.place) as values
+      from unnest(v_objects) with ordinality as o (object, place)
+      cross join jsonb_each(o.object) as e (key, value)
+      group by e.key
+    ) as k
+  );
+end;
+$$;
+
+comment on function pgthreads.fold_json(jsonb[]) is
+  'JSON values laid over each other in their order, objects within objects too.';
+revoke all on function pgthreads.fold_json(jsonb[]) from public;
+grant execute on function pgthreads.fold_json(jsonb[]) to pgthreads_server;

@@ -1,0 +1,11 @@
+begin;
+select plan(5);
+\ir ../helpers.psql
+
+select test.declared(
+  'fold_json', array['jsonb[]']::name[], 'jsonb',
+  false, 'immutable', true
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,32 @@
+"""Whether the time of a call grows with its input and no faster, on a machine that is busy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+DOUBLINGS = 2
+MOST = 2.2
+"""Times the time for twice the input: twice, and something for sorting. Quadratic is 4."""
+
+
+def growth(call: Callable[[int], object], size: int) -> float:
+    """Return how many times the time of a call grows when its input doubles.
+
+    `call` is given a size, from `size` to `size * 4`, and is timed. Each is timed several times, in
+    turns, and the best counts: what else runs here can only make one longer. What is measured is
+    tried again if it is too much, for the same reason; quadratic work fails each time.
+    """
+    grown = 0.0
+    for _ in range(3):
+        best: dict[int, float] = {}
+        for _ in range(3):
+            for each in (size, size << DOUBLINGS):
+                begun = time.perf_counter()
+                call(each)
+                took = time.perf_counter() - begun
+                best[each] = min(took, best.get(each, took))
+        grown = (best[size << DOUBLINGS] / best[size]) ** (1 / DOUBLINGS)
+        if grown <= MOST:
+            break
+    return grown

@@ -1,0 +1,148 @@
+"""The work of a call grows with its input and no faster, and has an upper bound."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.scaling import MOST, growth
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@pytest.fixture
+def admin(connect: Callable[..., Connection], admin_dsn: str) -> Connection:
+    # Without a limit of memory at which a sort goes to the disk, which is a step and no growth.
+    return connect(
+        admin_dsn,
+        options="-c work_mem=256MB -c app.current_user_id=alice -c client_min_messages=error",
+    )
+
+
+def _text(number: int) -> Iterator[dict[str, object]]:
+    yield {"type": "text-start", "id": "t0"}
+    for each in range(number):
+        yield {"type": "text-delta", "id": "t0", "delta": f"word{each} "}
+
+
+def _reasoning(number: int) -> Iterator[dict[str, object]]:
+    yield {"type": "reasoning-start", "id": "r0"}
+    for each in range(number):
+        yield {
+            "type": "reasoning-delta",
+            "id": "r0",
+            "delta": "so",
+            "providerMetadata": {"p": each},
+        }
+
+
+def _parts(number: int) -> Iterator[dict[str, object]]:
+    for each in range(number // 2):
+        yield {"type": "text-start", "id": f"t{each}"}
+        yield {"type": "text-delta", "id": f"t{each}", "delta": "x"}
+
+
+def _calls(number: int) -> Iterator[dict[str, object]]:
+    for each in range(number // 2):
+        call = {"toolCallId": f"c{each}", "toolName": "n", "dynamic": True}
+        yield {"type": "tool-input-available", **call, "input": {"a": each}}
+        yield {"type": "tool-output-available", "toolCallId": f"c{each}", "output": each}
+
+
+def _one_call(number: int) -> Iterator[dict[str, object]]:
+    yield {"type": "tool-input-start", "toolCallId": "c", "toolName": "n"}
+    for _ in range(number // 2):
+        yield {"type": "tool-input-delta", "toolCallId": "c", "inputTextDelta": "abc"}
+    yield {"type": "tool-input-available", "toolCallId": "c", "toolName": "n", "input": 1}
+    for each in range(number // 2):
+        yield {
+            "type": "tool-output-available",
+            "toolCallId": "c",
+            "output": each,
+            "preliminary": True,
+        }
+
+
+def _data(number: int) -> Iterator[dict[str, object]]:
+    for each in range(number // 2):
+        yield {"type": "data-x", "id": "1", "data": each}
+        yield {"type": "data-x", "data": each}
+
+
+def _metadata(number: int) -> Iterator[dict[str, object]]:
+    yield {"type": "text-start", "id": "t0"}
+    for each in range(number):
+        changes = {"all": {f"k{each}": each}, f"k{each}": each}
+        yield {"type": "message-metadata", "messageMetadata": changes}
+
+
+def _errors(number: int) -> Iterator[dict[str, object]]:
+    yield {"type": "text-start", "id": "t0"}
+    for _ in range(number):
+        yield {"type": "error", "errorText": "no"}
+
+
+def _frames(chunks: Iterator[dict[str, object]]) -> str:
+    return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+
+
+JOURNALS: dict[str, Callable[[int], str]] = {
+    "text": lambda number: _frames(_text(number)),
+    "reasoning": lambda number: _frames(_reasoning(number)),
+    "parts": lambda number: _frames(_parts(number)),
+    "calls": lambda number: _frames(_calls(number)),
+    "one call": lambda number: _frames(_one_call(number)),
+    "data": lambda number: _frames(_data(number)),
+    "metadata": lambda number: _frames(_metadata(number)),
+    "errors": lambda number: _frames(_errors(number)),
+    "a large frame": lambda number: _frames(
+        iter([{"type": "text-start", "id": "x" * number * 200}])
+    ),
+    "escapes": lambda number: _frames(iter([{"type": "text-start", "id": "\0" * number * 10}])),
+    "no stream": lambda number: "x\n\n" * number * 8,
+    "comments": lambda number: ": keep-alive\n\n" * number * 8,
+}
+
+
+@pytest.mark.parametrize("shape", JOURNALS)
+def test_a_journal_is_assembled_in_linear_time(admin: Connection, shape: str) -> None:
+    """A worker that dies leaves a journal, and the thread's next message waits for it."""
+    small = 2000
+    journals = {size: JOURNALS[shape](size) for size in (small, 4 * small)}
+
+    def assemble(size: int) -> None:
+        admin.execute("select pgthreads.assemble_message(%s) is null", (journals[size],))
+
+    assert growth(assemble, small) <= MOST
+
+
+def test_branches_are_listed_in_linear_time(admin: Connection) -> None:
+    """Each second message begins a branch, of the message before the last one."""
+    small = 625
+    for branches in (small, 4 * small):
+        admin.execute(
+            "insert into pgthreads.thread (owner_user_id, state_key, message_count)"
+            " values ('alice', %s, %s)",
+            (f"b{branches}", 2 * branches),
+        )
+        admin.execute(
+            "insert into pgthreads.message"
+            " (owner_user_id, state_key, seq, message_id, message, digest, parent_seq)"
+            """ select 'alice', %s, n, 'm' || n, '{}', '', case when n %% 2 = 0 then n - 2 end"""
+            " from generate_series(1, %s) as n",
+            (f"b{branches}", 2 * branches),
+        )
+
+    def branches_of(size: int) -> list[tuple[Any, ...]]:
+        return admin.execute(
+            "select leaf_seq, message_count from pgthreads.list_branches('alice', %s)",
+            (f"b{size}",),
+        ).fetchall()
+
+    assert branches_of(small)[0] == (2 * small, small)
+    assert len(branches_of(small)) == small + 1
+    assert growth(branches_of, small) <= MOST
