@@ -18,7 +18,7 @@ def growth(call: Callable[[int], object], size: int) -> float:
     tried again if it is too much, for the same reason; quadratic work fails each time.
     """
     grown = 0.0
-    for _ in range(3):
+    for _ in range(5):
         best: dict[int, float] = {}
         for _ in range(3):
             for each in (size, size << DOUBLINGS):

@@ -86,6 +86,11 @@ def _errors(number: int) -> Iterator[dict[str, object]]:
         yield {"type": "error", "errorText": "no"}
 
 
+def _large(number: int) -> Iterator[dict[str, object]]:
+    yield {"type": "text-start", "id": "t0"}
+    yield {"type": "text-delta", "id": "t0", "delta": "words " * number * 50}
+
+
 def _frames(chunks: Iterator[dict[str, object]]) -> str:
     return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
 
@@ -99,9 +104,7 @@ JOURNALS: dict[str, Callable[[int], str]] = {
     "data": lambda number: _frames(_data(number)),
     "metadata": lambda number: _frames(_metadata(number)),
     "errors": lambda number: _frames(_errors(number)),
-    "a large frame": lambda number: _frames(
-        iter([{"type": "text-start", "id": "x" * number * 200}])
-    ),
+    "a large frame": lambda number: _frames(_large(number)),
     "escapes": lambda number: _frames(iter([{"type": "text-start", "id": "\0" * number * 10}])),
     "no stream": lambda number: "x\n\n" * number * 8,
     "comments": lambda number: ": keep-alive\n\n" * number * 8,
