@@ -9,13 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import aiohttp_cors
+import psycopg
 from aiohttp import HttpVersion11, web
 
 from . import chat, probes, thread_routes
 from .auth import authenticator
 from .errors import PgThreadsError, TenantError, UnavailableError
-from .events import Executor
-from .executors import OfflineExecutor, from_model, load
+from .executors import chosen
 from .followers import Followers
 from .journal import Ticker
 from .keys import (
@@ -32,7 +32,7 @@ from .keys import (
 )
 from .metrics import Metrics
 from .middlewares import CLIENT_FAULTS, authenticate, observe, report_errors
-from .pools import Pool, Timeouts
+from .pools import Pool, Timeouts, reason_of
 from .pumps import Pumps
 from .settings import Settings
 from .spool import Spool, SpoolError
@@ -72,7 +72,7 @@ def create_app(settings: Settings | None = None) -> web.Application:
     app[METRICS] = Metrics()
     app[PUMPS] = Pumps(app[METRICS].turn_started, app[METRICS].turn_ended)
     app[AUTHENTICATOR] = authenticator(settings)
-    app[EXECUTOR] = _executor(settings)
+    app[EXECUTOR] = chosen(settings)
     app.router.add_post(f"{API}/chat", chat.post_chat)
     app.router.add_get(f"{API}/chat/{{state_key}}/stream", chat.get_stream)
     app.router.add_get(f"{API}/threads", thread_routes.list_threads)
@@ -121,14 +121,6 @@ async def create_runner() -> DrainingRunner:
     return DrainingRunner(create_app())
 
 
-def _executor(settings: Settings) -> Executor:
-    if settings.executor is not None:
-        return load(settings.executor)
-    if settings.model is not None:
-        return from_model(settings.model)
-    return OfflineExecutor()
-
-
 async def _authenticator(app: web.Application) -> AsyncIterator[None]:
     async with app[AUTHENTICATOR].running():
         yield
@@ -155,6 +147,13 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
         )
         for name, size in (("requests", settings.pool_size), ("turns", settings.turn_pool_size))
     )
+    try:
+        await requests.reach()
+    except psycopg.OperationalError as error:
+        raise StartError(
+            f"the database cannot be reached: {reason_of(error)}",
+            "Look whether PostgreSQL runs and lets this role in: pgthreads doctor.",
+        ) from error
     async with requests, turns:
         app[THREADS], app[TURNS] = Threads(requests, tenant), Threads(turns, tenant)
         await _check_database(app[THREADS])

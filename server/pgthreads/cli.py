@@ -33,7 +33,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except SettingsError as error:
-            raise click.UsageError(_with_hint(str(error), error.hint), ctx) from error
+            raise click.UsageError(_with_hint(str(error), error.hint), _called(ctx)) from error
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
@@ -41,6 +41,17 @@ class _Group(click.Group):
             if message is None:
                 raise
             raise _Failure(message) from error
+
+
+def _called(ctx: click.Context) -> click.Context:
+    """The context of the command that was called, so that its usage is shown and not the group's.
+
+    Its own is gone by the time that an error of it is told.
+    """
+    name = ctx.invoked_subcommand
+    group = ctx.command
+    command = group.get_command(ctx, name) if name and isinstance(group, click.Group) else None
+    return ctx if command is None else click.Context(command, parent=ctx, info_name=name)
 
 
 def _with_hint(message: str, hint: str | None) -> str:
@@ -87,6 +98,10 @@ def serve(**params: Any) -> None:
     SIGTERM and ^C let running answers finish, for --drain-timeout seconds; a second one does not.
     """
     settings = Settings.from_params(params)
+    from .executors import chosen  # noqa: PLC0415
+
+    # What is wrong with it is told before anything is started.
+    chosen(settings)
     require_free_port(settings.host, settings.port)
     _configure_log(settings)
 

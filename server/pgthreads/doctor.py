@@ -14,7 +14,8 @@ import psycopg
 from . import __version__
 from .embedded import EmbeddedError, installed_version
 from .errors import PgThreadsError
-from .pools import Pool
+from .executors import ExecutorSpecError, chosen
+from .pools import Pool, reason_of
 from .probes import API_VERSION
 from .settings import Settings
 from .spool import Spool, SpoolError
@@ -51,9 +52,19 @@ def check_installation(settings: Settings) -> list[Finding]:
     if settings.model is not None and find_spec("pydantic_ai") is None:
         hint = "pip install 'pgthreads[agents]'"
         found.append(Finding("FAIL", "--model needs pydantic-ai, which is not installed", hint))
+    elif settings.executor is not None or settings.model is not None:
+        found.append(_check_executor(settings))
     if settings.spool is not None:
         found.append(_check_spool(settings.spool))
     return found
+
+
+def _check_executor(settings: Settings) -> Finding:
+    try:
+        chosen(settings)
+    except ExecutorSpecError as error:
+        return Finding("FAIL", str(error))
+    return Finding("ok", f"{settings.executor or settings.model} answers")
 
 
 def _check_spool(folder: Path) -> Finding:
@@ -81,8 +92,7 @@ async def check_database(conninfo: str, tenant: Tenant = named) -> AsyncIterator
             version, where = probe.info.server_version, f"{probe.info.host}:{probe.info.port}"
             user = probe.info.user
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[0]
-        yield Finding("FAIL", f"no connection: {reason}", "see --database-url")
+        yield Finding("FAIL", f"no connection: {reason_of(error)}", "see --database-url")
         return
     text = f"PostgreSQL {version // 10000}.{version % 10000} at {where}"
     if version < _MINIMUM_SERVER:

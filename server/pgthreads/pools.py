@@ -11,6 +11,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from os import dup
 from time import monotonic
 from typing import Any, LiteralString, Self, TypeVar, cast
@@ -81,6 +82,13 @@ class Pool:
         self._renewed = 0.0
         given = conninfo_to_dict(conninfo)
         network = {"connect_timeout": max(1, round(self._timeouts.connect)), **_NETWORK}
+        kwargs: dict[str, Any] = {
+            "autocommit": True,
+            "prepare_threshold": 2 if prepare else None,
+            "application_name": "pgthreads",
+            **{key: value for key, value in network.items() if key not in given},
+        }
+        self._connect = partial(_Connection.connect, conninfo, **kwargs)
         self._pool = AsyncConnectionPool(
             conninfo,
             connection_class=_Connection,
@@ -93,13 +101,27 @@ class Pool:
             # So the first call after an outage does not wait for a pause that grew during it.
             reconnect_timeout=self._timeouts.acquire,
             configure=_configure,
-            kwargs={
-                "autocommit": True,
-                "prepare_threshold": 2 if prepare else None,
-                "application_name": "pgthreads",
-                **{key: value for key, value in network.items() if key not in given},
-            },
+            kwargs=kwargs,
         )
+
+    async def reach(self) -> None:
+        """Connect once, past the pool, which would only say that it waited in vain.
+
+        It is tried as long as a call would wait, for a server that is only starting. Raises what
+        the last try came to: psycopg.OperationalError.
+        """
+        until = monotonic() + self._timeouts.acquire
+        pause = 0.2
+        while True:
+            try:
+                await (await self._connect()).close()
+            except psycopg.OperationalError:
+                if monotonic() + pause > until:
+                    raise
+                await asyncio.sleep(pause)
+                pause *= 2
+            else:
+                return
 
     async def open(self) -> None:
         """Start to connect."""
@@ -163,6 +185,11 @@ class Pool:
         if lost.born >= self._renewed:
             self._renewed = monotonic()
             await self._pool.drain()
+
+
+def reason_of(error: psycopg.OperationalError) -> str:
+    """Why there is no connection, in one line: each address that was tried has lines of its own."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class _Limit:

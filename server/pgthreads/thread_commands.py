@@ -23,10 +23,12 @@ _CONNECTION = (
     option_of(Settings, "tenant_key"),
     click.Option(
         ["--owner"],
-        required=True,
-        envvar="PGTHREADS_OWNER",
+        default="dev",
+        show_default=True,
+        envvar=["PGTHREADS_OWNER", "PGTHREADS_DEV_USER"],
         show_envvar=True,
-        help="Whose threads: the authenticated user's id; dev where --auth is dev.",
+        help="Whose threads: the authenticated user's id. The default is that of serve with --auth"
+        " dev.",
     ),
 )
 _KEY = click.argument("state_key")
@@ -53,6 +55,8 @@ def list_command(owner: str, limit: int, cursor: str | None, **where: Any) -> No
         return await threads.list_threads(owner, limit=limit, cursor=cursor)
 
     page = _call(call, **where)
+    if not page and cursor is None:
+        click.echo(f"{printable(owner)} has no threads (--owner names whose are listed)", err=True)
     for row in page:
         when = row.updated_at.isoformat(sep=" ", timespec="seconds")
         running = " (running)" if row.running else ""

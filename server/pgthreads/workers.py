@@ -128,7 +128,8 @@ class _Workers:
     async def _stop(self, tasks: set[asyncio.Task[None]]) -> None:
         """Drain all workers, and raise what one of the tasks ended with."""
         self._stopping.set()
-        log.info("stopping: running turns get %s s", self._settings.drain_timeout)
+        if self._processes:
+            log.info("stopping: running turns get %s s", self._settings.drain_timeout)
         self._signal(signal.SIGTERM)
         for each in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(each, self._end_now, each)
@@ -198,7 +199,8 @@ class _Workers:
             self._processes.discard(process)
             self._serving.discard(process)
             mark_process_dead(process.pid, str(self._metrics))  # type: ignore[no-untyped-call]
-        if not self._stopping.is_set():
+        # The first one has said why it did not start, and there is nothing to add.
+        if not self._stopping.is_set() and (served.is_set() or self._serving):
             how = f"status {status}" if status >= 0 else signal.Signals(-status).name
             log.error("worker %s ended with %s", process.pid, how)
         return status, has_served

@@ -151,7 +151,6 @@ def test_help_does_not_show_secrets() -> None:
         (["serve", "--auth", "jwt"], "exactly one of"),
         (["serve", "--nonsense"], "No such option"),
         (["migrate"], "Missing option"),
-        (["threads", "list"], "Missing option"),
         (["threads", "show", "--owner", "ann"], "Missing argument 'STATE_KEY'"),
         (["nonsense"], "No such command"),
     ],
@@ -267,6 +266,17 @@ def test_threads_are_listed_shown_and_exported(server: EmbeddedServer, by: str) 
     assert thread["messages"] == MESSAGES
     assert thread["stateKey"] == "-first"
     assert len(exported.stdout.splitlines()) == 1
+
+
+def test_threads_are_those_of_serve_s_own_user(server: EmbeddedServer) -> None:
+    """Without --owner; and where there are none, whose they would have been."""
+    where = ("--database-url", server.app_dsn)
+    told = run("threads", "list", *where)
+    assert (told.returncode, told.stdout) == (0, "")
+    assert told.stderr == "dev has no threads (--owner names whose are listed)\n"
+    assert "-first" in run("threads", "list", *where, PGTHREADS_DEV_USER="ann").stdout
+    other = {"PGTHREADS_DEV_USER": "ann", "PGTHREADS_OWNER": "bob"}
+    assert run("threads", "list", *where, **other).stderr.startswith("bob has no threads")
 
 
 def test_threads_of_another_owner_are_not_there(server: EmbeddedServer) -> None:

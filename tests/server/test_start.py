@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import socket
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -10,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from pgthreads.app import StartError
 from tests.database import Database
+from tests.server.command import COMMAND, environment
 from tests.server.service import running_service
 
 ROLES = {
@@ -63,3 +68,87 @@ async def test_another_version_of_the_contract(
     with pytest.raises(StartError, match="version 99"):
         async with running_service(database.server_dsn, database.admin_dsn):
             pass
+
+
+def starts(commands: dict[str, list[str]], place: Path, **variables: str) -> dict[str, str]:
+    """Run `serve` with each, all at once; return what they say, each in one line with a hint."""
+    started = {
+        name: subprocess.Popen(
+            [*COMMAND, "serve", "--port", "0", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=place,
+            env=environment(**variables),
+        )
+        for name, arguments in commands.items()
+    }
+    said = {}
+    try:
+        for name, process in started.items():
+            output, errors = process.communicate(timeout=60)
+            assert (process.returncode, output) == (1, ""), f"{name}: {output}{errors}"
+            # The error, and perhaps a hint; nothing of a log.
+            assert re.fullmatch(r"Error: .+\n(Hint: .+\n)?", errors), f"{name}: {errors}"
+            said[name] = errors
+    finally:
+        for process in started.values():
+            process.kill()
+    return said
+
+
+def test_each_fault_is_told_in_one_line(
+    fresh_database: Callable[..., Database], database: Database, tmp_path: Path
+) -> None:
+    empty, older = fresh_database(migrated=False), fresh_database()
+    with psycopg.connect(older.admin_dsn, autocommit=True) as admin:
+        admin.execute("drop function pgthreads.api_version()")
+    with socket.socket() as silent, socket.create_server(("127.0.0.1", 0)) as taken:
+        silent.bind(("127.0.0.1", 0))
+        dead = f"postgresql://app@127.0.0.1:{silent.getsockname()[1]}/chat"
+        urls = {
+            "dead": dead,
+            "password": make_conninfo(database.server_dsn, password="wrong"),
+            "database": make_conninfo(database.server_dsn, dbname="nosuch"),
+            "schema": empty.server_dsn,
+            "older": older.server_dsn,
+            "superuser": database.admin_dsn,
+        }
+        commands = {name: ["--database-url", url] for name, url in urls.items()}
+        for name in ("dead", "password", "database"):
+            # Tried for so long.
+            commands[name] += ["--acquire-timeout", "0.5"]
+        commands["workers"] = [*commands["dead"], "--workers", "2"]
+        commands["port"] = ["--port", str(taken.getsockname()[1])]
+        commands["spool"] = [*commands["dead"], "--spool-dir", "/proc/nosuch"]
+        said = starts(commands, tmp_path)
+    expected = {
+        "dead": "refused",
+        "password": "password authentication failed",
+        "database": 'database "nosuch" does not exist',
+        "schema": "pgthreads migrate",
+        "older": "pgthreads migrate",
+        "superuser": "is a superuser",
+        "workers": "refused",
+        "port": "in use by another program",
+        "spool": "/proc/nosuch",
+    }
+    for name, text in expected.items():
+        assert text in said[name], said[name]
+
+
+def test_the_executor_is_looked_at_before_anything_is_started(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("\nimport nosuch\n")
+    (tmp_path / "wrong.py").write_text("def answer(request) pass\n")
+    data = ["--data-dir", str(tmp_path / "data")]
+    executors = ("nosuch:x", "broken:answer", "wrong:answer", "os:name", "os:nosuch")
+    commands = {each: [*data, "--executor", each] for each in executors}
+    commands["workers"] = [*data, "--executor", "nosuch:x", "--workers", "2"]
+    commands["model"] = [*data, "--model", "nosuch:x"]
+    said = starts(commands, tmp_path)
+    assert said["nosuch:x"] == "Error: --executor: there is no module 'nosuch' here or installed\n"
+    assert said["workers"] == said["nosuch:x"]
+    assert "No module named 'nosuch' (broken.py, line 2)" in said["broken:answer"]
+    assert "SyntaxError" in said["wrong:answer"]
+    assert "--model" in said["model"]
+    assert not (tmp_path / "data").exists()

@@ -7,13 +7,15 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 from typing import cast
 
 from ..events import Executor
+from ..settings import Settings
 from .offline import OfflineExecutor
 
-__all__ = ["ExecutorSpecError", "OfflineExecutor", "from_model", "load"]
+__all__ = ["ExecutorSpecError", "OfflineExecutor", "chosen", "from_model", "load"]
 
 _NO_AGENTS = (
     "pydantic-ai is not installed (no module named {name!r}); install the extra:"
@@ -22,7 +24,28 @@ _NO_AGENTS = (
 
 
 class ExecutorSpecError(ValueError):
-    """The setting does not lead to an executor; the message says why, for the operator."""
+    """The setting does not lead to an executor; the message says why, for the operator.
+
+    `hint` is empty: the message says what would do.
+    """
+
+    hint = ""
+
+
+def chosen(settings: Settings) -> Executor:
+    """The executor that `--executor` or `--model` names, else the built-in one.
+
+    Raises ExecutorSpecError, which names the flag.
+    """
+    try:
+        if settings.executor is not None:
+            return load(settings.executor)
+        if settings.model is not None:
+            return from_model(settings.model)
+    except ExecutorSpecError as error:
+        flag = "--executor" if settings.executor is not None else "--model"
+        raise ExecutorSpecError(f"{flag}: {error}") from error
+    return OfflineExecutor()
 
 
 def load(spec: str) -> Executor:
@@ -69,11 +92,19 @@ def _import(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise ExecutorSpecError(f"there is no module {name!r} here or installed") from error
-        raise ExecutorSpecError(f"importing {name!r} failed: {error}") from error
+        raise ExecutorSpecError(f"importing {name!r} failed: {error}{_where(error)}") from error
     except Exception as error:
         raise ExecutorSpecError(
-            f"importing {name!r} failed: {type(error).__name__}: {error}"
+            f"importing {name!r} failed: {type(error).__name__}: {error}{_where(error)}"
         ) from error
+
+
+def _where(error: Exception) -> str:
+    """Where an import failed: the last line of it that is in a file. A SyntaxError says it."""
+    frames = [each for each in extract_tb(error.__traceback__) if Path(each.filename).is_file()]
+    if not frames or isinstance(error, SyntaxError):
+        return ""
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
 
 
 def _no_such_attribute(module: ModuleType, name: str, path: str) -> str:
