@@ -212,7 +212,7 @@ async def _check_database(threads: Threads) -> None:
     except PgThreadsError as error:
         raise StartError(
             f"the database cannot be used: {error} {error.detail}".strip(),
-            error.hint or "Run pgthreads migrate, and connect as a member of pgthreads_server.",
+            error.hint or _hint_of(error),
         ) from error
     if version != probes.API_VERSION:
         raise StartError(
@@ -228,6 +228,13 @@ async def _check_database(threads: Threads) -> None:
             "Set --tenant-key to a key of pgthreads.tenant_key that is active.",
         ) from error
     log.info("connected as %s", role)
+
+
+def _hint_of(refusal: PgThreadsError) -> str:
+    cause = refusal.__cause__
+    if isinstance(cause, psycopg.errors.InsufficientPrivilege) and cause.diag.message_hint:
+        return cause.diag.message_hint
+    return "Run pgthreads migrate, and connect as a member of pgthreads_server."
 
 
 async def _drain(app: web.Application) -> None:

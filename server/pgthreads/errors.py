@@ -243,7 +243,8 @@ def from_database(error: Exception) -> PgThreadsError:
     if sqlstate.startswith(_BAD_INPUT):
         return BadRequestError(message, detail=detail, hint=hint)
     if sqlstate not in _BY_SQLSTATE:
-        return PgThreadsError("the database refused the call", detail=f"{sqlstate} {message}")
+        known = f"{sqlstate} {message} {detail}".rstrip()
+        return PgThreadsError("the database refused the call", detail=known)
     return _BY_SQLSTATE[sqlstate](message, detail=detail, hint=hint)
 
 
