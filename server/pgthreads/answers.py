@@ -6,13 +6,16 @@ import json
 import logging
 from dataclasses import dataclass
 
-from .errors import PgThreadsError, TurnLostError, UnavailableError
+from .errors import AnswerTooSlowError, PgThreadsError, TurnLostError, UnavailableError
 from .events import JsonValue, UIMessage
 from .rows import JournalPiece
 from .segments import EndStatus
 from .threads import Threads
 
 log = logging.getLogger(__name__)
+
+MOST_TIMEOUTS = 3
+"""Of each step of `settle`. A database that is only slow for a while is done by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,26 +40,39 @@ class Refusal:
 
 
 async def settle(
-    threads: Threads, answer: Answer, journal: JournalPiece | None = None
+    threads: Threads,
+    answer: Answer,
+    journal: JournalPiece | None = None,
+    *,
+    timeouts: int = 0,
 ) -> Refusal | None:
     """Append the answer and end its turn; where that is refused for good, keep it aside.
 
     With the last piece of the turn's journal, for who follows it. Raises UnavailableError, and may
     be repeated after that.
+
+    `timeouts` is how often that was because a call took too long (`timed_out`). An answer that
+    costs the database more than the time of a call would be tried for ever, and hold a connection
+    of those that other turns need: so after some it counts as refused. It is kept aside, unless
+    that takes too long as well, and its turn is ended without it, or by its lease.
     """
     try:
+        if timeouts >= MOST_TIMEOUTS:
+            raise AnswerTooSlowError(detail=f"{timeouts} calls were cancelled")
         await _finish(threads, answer, journal)
     except UnavailableError:
         raise
     except PgThreadsError as error:
         if journal is not None and not isinstance(error, TurnLostError):
             # The journal is worth nothing next to the answer.
-            return await settle(threads, answer)
+            return await settle(threads, answer, timeouts=timeouts)
         refused = error
     else:
         return None
     size = 0 if answer.message is None else len(json.dumps(answer.message))
-    kept = answer.message is None or await _keep(threads, answer, refused)
+    kept = answer.message is None
+    if not kept and timeouts < 2 * MOST_TIMEOUTS:
+        kept = await _keep(threads, answer, refused)
     log.error(
         "turn %s of thread %s: the answer is not stored: %s %s (%s, %s bytes, %s)",
         answer.turn_id,
@@ -67,7 +83,8 @@ async def settle(
         size,
         "kept in late_answer" if kept else "not kept",
     )
-    if answer.message is not None and not isinstance(refused, TurnLostError):
+    ends = answer.message is not None and not isinstance(refused, TurnLostError)
+    if ends and timeouts < 3 * MOST_TIMEOUTS:
         await _end_without_message(threads, answer, refused.code)
     return Refusal(refused.code, kept)
 

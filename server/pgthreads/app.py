@@ -22,6 +22,7 @@ from .keys import (
     AUTHENTICATOR,
     EXECUTOR,
     FOLLOWERS,
+    HEARTBEATS,
     METRICS,
     PUMPS,
     SETTINGS,
@@ -137,7 +138,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
         acquire=settings.acquire_timeout,
         statement=settings.statement_timeout,
     )
-    requests, turns = (
+    requests, turns, heartbeats = (
         Pool(
             settings.database_url,
             name=name,
@@ -145,7 +146,11 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
             prepare=settings.prepare,
             timeouts=timeouts,
         )
-        for name, size in (("requests", settings.pool_size), ("turns", settings.turn_pool_size))
+        for name, size in (
+            ("requests", settings.pool_size),
+            ("turns", settings.turn_pool_size),
+            ("heartbeats", 1),
+        )
     )
     try:
         await requests.reach()
@@ -154,8 +159,9 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
             f"the database cannot be reached: {reason_of(error)}",
             "Look whether PostgreSQL runs and lets this role in: pgthreads doctor.",
         ) from error
-    async with requests, turns:
+    async with requests, turns, heartbeats:
         app[THREADS], app[TURNS] = Threads(requests, tenant), Threads(turns, tenant)
+        app[HEARTBEATS] = Threads(heartbeats, tenant)
         await _check_database(app[THREADS])
         yield
 
@@ -191,7 +197,7 @@ async def _journal(app: web.Application) -> AsyncIterator[None]:
     """Run what writes and what reads the journal."""
     settings = app[SETTINGS]
     interval = settings.journal_interval
-    app[TICKER] = Ticker(app[TURNS], heartbeat=settings.heartbeat, interval=interval)
+    app[TICKER] = Ticker(app[HEARTBEATS], heartbeat=settings.heartbeat, interval=interval)
     app[FOLLOWERS] = Followers(app[THREADS], interval=interval)
     tasks = [asyncio.create_task(each.run()) for each in (app[TICKER], app[FOLLOWERS])]
     yield

@@ -162,7 +162,8 @@ class UnavailableError(PgThreadsError):
     """The database cannot be reached or does not take writes at the moment.
 
     `retry_after` is how many seconds a client should wait before it tries again; `uncertain` tells
-    that the call may have been done all the same.
+    that the call may have been done all the same; `timed_out` that the database was there, and was
+    cancelled because it took too long: it may be the call itself that does.
     """
 
     status = 503
@@ -176,10 +177,19 @@ class UnavailableError(PgThreadsError):
         hint: str = TRY_AGAIN,
         retry_after: int = 1,
         uncertain: bool = False,
+        timed_out: bool = False,
     ) -> None:
         super().__init__(message, detail=detail, hint=hint)
         self.retry_after = retry_after
         self.uncertain = uncertain
+        self.timed_out = timed_out
+
+
+class AnswerTooSlowError(PgThreadsError):
+    """The database did not get done with an answer in the time of a call, several times."""
+
+    status = 503
+    code = "answer_too_slow"
 
 
 class ShuttingDownError(PgThreadsError):
@@ -239,6 +249,7 @@ def from_database(error: Exception) -> PgThreadsError:
                 detail=known,
                 retry_after=seconds,
                 uncertain=sqlstate.startswith(_UNCERTAIN) or isinstance(error, SilentServerError),
+                timed_out=sqlstate == "57014" and not isinstance(error, SilentServerError),
             )
     if sqlstate.startswith(_BAD_INPUT):
         return BadRequestError(message, detail=detail, hint=hint)

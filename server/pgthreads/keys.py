@@ -18,6 +18,8 @@ SETTINGS = web.AppKey("settings", Settings)
 THREADS = web.AppKey("threads", Threads)
 TURNS = web.AppKey("turns", Threads)
 """The same over connections of their own, which requests cannot use up: for running turns."""
+HEARTBEATS = web.AppKey("heartbeats", Threads)
+"""The same over a connection that neither requests nor answers can use up."""
 SPOOL = web.AppKey("spool", Spool)
 """Not there without `spool_dir`."""
 TICKER = web.AppKey("ticker", Ticker)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from contextlib import suppress
 from itertools import chain, repeat
 
@@ -42,12 +43,14 @@ async def store(
 ) -> str | None:
     """Store an answer; return why it is not in its thread, else None.
 
-    Tries until the database takes or refuses it, or until `give_up`; then the spool has it. The
-    last piece of its journal goes with the first attempt only: it may be what fails.
+    Tries until the database takes or refuses it, or until `give_up`; then the spool has it. What
+    takes the database too long again and again counts as refused. The last piece of its journal
+    goes with the first attempt only: it may be what fails.
     """
     spooled: Spooled | None = None
+    timeouts = 0
     for delay in chain(RETRY_DELAYS, repeat(RETRY_DELAYS[-1])):
-        attempt = asyncio.create_task(settle(threads, answer, journal))
+        attempt = asyncio.create_task(settle(threads, answer, journal, timeouts=timeouts))
         journal = None
         await asyncio.wait((attempt,), timeout=PATIENCE)
         if not attempt.done():
@@ -62,6 +65,7 @@ async def store(
             try:
                 refusal = attempt.result()
             except UnavailableError as error:
+                timeouts += error.timed_out
                 why = f"{error} {error.detail}"
             else:
                 if spooled is not None:
@@ -81,22 +85,28 @@ async def store(
     return UnavailableError.code
 
 
-async def recover(threads: Threads, spool: Spool) -> None:
-    """Store what processes that are gone have left in the spool."""
+async def recover(threads: Threads, spool: Spool, timeouts: Counter[str] | None = None) -> None:
+    """Store what processes that are gone have left in the spool.
+
+    `timeouts` keeps from one call to the next how often each file took the database too long.
+    """
+    timeouts = Counter() if timeouts is None else timeouts
     for name in await asyncio.to_thread(spool.names):
         spooled = await asyncio.to_thread(spool.claim, name)
         if spooled is None:
             continue
         answer = spooled.answer
         try:
-            refusal = await settle(threads, answer)
+            refusal = await settle(threads, answer, timeouts=timeouts[name])
         except UnavailableError as error:
+            timeouts[name] += error.timed_out
             log.warning("turn %s of the spool: not stored yet: %s", answer.turn_id, error)
             spooled.release()
         except BaseException:
             spooled.release()
             raise
         else:
+            del timeouts[name]
             await _done(spooled, refusal)
             if refusal is None:
                 log.info("turn %s of the spool: stored", answer.turn_id)
@@ -104,9 +114,10 @@ async def recover(threads: Threads, spool: Spool) -> None:
 
 async def keep_recovering(threads: Threads, spool: Spool, first: asyncio.Event) -> None:
     """Call `recover` until cancelled; `first` is set when it has been through once."""
+    timeouts: Counter[str] = Counter()
     while True:
         try:
-            await recover(threads, spool)
+            await recover(threads, spool, timeouts)
         except Exception:
             log.exception("the spool cannot be read")
         first.set()

@@ -221,10 +221,10 @@ async def test_two_that_start_at_once(
     """Each answer is taken by one of them."""
     taken: list[str] = []
 
-    async def settle_slowly(threads: Threads, answer: Answer) -> Refusal | None:
+    async def settle_slowly(threads: Threads, answer: Answer, **options: Any) -> Refusal | None:
         taken.append(answer.state_key)
         await asyncio.sleep(0.01)
-        return await settle(threads, answer)
+        return await settle(threads, answer, **options)
 
     monkeypatch.setattr("pgthreads.storing.settle", settle_slowly)
     keys = [f"both-{number}" for number in range(20)]
