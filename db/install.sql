@@ -125,8 +125,10 @@ select pgthreads.refuse_older_release();
 \ir functions/save_thread.sql
 \ir functions/set_tenant.sql
 \ir functions/soft_delete_thread.sql
+\ir functions/tenant_mac.sql
 \ir functions/tenant_proof.sql
 \ir functions/thread_stats.sql
+\ir functions/transaction_proof.sql
 \ir functions/ui_message_fault.sql
 \ir functions/update_thread.sql
 \ir functions/verified_tenant.sql

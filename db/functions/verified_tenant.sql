@@ -1,7 +1,8 @@
--- The tenant of this transaction if set_tenant has set it, by its proof; null after a bare `set`.
--- Policies compare with what it returns, and not only whether it returns something: a query that
--- changes the setting while it runs would otherwise be let through by the check of the tenant before.
--- The comparison is one of digests, so the time that it takes tells nothing about the proof.
+-- The tenant of this transaction if set_tenant has set it, by its proof, and its token has not expired
+-- since; null after a bare `set`. Policies compare with what it returns, and not only whether it
+-- returns something: a query that changes the setting while it runs would otherwise be let through by
+-- the check of the tenant before. The comparison of the macs is one of their digests, so the time that
+-- it takes tells nothing about a proof.
 
 create or replace function pgthreads.verified_tenant()
 returns text
@@ -13,17 +14,27 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant text := nullif(current_setting('app.current_user_id', true), '');
-  v_proof text := nullif(current_setting('app.tenant_proof', true), '');
+  v_text text := current_setting('app.tenant_proof', true);
+  v_proof bytea;
+  v_claims bytea;
+  v_xid bigint;
 begin
-  if v_tenant is null or v_proof is null then
+  if v_tenant is null or char_length(v_text) is distinct from 96 or v_text !~ '^[0-9a-f]+$' then
     return null;
   end if;
-  if sha256(convert_to(v_proof, 'UTF8'))
-    = sha256(convert_to(pgthreads.tenant_proof(v_tenant), 'UTF8'))
-  then
-    return v_tenant;
+  v_proof := decode(v_text, 'hex');
+  v_claims := substr(v_proof, 1, 16);
+  if sha256(substr(v_proof, 17)) <> sha256(pgthreads.tenant_mac(v_tenant, v_claims)) then
+    return null;
   end if;
-  return null;
+  -- By now they are what transaction_proof() has written.
+  v_xid := ('x' || substr(v_text, 17, 16))::bit(64)::bigint;
+  if ('x' || left(v_text, 16))::bit(64)::bigint <= extract(epoch from clock_timestamp())
+    or v_xid <> 0 and v_xid is distinct from pg_current_xact_id_if_assigned()::text::bigint
+  then
+    return null;
+  end if;
+  return v_tenant;
 end;
 $$;
 

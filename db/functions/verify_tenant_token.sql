@@ -74,7 +74,7 @@ begin
       detail = 'Its first field is not the base64url of 1 to 255 characters in UTF-8.',
       hint = 'Encode the owner as UTF-8, then as base64url without padding.';
   end if;
-  return query select v_owner, pgthreads.tenant_proof(v_owner);
+  return query select v_owner, pgthreads.transaction_proof(v_owner, v_parts[2]::bigint);
 end;
 $$;
 

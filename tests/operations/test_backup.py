@@ -15,6 +15,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from pgthreads.migrate import migrate
+from pgthreads.tenants import signed_with
 from tests import programs
 from tests.database import APP_ROLE, Database, Server, installed_cluster, prepared
 from tests.operations.chains import (
@@ -216,6 +217,9 @@ async def serve_on(standby: Database) -> None:
 
 def test_a_standby_reads_and_takes_over(source: Database, folder: Path) -> None:
     """Functions that read run on a standby; those that write say so; promoted, it does all."""
+    key = b"k" * 32
+    with psycopg.connect(source.admin_dsn, autocommit=True) as admin:
+        admin.execute("insert into pgthreads.tenant_key (id, key) values ('k', %s)", [key])
     with copied_cluster(folder, source.server.conninfo, "-R") as conninfo:
         standby = Database("chat", Server(conninfo, "the standby", source.server.major))
         with psycopg.connect(source.server_dsn, autocommit=True) as app:
@@ -237,6 +241,15 @@ def test_a_standby_reads_and_takes_over(source: Database, folder: Path) -> None:
                 with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
                     call(function)
             assert app.execute("select from pgthreads.ai_threads").fetchall() == []
+            token = signed_with(key)(OWNERS[0])
+            assert app.execute("select pgthreads.set_tenant(%s)", [token]).fetchone() == (
+                OWNERS[0],
+            )
+            several: Any = f"begin; select pgthreads.set_tenant('{token}'); commit"
+            with pytest.raises(psycopg.Error, match="message of its own") as refusal:
+                app.execute(several)
+            assert refusal.value.sqlstate == "THTEN"
+            app.rollback()
         assert chains(standby.admin_dsn) == chains(source.admin_dsn)
         asyncio.run(serve_on(standby))
 

@@ -158,3 +158,114 @@ def test_keys_in_hex_and_in_files(tmp_path: Path) -> None:
     for wrong in ("00" * 31, "00" * 65, str(tmp_path / "none"), "no key"):
         with pytest.raises(SettingsError, match="--tenant-key"):
             Settings(tenant_key=wrong)
+
+
+@pytest.fixture
+def token_of_mallory(server_dsn: str, connect: Callable[..., Any]) -> str:
+    """A token of an owner with one thread."""
+    token = signed_with(KEY)("mallory")
+    connect(server_dsn).execute(
+        "select a.* from pgthreads.set_tenant(%s) as t(owner),"
+        " lateral pgthreads.append_thread(t.owner, 'mine', '[]') as a",
+        (token,),
+    )
+    return token
+
+
+def last_rows(session: Any, message: Any) -> list[Any]:
+    cursor = session.execute(message)
+    rows = []
+    while True:
+        rows = cursor.fetchall() if cursor.description else rows
+        if not cursor.nextset():
+            return rows
+
+
+@pytest.mark.parametrize("write", ["select", "select pg_current_xact_id()"])
+def test_a_proof_is_worth_nothing_in_the_next_transaction_of_its_message(
+    server_dsn: str, connect: Callable[..., Any], token_of_mallory: str, write: str
+) -> None:
+    """Both have the same start, by which alone they could not be told apart."""
+    message: Any = f"""
+        begin;
+        select pgthreads.set_tenant('{token_of_mallory}');
+        select set_config('my.kept', current_setting('app.tenant_proof'), false),
+          set_config('my.first', pgthreads.current_tenant(), false),
+          set_config('my.start', now()::text, false);
+        commit;
+        begin;
+        {write};
+        select set_config('app.current_user_id', 'mallory', true),
+          set_config('app.tenant_proof', current_setting('my.kept'), true);
+        select current_setting('my.first'), pgthreads.current_tenant(), count(*),
+          now()::text = current_setting('my.start')
+        from pgthreads.thread;
+    """
+    assert last_rows(connect(server_dsn), message) == [("mallory", None, 0, True)]
+
+
+def test_a_proof_is_worth_nothing_after_a_commit_in_a_block(
+    server_dsn: str, connect: Callable[..., Any], token_of_mallory: str
+) -> None:
+    """A block is one statement with several transactions; each has a start of its own."""
+    session = connect(server_dsn)
+    session.execute(
+        f"""
+        do $$
+        begin
+          perform pgthreads.set_tenant('{token_of_mallory}');
+          perform set_config('my.kept', current_setting('app.tenant_proof'), false);
+          perform set_config('my.first', pgthreads.current_tenant(), false);
+          commit;
+          perform set_config('app.current_user_id', 'mallory', true);
+          perform set_config('app.tenant_proof', current_setting('my.kept'), true);
+          perform set_config('my.second', coalesce(pgthreads.current_tenant(), 'nobody'), false);
+        end $$
+        """
+    )
+    found = "select current_setting('my.first'), current_setting('my.second')"
+    assert session.execute(found).fetchone() == ("mallory", "nobody")
+
+
+def test_a_reader_gets_no_transaction_id(
+    server_dsn: str, connect: Callable[..., Any], token_of_mallory: str
+) -> None:
+    session = connect(server_dsn)
+    row = session.execute(
+        "select pg_current_xact_id_if_assigned() is null, pgthreads.current_tenant()"
+        " from pgthreads.set_tenant(%s) as t",
+        (token_of_mallory,),
+    ).fetchone()
+    assert row == (True, "mallory")
+
+
+def test_an_expired_token_ends_its_tenant_in_an_open_transaction(
+    server_dsn: str, admin_dsn: str, connect: Callable[..., Any], token_of_mallory: str
+) -> None:
+    session = connect(server_dsn)
+    sees = "select pgthreads.current_tenant(), count(*) from pgthreads.thread"
+    minted = connect(admin_dsn).execute(
+        "select pgthreads.mint_tenant_token('mallory', '2 seconds')"
+    )
+    with session.transaction():
+        session.execute("select pgthreads.set_tenant(%s)", minted.fetchone())
+        assert session.execute(sees).fetchone() == ("mallory", 1)
+        session.execute("select pg_sleep(3.1)")
+        assert session.execute(sees).fetchone() == (None, 0)
+        with pytest.raises(psycopg.Error) as refusal, session.transaction():
+            session.execute("select pgthreads.load_thread('mallory', 'mine')")
+        assert refusal.value.sqlstate == "THTEN"
+        assert "has expired" in str(refusal.value.diag.message_detail)
+        session.execute("select pgthreads.set_tenant(%s)", (token_of_mallory,))
+        assert session.execute(sees).fetchone() == ("mallory", 1)
+
+
+@pytest.mark.parametrize("proof", ["", "x", "f" * 96, "0" * 96, "F" * 96, "é" * 96, "f" * 200_000])
+def test_a_made_up_proof_is_no_error(
+    server_dsn: str, connect: Callable[..., Any], proof: str
+) -> None:
+    session = connect(server_dsn)
+    with session.transaction():
+        session.execute("select set_config('app.current_user_id', 'mallory', true)")
+        session.execute("select set_config('app.tenant_proof', %s, true)", (proof,))
+        assert session.execute("select pgthreads.verified_tenant()").fetchone() == (None,)
