@@ -16,7 +16,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_claims bytea;
-  v_xid bigint := 0;
+  v_xid bigint := bigint '0';
 begin
   if coalesce(current_query() ~ ';\s*\S', true) then
     if pg_is_in_recovery() then

@@ -174,7 +174,7 @@ def token_of_mallory(server_dsn: str, connect: Callable[..., Any]) -> str:
 
 def last_rows(session: Any, message: Any) -> list[Any]:
     cursor = session.execute(message)
-    rows = []
+    rows: list[Any] = []
     while True:
         rows = cursor.fetchall() if cursor.description else rows
         if not cursor.nextset():
