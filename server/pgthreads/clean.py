@@ -26,6 +26,7 @@ from typing import get_args
 from .events import (
     AiEvent,
     AssistantFinal,
+    Boundary,
     Done,
     Error,
     FinishReason,
@@ -125,6 +126,8 @@ def clean(event: AiEvent) -> AiEvent:
             cleaned = UsageReport(clean_json(fact))
         case AssistantFinal(content):
             cleaned = AssistantFinal(clean_text(content))
+        case Boundary(step):
+            cleaned = Boundary(bool(step))
         case Done(reason):
             cleaned = event if reason in _FINISH_REASONS else Done("other")
         case Error(code):

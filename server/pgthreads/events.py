@@ -36,6 +36,17 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class Boundary:
+    """What was said so far is whole: what follows is another part, even of the same kind.
+
+    With `step` it is another step, that is, another response of the model. An executor that yields
+    none gets a part for each run of text or reasoning, and a step after each tool result.
+    """
+
+    step: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCallStart:
     """A tool is called with these arguments."""
 
@@ -70,7 +81,10 @@ class UsageReport:
 
 @dataclass(frozen=True, slots=True)
 class AssistantFinal:
-    """The whole text as the model's provider reports it at the end; fills in what deltas lacked."""
+    """The whole text as the model's provider reports it at the end; fills in what deltas lacked.
+
+    It is the answer: if it contradicts what was streamed, it follows as a step of its own.
+    """
 
     content: str
 
@@ -92,6 +106,7 @@ class Error:
 AiEvent: TypeAlias = (
     TextDelta
     | ReasoningDelta
+    | Boundary
     | ToolCallStart
     | ToolCallResult
     | Status

@@ -28,6 +28,11 @@ class Metrics:
             ["code"],
             registry=self.registry,
         )
+        self.corrected = Counter(
+            "pgthreads_answers_corrected_total",
+            "Answers whose final text contradicted what was streamed",
+            registry=self.registry,
+        )
         # Of all workers that live, where several write to PROMETHEUS_MULTIPROC_DIR.
         self.running = Gauge(
             "pgthreads_turns_running",
@@ -64,6 +69,8 @@ class Metrics:
         if outcome is None:
             return
         self.turns.labels(outcome.status).inc()
+        if outcome.corrected:
+            self.corrected.inc()
         if outcome.lost:
             self.unstored.labels(outcome.error).inc()
 

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nanoid import generate
 
@@ -31,6 +31,7 @@ from .events import (
     UIMessage,
 )
 from .journal import Ticker
+from .outputs import fitting, json_size
 from .rows import JournalPiece, TurnKey
 from .segments import EndStatus
 from .spool import Spool
@@ -47,18 +48,23 @@ EXECUTOR_GRACE = 5.0
 ROOM_FOR_METADATA = 4096
 """Bytes of the limit of a message that its parts leave free."""
 
+ROOM_FOR_TEXT = 1 / 16
+"""The part of a message that tools' arguments and outputs leave free for what the model says."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a turn ended. `message` is what was stored; None if nothing was.
 
-    `error` is set when the turn failed; `lost` when there was an answer that could not be stored.
+    `error` is set when the turn failed; `lost` when there was an answer that could not be stored;
+    `corrected` when the executor's final text contradicted what it had streamed.
     """
 
     status: EndStatus
     message: UIMessage | None
     error: str | None
     lost: bool = False
+    corrected: bool = False
 
 
 class Pump:
@@ -117,7 +123,8 @@ class Pump:
                 return Outcome("failed", None, refusal, lost=not self._message.is_empty)
             self.log.write(end)
             message = None if self._message.is_empty else self._message.message()
-            return Outcome(status, message, code if failed else None)
+            corrected = self._message.final_mismatch
+            return Outcome(status, message, code if failed else None, corrected=corrected)
         finally:
             self._ticker.remove(self)
             self.log.close()
@@ -161,13 +168,35 @@ class Pump:
                 await events.aclose()
 
     def _take(self, event: AiEvent) -> None:
+        if isinstance(event, ToolCallStart | ToolCallResult):
+            event = self._fitting(event)
         if not self._fits(event):
             log.error("turn %s: the answer is too large", self.request.turn_id)
             event = Error("message_too_large")
+        before = self._message.final_mismatch
         self._message.apply(event)
+        if self._message.final_mismatch != before:
+            log.warning(
+                "turn %s: the final text contradicts what was streamed; it is stored after it",
+                self.request.turn_id,
+            )
         self.log.write(self._wire.encode(event))
         if isinstance(event, Error):
             self.stop()
+
+    def _fitting(self, event: ToolCallStart | ToolCallResult) -> ToolCallStart | ToolCallResult:
+        """The event, or one with a text in place of what a message has no room for."""
+        room = self._limit - int(self._limit * ROOM_FOR_TEXT) - _CALL_SIZE
+        if self._size + _size_of(event) <= room:
+            return event
+        self._size = json_size(self._message.message())
+        room -= self._size
+        if _size_of(event) <= room:
+            return event
+        log.warning("turn %s: what a tool takes or returns is too large", self.request.turn_id)
+        if isinstance(event, ToolCallResult):
+            return replace(event, result=fitting(event.result, room))
+        return replace(event, args={"omitted": fitting(json.dumps(event.args), 0)})
 
     def _fits(self, event: AiEvent) -> bool:
         """Whether the message can still be stored with this event in it.
@@ -178,17 +207,19 @@ class Pump:
             self._size += 6 * len(event.delta)
             return True
         match event:
-            case TextDelta(text) | ReasoningDelta(text) | AssistantFinal(text):
+            case AssistantFinal(content):
+                text = self._message.missing(content)[0]
+                added = 6 * len(text)
+            case TextDelta(text) | ReasoningDelta(text):
                 added = 6 * len(text)
             case ToolCallStart() | ToolCallResult():
-                value = event.args if isinstance(event, ToolCallStart) else event.result
-                added = 2 * _json_size(value) + 500
+                added = _size_of(event)
             case _:
                 return True
         if self._size + added > self._limit:
-            self._size = _json_size(self._message.message())
-            if isinstance(event, TextDelta | ReasoningDelta):
-                added = _json_size(event.delta)
+            self._size = json_size(self._message.message())
+            if isinstance(event, TextDelta | ReasoningDelta | AssistantFinal):
+                added = json_size(text)
         self._size += added
         return self._size <= self._limit
 
@@ -209,6 +240,13 @@ class Pump:
         return await store(self._threads, answer, journal, give_up=self._give_up, spool=self._spool)
 
 
-def _json_size(value: object) -> int:
-    """Bytes of a value as jsonb prints it, numbers in exponent form aside."""
-    return len(json.dumps(value, ensure_ascii=False).encode())
+_CALL_SIZE = 300
+"""Bytes of a tool part's keys, its state and what fails it when the turn ends."""
+
+
+def _size_of(event: ToolCallStart | ToolCallResult) -> int:
+    if isinstance(event, ToolCallStart):
+        return _CALL_SIZE + sum(map(json_size, (event.tool_call_id, event.tool_name, event.args)))
+    if event.is_error and not isinstance(event.result, str):
+        return json_size(json.dumps(event.result, ensure_ascii=False))
+    return json_size(event.result)

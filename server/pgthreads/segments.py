@@ -3,8 +3,10 @@
 The stored message and the client's must be equal, so the rules stand here once; `Accumulator` and
 `WireEncoder` only say what each outcome looks like in a UIMessage and on the wire.
 
-- Consecutive deltas of one kind are one part; another kind, or a tool call, closes it.
-- A tool result ends what the model said: text, reasoning or a call after it begins a new step.
+- Consecutive deltas of one kind are one part; another kind, a tool call or a boundary closes it.
+- A tool result ends what the model said: text, reasoning or a call after it begins a new step. So
+  does the boundary of a step.
+- A final text that contradicts what was said follows it as a step of its own.
 - A stream never breaks its client: empty deltas, results of unknown or finished calls, second
   starts of one call, and output after `Done` or `Error` are dropped.
 """
@@ -19,6 +21,7 @@ from typing import Literal, TypeAlias
 from .events import (
     AiEvent,
     AssistantFinal,
+    Boundary,
     Done,
     Error,
     FinishReason,
@@ -48,8 +51,7 @@ class Segmenter(ABC):
     """Takes cleaned events and calls a hook for each thing that happens to the message.
 
     `finish_reason` and `error_code` hold what `Done` and `Error` said, None before.
-    `final_mismatch` turns true when an `AssistantFinal` contradicts the text already streamed,
-    which then stays as it is: what a client has seen cannot be unsaid.
+    `final_mismatch` turns true when an `AssistantFinal` contradicts the text already streamed.
     """
 
     def __init__(self) -> None:
@@ -59,8 +61,10 @@ class Segmenter(ABC):
         self._open: PartKind | None = None
         self._part_count = 0
         self._answered = False
+        self._wrote = False
         self._text: list[str] = []
         self._step_text = 0
+        self._part_text = 0
         self._calls: dict[str, bool] = {}
         self._ended = False
         self._closed = False
@@ -87,6 +91,8 @@ class Segmenter(ABC):
                 self._end_call(call_id, result, is_error)
             case Status(phase, label):
                 self._status(phase, label)
+            case Boundary(step):
+                self._end_part_or_step(step)
             case AssistantFinal(content):
                 self._reconcile(content)
             case Done(reason):
@@ -113,6 +119,7 @@ class Segmenter(ABC):
             return
         if self._open != kind:
             self._new_output()
+            self._wrote = True
             self._open_part(kind, f"{kind[0]}{self._part_count}")
             self._part_count += 1
             self._open = kind
@@ -124,6 +131,7 @@ class Segmenter(ABC):
         if call_id in self._calls:
             return
         self._new_output()
+        self._wrote = True
         self._calls[call_id] = True
         self._tool_call(call_id, name, args)
 
@@ -140,18 +148,40 @@ class Segmenter(ABC):
         else:
             self._tool_output(call_id, result)
 
-    def _reconcile(self, content: str) -> None:
-        for said in ("".join(self._text), "".join(self._text[self._step_text :])):
+    def _end_part_or_step(self, step: bool) -> None:
+        """Let what follows be another part or step, if there is anything in this one."""
+        self._close_part()
+        self._part_text = len(self._text)
+        if step and self._wrote:
+            self._answered = True
+            self._step_text = len(self._text)
+
+    def missing(self, content: str) -> tuple[str, bool]:
+        """What a final text adds to the stream, and whether it contradicts it.
+
+        The final text may be that of the whole answer, of its last step, or of its last part.
+        """
+        starts = (0, self._step_text, self._part_text)
+        texts = ["".join(self._text[start:]) for start in starts]
+        for said in texts:
             if content.startswith(said):
-                self._write("text", content[len(said) :])
-                return
-        self.final_mismatch = True
+                return content[len(said) :], False
+        if content.strip() in ("", *(said.strip() for said in texts)):
+            return "", False
+        return content, True
+
+    def _reconcile(self, content: str) -> None:
+        added, contradicts = self.missing(content)
+        if contradicts:
+            self.final_mismatch = True
+            self._end_part_or_step(True)
+        self._write("text", added)
 
     def _new_output(self) -> None:
-        """Close the open part, and begin a step if a tool has answered in this one."""
+        """Close the open part, and begin a step if this one is over."""
         self._close_part()
         if self._answered:
-            self._answered = False
+            self._answered = self._wrote = False
             self._end_step()
             self._begin_step()
 

@@ -14,6 +14,7 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from .events import AiEvent, FinishReason, JsonValue, UIMessage
+from .history import denial
 from .segments import EndStatus, PartKind, Segmenter
 
 DONE = b"data: [DONE]\n\n"
@@ -144,8 +145,10 @@ class WireEncoder(Segmenter):
 def replay(message: UIMessage, finish_reason: FinishReason = "stop") -> bytes:
     """A stored assistant message as a whole stream, from `start` to `[DONE]`.
 
-    The client assembles the same message, with two exceptions that the chunks have no key for: a
-    file's `filename`, and `providerMetadata`. Parts of a type that no chunk carries are left out.
+    The client assembles the same message, with exceptions that the chunks have no key for: a file's
+    `filename`, and `providerMetadata`. A call that was denied arrives as one that failed, with the
+    reason as its text, because clients before AI SDK 6 know no chunk for a denial. Parts of a type
+    that no chunk carries are left out.
     """
     start: dict[str, Any] = {"type": "start", "messageId": message["id"]}
     if message.get("metadata") is not None:
@@ -207,6 +210,13 @@ def _chunks_of_tool(part: Mapping[str, Any], *, dynamic: bool) -> Iterator[dict[
             "type": "tool-output-error",
             "toolCallId": call_id,
             "errorText": part["errorText"],
+            **flag,
+        }
+    elif (denied := denial(part)) is not None:
+        yield {
+            "type": "tool-output-error",
+            "toolCallId": call_id,
+            "errorText": denied,
             **flag,
         }
 

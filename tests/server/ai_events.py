@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pgthreads.events import (
     AiEvent,
     AssistantFinal,
+    Boundary,
     Done,
     Error,
     FinishReason,
@@ -50,6 +51,7 @@ events: st.SearchStrategy[AiEvent] = st.one_of(
     st.builds(TextDelta, texts),
     st.builds(TextDelta, texts),
     st.builds(ReasoningDelta, texts),
+    st.builds(Boundary, st.booleans()),
     st.builds(ToolCallStart, call_ids, names, values),
     st.builds(ToolCallStart, call_ids, names, values),
     st.builds(ToolCallResult, call_ids, values, st.booleans()),

@@ -12,6 +12,7 @@ from pgthreads.clean import MAX_DEPTH, Cleaner, clean, clean_json, clean_text
 from pgthreads.events import (
     AiEvent,
     AssistantFinal,
+    Boundary,
     Done,
     Error,
     ReasoningDelta,
@@ -118,6 +119,39 @@ def test_a_tool_error_is_text(result: Any, error_text: str) -> None:
     ]
 
 
+def test_a_boundary_begins_another_part_or_step_of_the_same_kind() -> None:
+    assert parts(
+        Boundary(),
+        ReasoningDelta("a"),
+        Boundary(),
+        ReasoningDelta("b"),
+        TextDelta("c"),
+        Boundary(),
+        Boundary(),
+        TextDelta("d"),
+        Boundary(step=True),
+        Boundary(step=True),
+        TextDelta("e"),
+        Boundary(step=True),
+    ) == [
+        STEP,
+        {"type": "reasoning", "id": "r0", "text": "a"},
+        {"type": "reasoning", "id": "r1", "text": "b"},
+        text("c"),
+        text("d"),
+        STEP,
+        text("e"),
+    ]
+
+
+def test_the_final_text_may_be_that_of_the_last_part() -> None:
+    assert parts(TextDelta("a"), Boundary(), TextDelta("b"), AssistantFinal("bc")) == [
+        STEP,
+        text("a"),
+        text("bc"),
+    ]
+
+
 def test_results_without_a_call_and_calls_twice_are_dropped() -> None:
     assert parts(
         ToolCallResult("0", 1),
@@ -164,7 +198,8 @@ def test_nothing_is_added_after_the_end_but_usage() -> None:
         ([TextDelta("Hello")], "Hello", [STEP, text("Hello")]),
         ([], "Hello", [STEP, text("Hello")]),
         ([TextDelta("Hello")], "", [STEP, text("Hello")]),
-        ([TextDelta("Hello")], "Bye", [STEP, text("Hello")]),
+        ([TextDelta("Hello")], " Hello\n", [STEP, text("Hello")]),
+        ([TextDelta("Hello")], "Bye", [STEP, text("Hello"), STEP, text("Bye")]),
         (
             [TextDelta("a"), ReasoningDelta("r")],
             "ab",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator
 from typing import Any, cast
 
@@ -279,7 +280,8 @@ async def test_the_prompt_is_the_stored_history() -> None:
     ]
     assert posted[0]["content"] == "You add."
     calls = posted[2]["tool_calls"]
-    assert [call["id"] for call in calls] == ["c1", "c2"]
+    assert [call["id"] for call in calls] == [reply["tool_call_id"] for reply in posted[3:5]]
+    assert all(re.fullmatch("[a-zA-Z0-9]{9}", call["id"]) for call in calls)
     assert json.loads(calls[0]["function"]["arguments"]) == {"a": 2}
     assert json.loads(calls[1]["function"]["arguments"]) == {"input": "[2, 3]"}
     assert json.loads(posted[3]["content"])["kind"] == "image-url"
@@ -290,6 +292,8 @@ async def test_the_prompt_is_the_stored_history() -> None:
 
 async def test_odd_parts_of_stored_messages_do_not_break_the_prompt() -> None:
     history = (
+        assistant({"type": "text", "text": "Its question is outside of the window."}),
+        user("  "),
         assistant({"type": "step-start"}),
         assistant(
             {"type": "custom", "kind": "x"},
@@ -321,12 +325,14 @@ async def test_odd_parts_of_stored_messages_do_not_break_the_prompt() -> None:
     assert message["parts"][1] == {"type": "text", "text": "I see."}
     posted = openai.requests[0]["messages"]
     assert [entry["role"] for entry in posted] == [
+        "system",
+        "user",
         "assistant",
         "tool",
         "assistant",
-        "system",
         "user",
     ]
+    assert posted[1]["content"].strip()
     assert [part["type"] for part in posted[-1]["content"]] == [
         "text",
         "image_url",

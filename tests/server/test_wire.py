@@ -15,6 +15,7 @@ from pgthreads.clean import Cleaner
 from pgthreads.events import (
     AiEvent,
     AssistantFinal,
+    Boundary,
     Done,
     Error,
     ReasoningDelta,
@@ -133,6 +134,20 @@ TURNS: dict[str, tuple[list[AiEvent], EndStatus]] = {
     ),
     "a call without a result": ([ToolCallStart("c1", "add", None), TextDelta("?")], "completed"),
     "final": ([TextDelta("Hel"), AssistantFinal("Hello"), Done("length")], "completed"),
+    "two parts of a kind, two steps without a tool": (
+        [
+            ReasoningDelta("One."),
+            Boundary(),
+            ReasoningDelta("Two."),
+            TextDelta("A."),
+            Boundary(),
+            TextDelta("B."),
+            Boundary(step=True),
+            TextDelta("C."),
+        ],
+        "completed",
+    ),
+    "a final text that contradicts": ([TextDelta("41"), AssistantFinal("42"), Done()], "completed"),
     "stop": ([TextDelta("Let"), ToolCallStart("c1", "add", {})], "stopped"),
     "stop before anything": ([], "stopped"),
     "error": ([ToolCallStart("c1", "add", {}), TextDelta("Let"), Error("upstream")], "failed"),
@@ -335,3 +350,18 @@ def test_other_parts_of_stored_messages_are_replayed_too(sdk: SdkChecker, versio
     page = sdk.assemble(replay(message), version)
     assert page["errors"] == []
     assert comparable(page["message"], version) == message
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("state", ["output-denied", "approval-responded"])
+def test_a_denied_call_is_not_left_open_by_a_replay(
+    sdk: SdkChecker, version: str, state: str
+) -> None:
+    call = {"type": "dynamic-tool", "toolName": "pay", "toolCallId": "c1", "input": {"eur": 5}}
+    approval = {"id": "p1", "approved": False, "reason": "Too much."}
+    part = {**call, "state": state, "approval": approval}
+    page = sdk.assemble(replay({"id": "m1", "role": "assistant", "parts": [part]}), version)
+    assert page["errors"] == []
+    [shown] = comparable(page["message"], version)["parts"]
+    denied = "The user denied this call, and the tool was not run. Reason: Too much."
+    assert shown == {**call, "state": "output-error", "errorText": denied}

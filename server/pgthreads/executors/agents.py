@@ -2,65 +2,44 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import Any, cast
 
 from pydantic_ai import Agent
 from pydantic_ai.agent import AbstractAgent, AgentRunEvents
 from pydantic_ai.capabilities import ReinjectSystemPrompt
 from pydantic_ai.exceptions import (
     ContentFilterError,
+    FallbackExceptionGroup,
     ModelAPIError,
+    ModelContextWindowExceededError,
     ModelHTTPError,
     UnexpectedModelBehavior,
     UsageLimitExceeded,
     UserError,
 )
-from pydantic_ai.messages import (
-    FunctionToolCallEvent,
-    FunctionToolResultEvent,
-    NativeToolCallPart,
-    NativeToolReturnPart,
-    PartDeltaEvent,
-    PartEndEvent,
-    PartStartEvent,
-    TextPart,
-    TextPartDelta,
-    ThinkingPart,
-    ThinkingPartDelta,
-    tool_return_ta,
-)
-from pydantic_ai.run import AgentRunResult, AgentRunResultEvent
-from pydantic_ai.tools import DeferredToolRequests
+from pydantic_ai.models import Model
 from pydantic_ai.usage import RunUsage
 
-from ..events import (
-    AiEvent,
-    AssistantFinal,
-    Done,
-    Error,
-    ExecutorRequest,
-    FinishReason,
-    JsonValue,
-    ReasoningDelta,
-    TextDelta,
-    ToolCallResult,
-    ToolCallStart,
-    UsageReport,
-)
+from ..events import AiEvent, Done, Error, ExecutorRequest, Status, ToolCallStart, UsageReport
+from ..files import File
 from . import ExecutorSpecError
-from .prompts import to_model_messages
+from .prompts import Prompt, make_prompt
+from .refusals import Omissions, Refusal, Refusals, refusal_of
+from .translation import Translator, holds_text
 
 log = logging.getLogger(__name__)
 
-_FINISH_REASONS: Mapping[str | None, FinishReason] = {
-    "length": "length",
-    "content_filter": "content-filter",
-    "tool_call": "tool-calls",
-    "error": "error",
+_FLAGS = {
+    "image": "supports_image_input",
+    "audio": "supports_audio_file_input",
+    "video": "supports_video_input",
 }
+
+MAX_LOCAL = 6
+"""Prompts that may fail in a model's adapter, where nothing was sent, in one turn."""
 
 _HTTP_CODES = {
     401: "model_unauthorized",
@@ -91,39 +70,194 @@ class AgentExecutor:
     `model_timeout`, `model_rate_limited`, `model_rejected_request`, `model_unavailable`,
     `model_unreachable`, `prompt_too_large`, `content_filtered`, `model_misbehaved`,
     `usage_limit_exceeded`, `tool_approval_unsupported`, `agent_failed`.
+
+    A prompt that the model's adapter or provider refuses is sent once more, without what they
+    cannot take; see docs/prompts.md.
     """
 
     def __init__(self, agent: AbstractAgent[None, Any]) -> None:
         self._agent = agent
+        self._refusals = Refusals()
+        self._holds_text = holds_text(agent)
 
     async def __call__(self, request: ExecutorRequest, /) -> AsyncIterator[AiEvent]:
         """Answer the last message; `events.Executor`."""
-        calls = _CallIds()
-        reported: dict[str, int] = {}
+        attempts = _Attempts(self._refusals, self._agent, request)
+        while True:
+            prompt = attempts.prompt()
+            run = _Run(self._agent, prompt, holds_text=self._holds_text)
+            try:
+                async with aclosing(run.events()) as events:
+                    async for event in events:
+                        yield event
+            except Exception as error:
+                for report in run.new_usage():
+                    yield report
+                if not run.began and attempts.revise(prompt, error):
+                    yield Status("prompt", "Leaving out what the model cannot take")
+                    continue
+                code = error_code(error)
+                log.warning("turn %s failed: %s", request.turn_id, code, exc_info=error)
+                if run.began:
+                    attempts.taken(prompt)
+                yield Error(code)
+                return
+            attempts.taken(prompt)
+            return
+
+
+class _Attempts:
+    """The prompts of one turn: the first, and what is tried after a refusal."""
+
+    def __init__(
+        self, refusals: Refusals, agent: AbstractAgent[None, Any], request: ExecutorRequest
+    ) -> None:
+        self._refusals = refusals
+        self._request = request
+        self._thread = (request.owner_user_id, request.state_key)
+        self._model, self._profile = _model_of(agent)
+        self._omit = Omissions(first_id=refusals.first_id(self._model, self._thread))
+        self._local = 0
+        self._refused: Refusal | None = None
+        self._suspects: set[str] = set()
+
+    def prompt(self) -> Prompt:
+        return make_prompt(
+            self._request.messages,
+            leave_out=self._leave_out,
+            first_id=self._omit.first_id,
+            max_size=self._omit.max_size,
+        )
+
+    def revise(self, prompt: Prompt, error: Exception) -> bool:
+        """Whether to try again, with less in the prompt. A provider is asked again only once."""
+        refusal = refusal_of(error)
+        again = self._local < MAX_LOCAL if refusal == "adapter" else self._refused is None
+        if refusal is None or not again:
+            self._give_up(refusal, prompt)
+            return False
+        omit = self._refusals.omissions(self._model, refusal, prompt, error)
+        if omit is None:
+            return False
+        if refusal == "adapter":
+            self._local += 1
+        else:
+            self._refused = refusal
+        self._suspects = omit.files
+        self._omit.files |= omit.files
+        if omit.max_size is not None:
+            self._omit.max_size = omit.max_size
+            if prompt.first_id == prompt.last_id:
+                # The question alone is too long. What may be left out of it are its files.
+                self._suspects = {file.key for file in prompt.files}
+                self._omit.files |= self._suspects
+        log.warning(
+            "turn %s: a prompt of %s characters, %s files was refused (%s), trying with less: %s",
+            self._request.turn_id,
+            prompt.size,
+            len(prompt.files),
+            refusal,
+            error,
+        )
+        return True
+
+    def taken(self, prompt: Prompt) -> None:
+        """Keep what this turn has shown, for the next ones."""
+        self._refusals.take(self._model, prompt.files)
+        self._refusals.refuse(self._model, self._suspects)
+        if self._omit.max_size is not None:
+            self._refusals.begin_with(self._model, self._thread, prompt.first_id)
+        if prompt.files_out or prompt.messages_out:
+            log.info(
+                "turn %s: %s files and %s messages were left out of the prompt",
+                self._request.turn_id,
+                prompt.files_out,
+                prompt.messages_out,
+            )
+
+    def _give_up(self, refusal: Refusal | None, prompt: Prompt) -> None:
+        """Let the thread's next turn begin with less, or with all again if that was no help."""
+        if refusal in ("too_long", "content") and self._refused is not None:
+            helps = refusal == "too_long" or prompt.first_id != prompt.last_id
+            first = prompt.last_id if helps else None
+            self._refusals.begin_with(self._model, self._thread, first)
+
+    def _leave_out(self, file: File) -> bool:
+        return (
+            file.key in self._omit.files
+            or not _takes(self._profile, file)
+            or self._refusals.is_refused(self._model, file)
+        )
+
+
+class _Run:
+    """One run of an agent, as events. `began` tells whether the model has answered anything."""
+
+    def __init__(
+        self, agent: AbstractAgent[None, Any], prompt: Prompt, *, holds_text: bool
+    ) -> None:
+        self.began = False
+        self._agent = agent
+        self._prompt = prompt
+        self._translator = Translator(holds_text=holds_text)
+        self._run: AgentRunEvents[Any] | None = None
+        self._reported: dict[str, int] = {}
+
+    async def events(self) -> AsyncGenerator[AiEvent, None]:
         async with self._agent.run_stream_events(
-            message_history=to_model_messages(request.messages),
+            message_history=self._prompt.messages,
             capabilities=[ReinjectSystemPrompt(id=None)],
             infer_name=False,
         ) as run:
-            try:
-                async for event in run:
-                    for translated in _translate(event, calls):
-                        if isinstance(translated, ToolCallStart | Done | Error):
-                            # By now, so that a stop costs the interrupted response's usage only.
-                            for report in _new_usage(run, reported):
-                                yield report
-                        yield translated
-            except Exception as error:
-                code = error_code(error)
-                log.warning("turn %s failed: %s", request.turn_id, code, exc_info=error)
-                for report in _new_usage(run, reported):
-                    yield report
-                yield Error(code)
+            self._run = run
+            async for event in run:
+                if not self.began:
+                    self.began = True
+                    for report in _left_out(self._prompt):
+                        yield report
+                for translated in self._translator(event):
+                    if isinstance(translated, ToolCallStart | Done | Error):
+                        # By now, so that a stop costs the interrupted response's usage only.
+                        for report in self.new_usage():
+                            yield report
+                    yield translated
+
+    def new_usage(self) -> list[UsageReport]:
+        """What the run used since the last report."""
+        return [] if self._run is None else _new_usage(self._run, self._reported)
+
+
+def _left_out(prompt: Prompt) -> list[UsageReport]:
+    facts = {"files_left_out": prompt.files_out, "messages_left_out": prompt.messages_out}
+    fact = {name: count for name, count in facts.items() if count}
+    return [UsageReport(fact)] if fact else []
+
+
+def _model_of(agent: AbstractAgent[None, Any]) -> tuple[str, Mapping[str, Any]]:
+    """A name for the agent's model, and pydantic-ai's profile of what it takes, as far as known."""
+    model = agent.model
+    try:
+        if isinstance(model, Model):
+            return f"{model.system}:{model.model_name}", cast(Mapping[str, Any], model.profile)
+    except Exception:
+        log.debug("no profile of %r", model, exc_info=True)
+    return str(model), {}
+
+
+def _takes(profile: Mapping[str, Any], file: File) -> bool:
+    """Whether the profile of a model allows a file; what is not in it is tried."""
+    flag = _FLAGS.get(file.media_type.partition("/")[0], "supports_document_input")
+    return bool(profile.get(flag, True))
 
 
 def error_code(error: Exception) -> str:
     """A name for a failed run that is safe to show."""
+    if isinstance(error, FallbackExceptionGroup):
+        last = error.exceptions[-1]
+        return error_code(last) if isinstance(last, Exception) else "agent_failed"
     match error:
+        case ModelContextWindowExceededError():
+            code = "prompt_too_large"
         case ModelHTTPError(status_code=status):
             default = "model_unavailable" if status >= 500 else "model_rejected_request"
             code = _HTTP_CODES.get(status, default)
@@ -138,73 +272,6 @@ def error_code(error: Exception) -> str:
         case _:
             code = "agent_failed"
     return code
-
-
-class _CallIds:
-    """Ids of tool calls that are unique in a turn: some models count from one in each response."""
-
-    def __init__(self) -> None:
-        self._latest: dict[str, str] = {}
-        self._count = 0
-
-    def new(self, call_id: str) -> str:
-        self._count += 1
-        unique = f"{call_id}-{self._count}" if call_id in self._latest else call_id
-        self._latest[call_id] = unique
-        return unique
-
-    def of(self, call_id: str) -> str:
-        return self._latest.get(call_id, call_id)
-
-
-def _translate(event: object, calls: _CallIds) -> list[AiEvent]:
-    events: list[AiEvent] = []
-    match event:
-        case PartStartEvent(part=TextPart(content=text)):
-            events.append(TextDelta(text))
-        case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
-            events.append(TextDelta(text))
-        case PartStartEvent(part=ThinkingPart(content=text)):
-            events.append(ReasoningDelta(text))
-        case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str() as text)):
-            events.append(ReasoningDelta(text))
-        case PartEndEvent(part=NativeToolCallPart() as part) | FunctionToolCallEvent(part=part):
-            events.append(
-                ToolCallStart(calls.new(part.tool_call_id), part.tool_name, _args(part.args))
-            )
-        case PartEndEvent(part=NativeToolReturnPart() as part) | FunctionToolResultEvent(part=part):
-            failed = part.outcome != "success"
-            events.append(
-                ToolCallResult(calls.of(part.tool_call_id), _jsonable(part.content), failed)
-            )
-        case AgentRunResultEvent(result=result):
-            events.extend(_finish(result))
-    return events
-
-
-def _finish(result: AgentRunResult[Any]) -> list[AiEvent]:
-    output = result.output
-    if isinstance(output, DeferredToolRequests):
-        return [Error("tool_approval_unsupported")]
-    text = output if isinstance(output, str) else json.dumps(_jsonable(output), ensure_ascii=False)
-    reason = _FINISH_REASONS.get(result.response.finish_reason, "stop")
-    # An output tool's call ends the run, so to the client it is the end and not a call.
-    return [AssistantFinal(text), Done("stop" if reason == "tool-calls" else reason)]
-
-
-def _args(args: str | Mapping[str, Any] | None) -> JsonValue:
-    if args is None or args == "":
-        return {}
-    if not isinstance(args, str):
-        return args
-    try:
-        return json.loads(args)
-    except ValueError:
-        return args
-
-
-def _jsonable(value: object) -> JsonValue:
-    return tool_return_ta.dump_python(value, mode="json", warnings=False, fallback=str)
 
 
 def _new_usage(run: AgentRunEvents[Any], reported: dict[str, int]) -> list[UsageReport]:

@@ -1,16 +1,16 @@
-"""A thread's UIMessages as pydantic-ai's ModelMessages.
+"""A thread's history, as `history.prompt_history` makes it, in pydantic-ai's ModelMessages.
 
 pydantic-ai has a converter of its own for the AI SDK (`VercelAIAdapter.load_messages`). It is not
 used, because it believes what a message says about itself: `providerMetadata` of a user message
 can claim a file of the provider's account or lift the guard on downloads, tool output that looks
-like a file becomes one, and tool input that is a list, a file link of an assistant, or a part of
-another executor ends the turn.
+like a file's address becomes one, and tool input that is a list, a file link of an assistant, or a
+part of another executor ends the turn.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic_ai.messages import (
@@ -31,6 +31,9 @@ from pydantic_ai.messages import (
 )
 
 from ..events import JsonValue, UIMessage
+from ..files import File, file_of
+from ..history import is_tool, prompt_history
+from ..outputs import file_in, json_size
 
 _URL_TYPES: Mapping[str, type[ImageUrl | AudioUrl | VideoUrl]] = {
     "image": ImageUrl,
@@ -38,104 +41,162 @@ _URL_TYPES: Mapping[str, type[ImageUrl | AudioUrl | VideoUrl]] = {
     "video": VideoUrl,
 }
 
+LeaveOut = Callable[[File], bool]
+"""Says of a file whether a line of text is to stand in its place."""
+
+
+@dataclass
+class Prompt:
+    """What a model is asked with: `messages`, and what they are made of.
+
+    `files` are those that went in as files, `files_out` counts those that a line stands for,
+    `messages_out` the messages that were left out at the beginning; `first_id` and `last_id` are
+    the ids of the first and the last question. `size` is about the number of characters.
+    """
+
+    messages: list[ModelMessage] = field(default_factory=list)
+    files: list[File] = field(default_factory=list)
+    files_out: int = 0
+    messages_out: int = 0
+    first_id: str = ""
+    last_id: str = ""
+    size: int = 0
+
 
 def to_model_messages(messages: Sequence[UIMessage]) -> list[ModelMessage]:
-    """The history for a prompt, oldest first.
+    """The history for a prompt, oldest first; see `history.prompt_history`."""
+    return make_prompt(messages).messages
 
-    A step of an answer becomes one response and the results of its tools; a call without a result
-    gets one that says so, because providers refuse a call without. Left out: reasoning, which
-    providers take back only with a signature that a UIMessage does not keep, and parts that say
-    nothing to a model (sources, data). Nothing in a stored message makes this fail.
+
+def make_prompt(
+    messages: Sequence[UIMessage],
+    *,
+    leave_out: LeaveOut = lambda _: False,
+    first_id: str | None = None,
+    max_size: int | None = None,
+) -> Prompt:
+    """The prompt of a stored thread.
+
+    It begins with the question `first_id`, if there is one of that id. With `max_size` older turns
+    are left out until the rest has about so many characters. What is left begins with a question,
+    and the last one stays, however long it is.
     """
-    history: list[ModelMessage] = []
-    for message in messages:
-        parts = message["parts"]
-        if message["role"] == "system":
-            texts = [SystemPromptPart(part["text"]) for part in parts if part["type"] == "text"]
-            if texts:
-                history.append(ModelRequest(parts=texts))
-        elif message["role"] == "user":
-            content = [item for part in parts for item in _user_content(part)]
-            if content:
-                # Plain text as a plain string: not every compatible server takes a list.
-                only = content[0] if len(content) == 1 else None
-                prompt = UserPromptPart(only if isinstance(only, str) else content)
-                history.append(ModelRequest(parts=[prompt]))
+    history = prompt_history(messages)
+    system = [message for message in history if message["role"] == "system"]
+    kept = history[len(system) :]
+    questions = [index for index, each in enumerate(kept) if each["role"] == "user"]
+    out = next((index for index in questions if kept[index]["id"] == first_id), 0)
+    if max_size is not None:
+        out = max(out, _messages_before(kept, questions, max_size))
+    prompt = Prompt(messages_out=out, size=sum(map(_size, [*system, *kept[out:]])))
+    if questions:
+        prompt.first_id, prompt.last_id = kept[out]["id"], kept[questions[-1]]["id"]
+    if system:
+        texts = [SystemPromptPart(part["text"]) for each in system for part in each["parts"]]
+        prompt.messages.append(ModelRequest(parts=texts))
+    for message in kept[out:]:
+        if message["role"] == "user":
+            prompt.messages.append(_question(message, prompt, leave_out))
         else:
-            for step in _steps(parts):
-                history.extend(_step_messages(step))
-    return history
+            for step in _steps(message["parts"]):
+                prompt.messages.extend(_step_messages(step, prompt, leave_out))
+    return prompt
 
 
-def _user_content(part: Mapping[str, Any]) -> Iterator[UserContent]:
-    if part["type"] == "text":
-        yield part["text"]
-    elif part["type"] == "file":
-        yield _file(part)
+def _messages_before(history: Sequence[UIMessage], questions: Sequence[int], max_size: int) -> int:
+    """How many messages have to go so that the rest has up to `max_size` characters."""
+    start, size, end = questions[-1] if questions else 0, 0, len(history)
+    for index in reversed(questions):
+        size += sum(map(_size, history[index:end]))
+        if size > max_size:
+            break
+        start, end = index, index
+    return start
 
 
-def _file(part: Mapping[str, Any]) -> UserContent:
-    url: str = part["url"]
-    media_type: str = part["mediaType"]
-    if url.startswith(("http://", "https://")):
-        url_type = _URL_TYPES.get(media_type.partition("/")[0], DocumentUrl)
-        return url_type(url, media_type=media_type)
-    try:
-        return BinaryContent.from_data_uri(url)
-    except ValueError:
-        return f"[a file that cannot be read: {part.get('filename') or media_type}]"
+def _size(message: UIMessage) -> int:
+    return sum(
+        file_of(part).size
+        if part["type"] == "file"
+        else json_size(part)
+        if is_tool(part)
+        else len(part.get("text", ""))
+        for part in message["parts"]
+    )
+
+
+def _question(message: UIMessage, prompt: Prompt, leave_out: LeaveOut) -> ModelRequest:
+    content: list[UserContent] = []
+    for part in message["parts"]:
+        if part["type"] == "text":
+            content.append(part["text"])
+        else:
+            content.append(_file(file_of(part), "An attached file", prompt, leave_out))
+    if all(isinstance(item, str) for item in content):
+        # Plain text as a plain string: not every compatible server takes a list.
+        return ModelRequest(parts=[UserPromptPart("\n\n".join(map(str, content)))])
+    return ModelRequest(parts=[UserPromptPart(content)])
+
+
+def _file(
+    file: File, what: str, prompt: Prompt, leave_out: LeaveOut
+) -> str | BinaryContent | ImageUrl | AudioUrl | VideoUrl | DocumentUrl:
+    if leave_out(file):
+        prompt.files_out += 1
+        return f"[{what} that you cannot read: {file.described()}.]"
+    prompt.files.append(file)
+    media_type = file.media_type or "application/octet-stream"
+    if file.data is not None:
+        return BinaryContent.narrow_type(BinaryContent(file.data, media_type=media_type))
+    url_type = _URL_TYPES.get(media_type.partition("/")[0], DocumentUrl)
+    return url_type(file.url or "", media_type=media_type)
 
 
 def _steps(parts: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    """Parts by model response. Text after a finished tool begins one even without a marker."""
     step: list[Mapping[str, Any]] = []
-    marked = any(part["type"] == "step-start" for part in parts)
     for part in parts:
-        after_tool = bool(step) and _is_tool(step[-1]) and not _is_tool(part)
-        if part["type"] == "step-start" or (after_tool and not marked):
+        if part["type"] == "step-start":
             yield step
             step = []
-        step.append(part)
+        else:
+            step.append(part)
     yield step
 
 
-def _step_messages(step: Sequence[Mapping[str, Any]]) -> Iterator[ModelMessage]:
+def _step_messages(
+    step: Sequence[Mapping[str, Any]], prompt: Prompt, leave_out: LeaveOut
+) -> Iterator[ModelMessage]:
     said: list[TextPart | ToolCallPart] = []
     results: list[ToolReturnPart] = []
     for part in step:
-        if part["type"] == "text" and part["text"]:
+        if is_tool(part):
+            said.append(ToolCallPart(part["toolName"], part["input"], part["toolCallId"]))
+            results.append(_result(part, prompt, leave_out))
+        else:
             said.append(TextPart(part["text"]))
-        elif _is_tool(part):
-            said.append(ToolCallPart(_tool_name(part), _args(part), part["toolCallId"]))
-            results.append(_result(part))
     if said:
         yield ModelResponse(parts=said)
     if results:
         yield ModelRequest(parts=results)
 
 
-def _is_tool(part: Mapping[str, Any]) -> bool:
-    kind: str = part["type"]
-    return kind == "dynamic-tool" or kind.startswith("tool-")
-
-
-def _tool_name(part: Mapping[str, Any]) -> str:
-    name: str = part.get("toolName") or part["type"].removeprefix("tool-")
-    return name
-
-
-def _args(part: Mapping[str, Any]) -> str | dict[str, Any]:
-    args: JsonValue = part.get("input")
-    if isinstance(args, dict):
-        return args
-    # Providers take an object; another executor may have stored something else.
-    return {} if args is None else {"input": args if isinstance(args, str) else json.dumps(args)}
-
-
-def _result(part: Mapping[str, Any]) -> ToolReturnPart:
-    outcome: Literal["success", "failed"] = "failed"
+def _result(part: Mapping[str, Any], prompt: Prompt, leave_out: LeaveOut) -> ToolReturnPart:
+    outcome: Literal["success", "failed", "denied"] = "success"
     if part["state"] == "output-available":
-        outcome, content = "success", part["output"]
+        content = _content(part["output"], prompt, leave_out)
     else:
-        content = part.get("errorText", "The tool returned no result.")
-    return ToolReturnPart(_tool_name(part), content, part["toolCallId"], outcome=outcome)
+        outcome = "denied" if part["state"] == "output-denied" else "failed"
+        content = part["errorText"]
+    return ToolReturnPart(part["toolName"], content, part["toolCallId"], outcome=outcome)
+
+
+def _content(output: JsonValue, prompt: Prompt, leave_out: LeaveOut) -> Any:
+    """A tool's output, with the files in it as pydantic-ai shows them to a model."""
+    if isinstance(output, list):
+        return [_content_item(item, prompt, leave_out) for item in output]
+    return _content_item(output, prompt, leave_out)
+
+
+def _content_item(item: JsonValue, prompt: Prompt, leave_out: LeaveOut) -> Any:
+    file = file_in(item)
+    return item if file is None else _file(file, "A file of the tool's", prompt, leave_out)

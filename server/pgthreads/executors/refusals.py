@@ -1,0 +1,175 @@
+"""What models have refused, so that a thread goes on and the next turn does not pay again.
+
+Of a model two things are kept, for as long as the process lives and only so many: the files
+without which it took a prompt that it had refused, and those in prompts that it took. Files are
+known by their content, so what one user sends never keeps another user's file of the same type from
+a model. Of a thread the question is kept with which its prompts begin, once a longer one was too
+long or refused for no known reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+from pydantic_ai.exceptions import (
+    AgentRunError,
+    FallbackExceptionGroup,
+    ModelAuthenticationError,
+    ModelContextWindowExceededError,
+    ModelHTTPError,
+    ModelNotFoundError,
+    ModelQuotaExceededError,
+)
+
+from ..files import File
+from .prompts import Prompt
+
+T = TypeVar("T")
+
+MAX_FILES = 4096
+"""Files that are kept of each kind, over all models."""
+
+MAX_THREADS = 4096
+"""Threads whose first question is kept."""
+
+Refusal: TypeAlias = Literal["adapter", "too_long", "content"]
+"""Who refused a prompt, and why: pydantic-ai's adapter before the call; the provider, for its
+length; the provider, for something in it."""
+
+_REFUSED = (400, 413, 415, 422)
+
+_TOO_LONG = re.compile(
+    r"context.?(length|window|size)|too (long|large|many (input )?tokens)|maximum.{0,40}tokens"
+    r"|token (limit|count)|reduce the length|exceeds.{0,40}(limit|tokens|maximum)",
+    re.IGNORECASE,
+)
+
+_SUSPICION = ("application", "", "video", "audio", "text", "model", "font", "image")
+
+
+def refusal_of(error: Exception) -> Refusal | None:
+    """Why the prompt was refused, None if something else went wrong.
+
+    Call it only for an error that came before anything of the answer.
+    """
+    if isinstance(error, FallbackExceptionGroup):
+        found = [refusal_of(each) for each in error.exceptions if isinstance(each, Exception)]
+        return next((each for each in ("too_long", "content", "adapter") if each in found), None)
+    if not isinstance(error, AgentRunError):
+        return "adapter"
+    if isinstance(error, ModelContextWindowExceededError):
+        return "too_long"
+    not_it = (ModelAuthenticationError, ModelNotFoundError, ModelQuotaExceededError)
+    if (
+        isinstance(error, not_it)
+        or not isinstance(error, ModelHTTPError)
+        or error.status_code not in _REFUSED
+    ):
+        return None
+    said = str(error.body)[:4000]
+    return "too_long" if error.status_code == 413 or _TOO_LONG.search(said) else "content"
+
+
+@dataclass
+class Omissions:
+    """What a prompt is to leave out: files, by `File.key`, and what comes before a question.
+
+    See `prompts.make_prompt` for the last two.
+    """
+
+    files: set[str] = field(default_factory=set)
+    first_id: str | None = None
+    max_size: int | None = None
+
+
+class Refusals:
+    """The memory of one executor, bounded."""
+
+    def __init__(self) -> None:
+        self._refused = _Recent[bool](MAX_FILES)
+        self._taken = _Recent[bool](MAX_FILES)
+        self._first = _Recent[str](MAX_THREADS)
+
+    def is_refused(self, model: str, file: File) -> bool:
+        """Whether the model took a prompt only without this file."""
+        return self._refused.get((model, file.key)) is not None
+
+    def refuse(self, model: str, keys: Iterable[str]) -> None:
+        """Keep these files, by `File.key`, out of the model's prompts from now on."""
+        for key in keys:
+            self._refused.put((model, key), True)
+
+    def take(self, model: str, files: Iterable[File]) -> None:
+        """Note that the model has taken a prompt with these files."""
+        for file in files:
+            self._taken.put((model, file.key), True)
+
+    def first_id(self, model: str, thread: Hashable) -> str | None:
+        """The question with which the thread's prompts begin; None if with its oldest."""
+        return self._first.get((model, thread))
+
+    def begin_with(self, model: str, thread: Hashable, first_id: str | None) -> None:
+        """Let the thread's prompts begin with this question, or with its oldest again."""
+        self._first.put((model, thread), first_id)
+
+    def omissions(
+        self, model: str, refusal: Refusal, prompt: Prompt, error: Exception
+    ) -> Omissions | None:
+        """What a second prompt has to leave out after this one was refused; None for nothing."""
+        if refusal == "too_long":
+            return Omissions(max_size=prompt.size // 2)
+        if refusal == "adapter":
+            files = _most_suspicious(prompt.files, str(error))
+            return Omissions(files) if files else None
+        # A link may be dead by now, although it was taken before.
+        new = {
+            file.key
+            for file in prompt.files
+            if file.data is None or self._taken.get((model, file.key)) is None
+        }
+        if prompt.files:
+            return Omissions(new or {file.key for file in prompt.files})
+        return Omissions(max_size=0) if prompt.first_id != prompt.last_id else None
+
+
+def _most_suspicious(files: Iterable[File], said: str) -> set[str]:
+    """The files that an adapter has most probably stumbled over: of the types that it names, else
+    of the kind that fewest models take."""
+    files = list(files)
+    named = {file.key for file in files if file.media_type and file.media_type in said}
+    if named:
+        return named
+    kinds = {file.key: file.media_type.partition("/")[0] for file in files}
+    for kind in sorted(
+        set(kinds.values()), key=lambda k: _SUSPICION.index(k) if k in _SUSPICION else 0
+    ):
+        return {key for key, each in kinds.items() if each == kind}
+    return set()
+
+
+class _Recent(Generic[T]):
+    """A dictionary that forgets what was not asked for the longest."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[Hashable, T] = OrderedDict()
+
+    def get(self, key: Hashable) -> T | None:
+        """The value, None if there is none."""
+        if key in self._values:
+            self._values.move_to_end(key)
+        return self._values.get(key)
+
+    def put(self, key: Hashable, value: T | None) -> None:
+        """Keep a value, or forget it if it is None."""
+        if value is None:
+            self._values.pop(key, None)
+            return
+        self._values[key] = value
+        self._values.move_to_end(key)
+        if len(self._values) > self._most:
+            self._values.popitem(last=False)

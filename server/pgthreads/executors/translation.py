@@ -1,0 +1,267 @@
+"""What a pydantic-ai agent does in a run, as AiEvents, so that the answer is the agent's output.
+
+Text is streamed as it comes only where the agent may return it as it is. Where something checks or
+changes it (an output validator, `TextOutput`, `NativeOutput`), or where an output tool gives the
+answer, the text of a response is held back until the response is judged: what is refused is not
+shown, and what goes along with a tool call is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_ai.agent import AbstractAgent, WrapperAgent
+from pydantic_ai.messages import (
+    BinaryContent,
+    FunctionToolCallEvent,
+    FunctionToolResultEvent,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    OutputToolCallEvent,
+    PartDeltaEvent,
+    PartEndEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
+    tool_return_ta,
+)
+from pydantic_ai.run import AgentRunResult, AgentRunResultEvent
+from pydantic_ai.tools import DeferredToolRequests
+
+from ..clean import MAX_DEPTH
+from ..events import (
+    AiEvent,
+    AssistantFinal,
+    Boundary,
+    Done,
+    Error,
+    FinishReason,
+    JsonValue,
+    ReasoningDelta,
+    Status,
+    TextDelta,
+    ToolCallResult,
+    ToolCallStart,
+    UsageReport,
+)
+from ..outputs import binary, without_files
+
+log = logging.getLogger(__name__)
+
+_FINISH_REASONS: Mapping[str | None, FinishReason] = {
+    "length": "length",
+    "content_filter": "content-filter",
+    "tool_call": "tool-calls",
+    "error": "error",
+}
+
+
+def holds_text(agent: AbstractAgent[None, Any]) -> bool:
+    """Whether a text of this agent's model is an answer only once the agent has judged it."""
+    inner = agent
+    while isinstance(inner, WrapperAgent):
+        inner = inner.wrapped
+    if getattr(inner, "_output_validators", None):
+        return True
+    return not any(kind is str for kind in _output_types(agent.output_type))
+
+
+def _output_types(spec: Any) -> list[Any]:
+    if isinstance(spec, list | tuple):
+        return [kind for each in spec for kind in _output_types(each)]
+    if isinstance(spec, types.UnionType) or typing.get_origin(spec) is typing.Union:
+        return [kind for each in typing.get_args(spec) for kind in _output_types(each)]
+    return [spec]
+
+
+class Translator:
+    """Call it with each event of one run, in order; it returns what is to be yielded."""
+
+    def __init__(self, *, holds_text: bool) -> None:
+        self._holds_text = holds_text
+        self._calls = _CallIds()
+        self._responses = 0
+        self._kind: str | None = None
+        self._held: list[str] = []
+        self._by_tool = False
+
+    def __call__(self, event: object) -> list[AiEvent]:
+        """What an event comes to."""
+        events: list[AiEvent] = []
+        match event:
+            case PartStartEvent(index=index, part=part):
+                events = [*self._start(index, part.part_kind), *self._said(part)]
+            case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
+                events = self._text(text)
+            case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str() as text)):
+                events = [ReasoningDelta(text)]
+            case PartEndEvent(part=NativeToolCallPart() as part) | FunctionToolCallEvent(part=part):
+                call_id = self._calls.new(part.tool_call_id)
+                call = ToolCallStart(call_id, part.tool_name, _args(part.args))
+                events = [*self._release(), call]
+            case OutputToolCallEvent():
+                self._by_tool = True
+                events = self._release()
+            case PartEndEvent(part=NativeToolReturnPart() as part):
+                events = [self._result(part, None)]
+            case FunctionToolResultEvent(part=part, content=content):
+                events = [self._result(part, content)]
+            case AgentRunResultEvent(result=result):
+                events = self._finish(result)
+        return events
+
+    def _start(self, index: int, kind: str) -> list[AiEvent]:
+        events: list[AiEvent] = []
+        if index == 0 and self._kind is not None:
+            # The next response of the model; what is still held of the last one was refused.
+            events.append(Boundary(step=True))
+            events.extend(self._refused())
+            self._by_tool = False
+        elif kind == self._kind:
+            events.append(Boundary())
+            if self._held:
+                self._held.append("\n\n")
+        self._kind = kind
+        return events
+
+    def _said(self, part: object) -> list[AiEvent]:
+        match part:
+            case TextPart(content=text):
+                return self._text(text)
+            case ThinkingPart(content=text):
+                return [ReasoningDelta(text)]
+        return []
+
+    def _text(self, text: str) -> list[AiEvent]:
+        if not self._holds_text:
+            return [TextDelta(text)]
+        if text:
+            self._held.append(text)
+        return []
+
+    def _release(self) -> list[AiEvent]:
+        """What was held, now that it goes along with a tool call."""
+        text = "".join(self._held)
+        self._held.clear()
+        return [TextDelta(text)] if text else []
+
+    def _refused(self) -> list[AiEvent]:
+        text = "".join(self._held)
+        self._held.clear()
+        if not text:
+            return []
+        log.info("the agent refused a text of %s characters and asked again", len(text))
+        return [Status("retry", "Correcting the answer"), UsageReport({"texts_refused": 1})]
+
+    def _result(self, part: Any, content: Any) -> ToolCallResult:
+        result = jsonable(part.content)
+        if content:
+            items = [content] if isinstance(content, str) else list(content)
+            result = {
+                "kind": "tool-return",
+                "return_value": result,
+                "content": [jsonable(item) for item in items],
+            }
+        failed = part.outcome != "success"
+        return ToolCallResult(self._calls.of(part.tool_call_id), result, failed)
+
+    def _finish(self, result: AgentRunResult[Any]) -> list[AiEvent]:
+        output = result.output
+        if isinstance(output, DeferredToolRequests):
+            return [Error("tool_approval_unsupported")]
+        text = output_text(output)
+        reason = _FINISH_REASONS.get(result.response.finish_reason, "stop")
+        # An output tool's call ends the run, so to the client it is the end and not a call.
+        done = Done("stop" if reason == "tool-calls" else reason)
+        if self._by_tool:
+            return [*self._release(), Boundary(step=True), TextDelta(text), done]
+        if self._held:
+            self._held.clear()
+            return [TextDelta(text), AssistantFinal(text), done]
+        return [AssistantFinal(text), done]
+
+
+def output_text(output: object) -> str:
+    """An agent's output as the text of an answer."""
+    if isinstance(output, str):
+        return output
+    if output is None:
+        return ""
+    value = without_files(jsonable(output), lambda file: f"[A file: {file.described()}]")
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def jsonable(value: object) -> JsonValue:
+    """A tool's or an agent's value as JSON; bytes as `outputs.binary` has them. Never raises."""
+    try:
+        plain = _without_bytes(value, 0)
+        return tool_return_ta.dump_python(plain, mode="json", warnings=False, fallback=str)
+    except Exception as error:
+        log.warning("a tool's output is not JSON: %s", error)
+        return f"[An output that cannot be shown: {type(value).__name__}]"
+
+
+def _without_bytes(value: Any, depth: int) -> Any:
+    """The value with its bytes as objects; what holds none is left for pydantic to write."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return binary(bytes(value))
+    if isinstance(value, BinaryContent):
+        return binary(value.data, value.media_type)
+    if depth > MAX_DEPTH or isinstance(value, str | int | float | None):
+        return value
+    if isinstance(value, BaseModel) or (
+        dataclasses.is_dataclass(value) and not isinstance(value, type)
+    ):
+        dumped = tool_return_ta.dump_python(value, mode="python", warnings=False)
+        if not isinstance(dumped, Mapping) or not _has_bytes(dumped, depth):
+            return value
+        value = dumped
+    if isinstance(value, Mapping):
+        value = {key: _without_bytes(item, depth + 1) for key, item in value.items()}
+    elif isinstance(value, list | tuple | set | frozenset) and not hasattr(value, "_fields"):
+        value = [_without_bytes(item, depth + 1) for item in value]
+    return value
+
+
+def _has_bytes(value: Any, depth: int) -> bool:
+    if isinstance(value, Mapping | list | tuple | set | frozenset) and depth <= MAX_DEPTH:
+        inner = value.values() if isinstance(value, Mapping) else value
+        return any(_has_bytes(item, depth + 1) for item in inner)
+    return isinstance(value, bytes | bytearray | memoryview)
+
+
+class _CallIds:
+    """Ids of tool calls that are unique in a turn: some models count from one in each response."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, str] = {}
+        self._count = 0
+
+    def new(self, call_id: str) -> str:
+        self._count += 1
+        unique = f"{call_id}-{self._count}" if call_id in self._latest else call_id
+        self._latest[call_id] = unique
+        return unique
+
+    def of(self, call_id: str) -> str:
+        return self._latest.get(call_id, call_id)
+
+
+def _args(args: str | Mapping[str, Any] | None) -> JsonValue:
+    if args is None or args == "":
+        return {}
+    if not isinstance(args, str):
+        return args
+    try:
+        return json.loads(args)
+    except ValueError:
+        return args

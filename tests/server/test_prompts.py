@@ -1,0 +1,108 @@
+"""Any stored thread makes a prompt that every provider takes."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import Phase, given, settings
+from pydantic_ai import Agent
+
+from pgthreads.events import Error, ExecutorRequest, UIMessage
+from pgthreads.executors.agents import AgentExecutor
+from pgthreads.history import prompt_history
+from tests.server import stored_threads
+from tests.server.ai_events import patient
+from tests.server.providers import PROVIDERS, Providers, RefusedError, serve
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def providers(runner: asyncio.Runner) -> Iterator[Providers]:
+    context = serve()
+    yield runner.run(context.__aenter__())
+    runner.run(context.__aexit__(None, None, None))
+
+
+async def ask(executor: AgentExecutor, thread: list[UIMessage]) -> object:
+    request = ExecutorRequest(thread, "owner", "key", "turn")
+    return [event async for event in executor(request)][-1]
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@settings(patient, max_examples=12, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(thread=stored_threads.threads)
+def test_every_provider_takes_the_prompt_of_any_thread(
+    runner: asyncio.Runner, providers: Providers, name: str, thread: list[UIMessage]
+) -> None:
+    providers.verdicts.clear()
+    executor = AgentExecutor(Agent(providers.model(name), instructions="Be brief."))
+    last = runner.run(ask(executor, thread))
+    assert last == Error("model_quota_exceeded"), (last, providers.verdicts)
+    assert providers.verdicts[-1] == "", providers.verdicts
+    assert len(providers.verdicts) <= 2, providers.verdicts
+    assert all(
+        re.match("media type|Unsupported MIME|image format|document format|audio", verdict)
+        for verdict in providers.verdicts[:-1]
+    ), providers.verdicts
+
+
+CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+BAD = [
+    ("openai-chat", {"messages": [{"role": "user", "content": " "}]}),
+    ("openai-chat", {"messages": [{"role": "assistant", "tool_calls": [CALL]}]}),
+    ("openai-responses", {"input": [{"type": "function_call_output", "call_id": "a"}]}),
+    ("anthropic", {"messages": [{"role": "assistant", "content": "Hi"}]}),
+    ("google", {"contents": [{"role": "user", "parts": [{"text": ""}]}]}),
+    ("mistral", {"messages": [{"role": "user", "content": "x"}, {"role": "tool"}]}),
+    (
+        "mistral",
+        {
+            "messages": [
+                {"role": "user", "content": "x"},
+                {"role": "assistant", "tool_calls": [CALL]},
+            ]
+        },
+    ),
+    ("bedrock", {"messages": [{"role": "user", "content": [{"text": "x"}]}] * 2}),
+]
+
+
+@pytest.mark.parametrize(("name", "body"), BAD)
+def test_the_servers_refuse(name: str, body: dict[str, Any]) -> None:
+    with pytest.raises(RefusedError):
+        PROVIDERS[name](body)
+
+
+@settings(patient, max_examples=200)
+@given(thread=stored_threads.threads)
+def test_a_history_is_made_of_little_and_says_all(thread: list[UIMessage]) -> None:
+    before = copy.deepcopy(thread)
+    history = prompt_history(thread)
+    assert thread == before
+    assert prompt_history(thread) == history
+    json.dumps(history)
+    roles = [message["role"] for message in history if message["role"] != "system"]
+    assert roles == ["user" if place % 2 == 0 else "assistant" for place in range(len(roles))]
+    assert roles[-1] == "user"
+    ids = [part["toolCallId"] for each in history for part in each["parts"] if "toolCallId" in part]
+    assert len(ids) == len(set(ids))
+    for message in history:
+        assert message["parts"]
+        for part in message["parts"]:
+            if part["type"] == "text":
+                assert part["text"].strip()
+            elif part["type"] == "dynamic-tool":
+                assert ("output" in part) != ("errorText" in part)
+            else:
+                assert part["type"] in ("file", "step-start")
