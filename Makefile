@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help serve venv test test-pgtap test-isolation test-server test-faults test-majors fuzz-cost chaos soak \
-	bench bench-smoke bench-scaling check format clean
+	bench bench-smoke bench-scaling check format manifest clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,9 @@ check: venv ## lint, types, and checks of the SQL
 
 format: venv ## format the Python code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+manifest: venv ## write what the installed suite expects of the catalogue, after a change of the SQL
+	@$(BIN)/python -m tests.operations.manifest
 
 clean: ## remove the virtual environments and what tools have cached; data of serve stays
 	rm -rf $(VENV) $(BENCH) tests/clients/node_modules examples/node_modules build dist

@@ -150,11 +150,40 @@ def migrate(database_url: str, optional: tuple[str, ...]) -> None:
 
 @main.command()
 @with_options(*options_of(Settings))
+@click.option(
+    "--pgtap",
+    is_flag=True,
+    help="Also run the installed suite of pgTAP tests, in a transaction that is rolled back.",
+)
+@click.option(
+    "--pgtap-database-url",
+    envvar="PGTHREADS_PGTAP_DATABASE_URL",
+    show_envvar=True,
+    help="Who runs it: a member of pgthreads_server and pgthreads_maintenance. By default"
+    " --database-url, or the superuser of the embedded PostgreSQL.",
+)
+@click.option(
+    "--pgtap-sql",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="pgTAP as a file, pgtap.sql, for a database that does not have it.",
+)
 @click.pass_context
-def doctor(ctx: click.Context, /, **params: Any) -> None:
+def doctor(
+    ctx: click.Context,
+    /,
+    pgtap: bool,
+    pgtap_database_url: str | None,
+    pgtap_sql: Path | None,
+    **params: Any,
+) -> None:
     """Check whether `pgthreads serve` with these flags would run; changes nothing."""
     settings = Settings.from_params(params)
-    from .doctor import Finding, check_database, check_installation  # noqa: PLC0415
+    from .doctor import (  # noqa: PLC0415
+        Finding,
+        check_database,
+        check_installation,
+        check_suite,
+    )
     from .embedded import EmbeddedError, attached  # noqa: PLC0415
     from .tenants import tenant_of  # noqa: PLC0415
 
@@ -171,6 +200,11 @@ def doctor(ctx: click.Context, /, **params: Any) -> None:
         async for finding in check_database(conninfo, tenant_of(settings.tenant_key)):
             report(finding)
 
+    def report_suite(conninfo: str) -> None:
+        tenant = tenant_of(settings.tenant_key)
+        for finding in check_suite(pgtap_database_url or conninfo, tenant, pgtap_sql):
+            report(finding)
+
     for finding in check_installation(settings):
         report(finding)
     try:
@@ -181,11 +215,15 @@ def doctor(ctx: click.Context, /, **params: Any) -> None:
     try:
         if settings.database_url is not None:
             asyncio.run(report_database(settings.database_url))
+            if pgtap:
+                report_suite(settings.database_url)
         elif not (settings.data_dir / "cluster").exists():
             report(Finding("note", f"serve will make a new database in {settings.data_dir}"))
         else:
             with attached(settings.data_dir) as server:
                 asyncio.run(report_database(server.app_dsn))
+                if pgtap:
+                    report_suite(server.admin_dsn)
     except EmbeddedError as error:
         report(Finding("FAIL", str(error), error.hint))
     ctx.exit(1 if failures else 0)

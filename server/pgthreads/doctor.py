@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +15,8 @@ from . import __version__
 from .embedded import EmbeddedError, installed_version
 from .errors import PgThreadsError
 from .executors import ExecutorSpecError, chosen
+from .migrate import MigrateError
+from .pgtap import SuiteError, run_installed_suite
 from .pools import Pool, reason_of
 from .probes import API_VERSION
 from .settings import Settings
@@ -120,3 +122,19 @@ async def check_database(conninfo: str, tenant: Tenant = named) -> AsyncIterator
             )
             detail = getattr(error, "detail", "")
             yield Finding("FAIL", f"{error} {detail}".strip(), hint)
+
+
+def check_suite(
+    conninfo: str, tenant: Tenant = named, pgtap_sql: Path | None = None
+) -> Iterator[Finding]:
+    """Run the installed suite; one finding for all that passes, and one for each failure."""
+    try:
+        result = run_installed_suite(conninfo, tenant=tenant, pgtap_sql=pgtap_sql)
+    except (SuiteError, MigrateError) as error:
+        yield Finding("FAIL", f"the installed suite does not run: {error}", error.hint)
+        return
+    for text in result.failed:
+        yield Finding("FAIL", f"pgTAP: {text}")
+    passed = result.assertions - len(result.failed)
+    verdict: Verdict = "FAIL" if result.failed else "ok"
+    yield Finding(verdict, f"the installed suite: {passed} of {result.assertions} assertions hold")

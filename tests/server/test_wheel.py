@@ -57,7 +57,13 @@ def test_the_wheel_has_every_file(command: Path) -> None:
     for kind in ("functions", "migrations", "policies", "views"):
         built = {p.name for p in (package / "db" / kind).glob("*.sql")}
         assert built == {p.name for p in (ROOT / "db" / kind).glob("*.sql")} != set()
-    for name in ("py.typed", "openapi.json", "web/index.html", "db/install.sql"):
+    for name in (
+        "py.typed",
+        "openapi.json",
+        "web/index.html",
+        "db/install.sql",
+        "db/pgtap/installed.sql",
+    ):
         assert (package / name).is_file(), name
 
 

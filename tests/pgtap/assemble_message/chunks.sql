@@ -1,6 +1,7 @@
 -- Chunk by chunk what the AI SDK makes of a stream; tests/server/test_journal.py compares it with the
 -- SDK and the server's own accumulator over whole streams.
 begin;
+\ir ../empty.psql
 select plan(27);
 
 create temp table stream on commit drop as

@@ -1,5 +1,6 @@
 -- The test cases of RFC 4231, but for the one of a truncated output.
 begin;
+\ir ../empty.psql
 select plan(6);
 
 select is(

@@ -1,5 +1,6 @@
 -- As mergeObjects of the AI SDK does.
 begin;
+\ir ../empty.psql
 select plan(9);
 
 select is(

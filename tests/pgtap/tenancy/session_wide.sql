@@ -1,6 +1,7 @@
 -- A setting that stays after its transaction is an access that stays; one made by set_tenant does not.
 \set QUIET on
 begin;
+\ir ../empty.psql
 set local client_min_messages = warning;
 drop role if exists tap_session;
 create role tap_session nologin in role pgthreads_server;

@@ -1,0 +1,898 @@
+-- The installed suite: pgTAP for a database that is in use. It checks that schema pgthreads is as
+-- this release made it, and that its functions keep their promises to an owner who exists for this
+-- transaction alone. It takes some seconds and is right under live traffic: it takes no lock that a
+-- call waits for, reads no other owner's rows, and ends with a rollback.
+--
+--   pg_prove -d chat db/pgtap/installed.sql
+--   psql -X -q -A -t -v ON_ERROR_STOP=1 -d chat -f db/pgtap/installed.sql
+--   pgthreads doctor --pgtap --database-url postgresql://dba@localhost/chat
+--
+-- Run it on the primary, as a role that is a member of pgthreads_server and pgthreads_maintenance.
+-- It uses pgTAP where the database has it, in whatever schema. Otherwise it creates the extension,
+-- inside of the transaction: for that the role needs CREATE on the database.
+--
+-- With config.require_verified_tenant it needs a tenant token of an owner without threads, in the
+-- setting pgthreads.pgtap_tenant: PGOPTIONS="-c pgthreads.pgtap_tenant=…". A member of
+-- pgthreads_owner needs none.
+
+begin;
+set local client_min_messages = warning;
+set local statement_timeout = '60s';
+set local lock_timeout = '2s';
+set local idle_in_transaction_session_timeout = '60s';
+set local jit = off;
+set local standard_conforming_strings = on;
+set local datestyle = iso;
+set local intervalstyle = postgres;
+set local search_path = pg_catalog;
+
+do $$
+declare
+  v_role text;
+  v_way text :=
+    case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end;
+  v_schema text;
+begin
+  if to_regnamespace('pgthreads') is null then
+    raise exception 'the schema pgthreads is not in this database' using
+      hint = 'Connect to the database that has it, or install it: db/install.sql.';
+  end if;
+  foreach v_role in array array['pgthreads_server', 'pgthreads_maintenance'] loop
+    if not pg_has_role(current_user, v_role, v_way) then
+      raise exception 'the role % may not become %', current_user, v_role using
+        errcode = 'insufficient_privilege',
+        hint = format('An administrator runs: grant pgthreads_server, pgthreads_maintenance to %I',
+          current_user);
+    end if;
+  end loop;
+  select n.nspname into v_schema
+  from pg_proc as p
+  join pg_namespace as n on n.oid = p.pronamespace
+  where p.proname = 'no_plan' and p.pronargs = 0
+    and exists (
+      select from pg_proc as f
+      where f.pronamespace = n.oid and f.proname = 'is_empty' and f.pronargs = 2
+    )
+  order by has_schema_privilege(n.oid, 'usage') desc
+  limit 1;
+  if v_schema is null then
+    if not exists (select from pg_available_extensions as e where e.name = 'pgtap') then
+      raise exception 'pgTAP is neither in this database nor on its server' using
+        errcode = 'undefined_function',
+        hint = 'Install its package on the server (Debian: postgresql-15-pgtap), or load'
+          ' pgtap.sql into a schema of this database; it is SQL alone.';
+    end if;
+    if not has_database_privilege(current_database(), 'create') then
+      raise exception 'pgTAP is not in this database, and % may not create it', current_user using
+        errcode = 'insufficient_privilege',
+        hint = format('Its owner runs: create extension pgtap; or grant create on database %I to %I',
+          current_database(), current_user);
+    end if;
+    v_schema := format('pgthreads_pgtap_%s', pg_backend_pid());
+    execute format('create schema %I', v_schema);
+    execute format('create extension pgtap schema %I', v_schema);
+  end if;
+  perform set_config('search_path', format('pg_catalog, %I', v_schema), true);
+end;
+$$;
+
+-- What the catalogue says about the schema, a fact a row.
+create temp view present as
+with roles as (
+  select r.oid, r.rolname from pg_roles as r
+),
+relations as (
+  select
+    c.oid, c.relname, c.relacl, c.relowner, c.relrowsecurity, c.relforcerowsecurity,
+    c.relpersistence, c.reloptions,
+    case c.relkind when 'p' then 'r' else c.relkind end as kind
+  from pg_class as c
+  where c.relnamespace = to_regnamespace('pgthreads')
+    and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+    and not c.relispartition
+),
+functions as (
+  select
+    p.*, pg_get_function_identity_arguments(p.oid) as identity,
+    coalesce(p.proacl, acldefault('f', p.proowner)) as acl
+  from pg_proc as p
+  where p.pronamespace = to_regnamespace('pgthreads')
+)
+select 'schema' as kind, n.nspname::text as name, concat_ws('; ',
+  'owner ' || pg_get_userbyid(n.nspowner),
+  (
+    select string_agg(concat_ws(' ', coalesce(r.rolname, 'public'), lower(a.privilege_type)), ', '
+      order by r.rolname, a.privilege_type)
+    from aclexplode(n.nspacl) as a
+    left join roles as r on r.oid = a.grantee
+    where a.grantee <> n.nspowner
+  )) as fact
+from pg_namespace as n
+where n.oid = to_regnamespace('pgthreads')
+union all
+select 'role', r.rolname, concat_ws(' ',
+  case when r.rolcanlogin then 'login' else 'nologin' end,
+  case when r.rolsuper then 'superuser' end,
+  case when r.rolbypassrls then 'bypassrls' end,
+  case when r.rolcreaterole then 'createrole' end,
+  case when r.rolcreatedb then 'createdb' end,
+  case when r.rolreplication then 'replication' end)
+from pg_roles as r
+where r.rolname in ('pgthreads_owner', 'pgthreads_server', 'pgthreads_maintenance')
+union all
+select 'function', format('%s(%s)', f.proname, f.identity), concat_ws('; ',
+  nullif(format('arguments %s', pg_get_function_arguments(f.oid)), 'arguments ' || f.identity),
+  'returns ' || pg_get_function_result(f.oid),
+  case when f.prorows = 1 then 'rows 1' end,
+  l.lanname,
+  case f.provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end,
+  case f.proparallel when 's' then 'parallel safe' end,
+  case when f.prosecdef then 'security definer' end,
+  nullif(array_to_string(array(select c from unnest(f.proconfig) as c order by c), '; '), ''),
+  'owner ' || pg_get_userbyid(f.proowner),
+  'execute ' || (
+    select string_agg(
+      coalesce(r.rolname, 'public') || case when a.is_grantable then '*' else '' end, ', '
+      order by r.rolname)
+    from aclexplode(f.acl) as a
+    left join roles as r on r.oid = a.grantee
+    where a.grantee <> f.proowner
+  ),
+  -- Not that of requires_token(), which the switch of verified tenancy writes anew.
+  case when f.prosrc <> '' and f.proname <> 'requires_token' then 'body ' || md5(f.prosrc) end)
+from functions as f
+join pg_language as l on l.oid = f.prolang
+union all
+select case r.kind when 'r' then 'table' when 'v' then 'view' else 'relation' end, r.relname,
+  concat_ws('; ',
+    'owner ' || pg_get_userbyid(r.relowner),
+    case r.relpersistence when 'u' then 'unlogged' end,
+    case when r.relrowsecurity then 'row level security' end,
+    case when r.relforcerowsecurity then 'forced' end,
+    case when r.kind = 'v' then array_to_string(r.reloptions, '; ') end,
+    (
+      select string_agg(g.grantee || ' ' || g.privileges, '; ' order by g.grantee)
+      from (
+        select coalesce(o.rolname, 'public') as grantee,
+          string_agg(lower(a.privilege_type) || case when a.is_grantable then '*' else '' end, ', '
+            order by a.privilege_type) as privileges
+        from aclexplode(r.relacl) as a
+        left join roles as o on o.oid = a.grantee
+        where a.grantee <> r.relowner
+        group by o.rolname
+      ) as g
+    ))
+from relations as r
+union all
+select 'column', format('%s.%s', r.relname, a.attname), concat_ws('; ',
+  format_type(a.atttypid, a.atttypmod),
+  case when a.attnotnull then 'not null' end,
+  'default ' || pg_get_expr(d.adbin, d.adrelid),
+  'collate ' || case when a.attcollation <> t.typcollation then l.collname end,
+  (
+    select string_agg(concat_ws(' ', coalesce(o.rolname, 'public'), lower(x.privilege_type)), ', '
+      order by o.rolname, x.privilege_type)
+    from aclexplode(a.attacl) as x
+    left join roles as o on o.oid = x.grantee
+  ))
+from relations as r
+join pg_attribute as a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+join pg_type as t on t.oid = a.atttypid
+left join pg_collation as l on l.oid = a.attcollation
+left join pg_attrdef as d on d.adrelid = r.oid and d.adnum = a.attnum
+union all
+select 'constraint', format('%s.%s', r.relname, c.conname), concat_ws('; ',
+  pg_get_constraintdef(c.oid), case when not c.convalidated then 'not validated' end)
+from relations as r
+join pg_constraint as c on c.conrelid = r.oid
+where c.contype in ('p', 'u', 'f', 'c', 'x') and c.conparentid = 0
+union all
+select 'index', i.indexrelid::regclass::text, concat_ws('; ',
+  replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON '),
+  case when not i.indisvalid then 'invalid' end)
+from relations as r
+join pg_index as i on i.indrelid = r.oid
+where not exists (select from pg_constraint as c where c.conindid = i.indexrelid)
+union all
+select 'policy', format('%s.%s', r.relname, p.polname), concat_ws('; ',
+  case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update'
+    when 'd' then 'delete' else 'all' end,
+  case when not p.polpermissive then 'restrictive' end,
+  'to ' || array_to_string(array(
+    select coalesce(o.rolname, 'public')
+    from unnest(p.polroles) as g (oid)
+    left join roles as o on o.oid = g.oid
+    order by 1), ', '),
+  'using ' || regexp_replace(pg_get_expr(p.polqual, p.polrelid), '\s+', ' ', 'g'),
+  'check ' || regexp_replace(pg_get_expr(p.polwithcheck, p.polrelid), '\s+', ' ', 'g'))
+from relations as r
+join pg_policy as p on p.polrelid = r.oid
+union all
+select 'trigger', format('%s.%s', r.relname, t.tgname), concat_ws('; ',
+  pg_get_triggerdef(t.oid),
+  case t.tgenabled when 'O' then 'enabled' when 'A' then 'enabled' else 'NOT ENABLED' end)
+from relations as r
+join pg_trigger as t on t.tgrelid = r.oid
+where not t.tgisinternal and t.tgparentid = 0;
+
+-- The same as this release made it; part search belongs to db/optional/search.
+create temp table released (part text, kind text, name text, fact text);
+-- released: written by make manifest, do not edit
+insert into released values
+  ('core', 'column', 'ai_threads.created_at', 'timestamp with time zone'),
+  ('core', 'column', 'ai_threads.deleted_at', 'timestamp with time zone'),
+  ('core', 'column', 'ai_threads.id', 'uuid'),
+  ('core', 'column', 'ai_threads.messages', 'jsonb'),
+  ('core', 'column', 'ai_threads.metadata', 'jsonb'),
+  ('core', 'column', 'ai_threads.owner_user_id', 'text; collate C'),
+  ('core', 'column', 'ai_threads.state_key', 'text; collate C'),
+  ('core', 'column', 'ai_threads.updated_at', 'timestamp with time zone'),
+  ('core', 'column', 'config.lease', 'interval; not null; default ''00:01:00''::interval'),
+  ('core', 'column', 'config.max_message_bytes', 'integer; not null; default 1048576'),
+  ('core', 'column', 'config.max_messages', 'integer; not null; default 10000'),
+  ('core', 'column', 'config.max_page_bytes', 'integer; not null; default 4194304'),
+  ('core', 'column', 'config.max_partial_bytes', 'integer; not null; default 8388608'),
+  ('core', 'column', 'config.max_prompt_bytes', 'integer; not null; default 4194304'),
+  ('core', 'column', 'config.max_queued', 'integer; not null; default 8'),
+  ('core', 'column', 'config.only_row', 'boolean; not null; default true'),
+  ('core', 'column', 'config.purge_after', 'interval; not null; default ''90 days''::interval'),
+  ('core', 'column', 'config.redaction_first_look', 'text'),
+  ('core', 'column', 'config.redaction_screen', 'text'),
+  ('core', 'column', 'config.require_verified_tenant', 'boolean; not null; default false'),
+  ('core', 'column', 'journal.created_at', 'timestamp with time zone; not null; default clock_timestamp(); pgthreads_maintenance select'),
+  ('core', 'column', 'journal.end_offset', 'integer; not null'),
+  ('core', 'column', 'journal.frames', 'text; not null'),
+  ('core', 'column', 'journal.owner_user_id', 'text; not null; collate C; pgthreads_maintenance select'),
+  ('core', 'column', 'journal.start_offset', 'integer; not null'),
+  ('core', 'column', 'journal.state_key', 'text; not null; collate C; pgthreads_maintenance select'),
+  ('core', 'column', 'journal.turn_id', 'text; not null; collate C; pgthreads_maintenance select'),
+  ('core', 'column', 'late_answer.bytes', 'integer; not null'),
+  ('core', 'column', 'late_answer.created_at', 'timestamp with time zone; not null; default clock_timestamp()'),
+  ('core', 'column', 'late_answer.message', 'text; not null'),
+  ('core', 'column', 'late_answer.owner_user_id', 'text; not null; collate C'),
+  ('core', 'column', 'late_answer.reason', 'text; not null'),
+  ('core', 'column', 'late_answer.sqlstate', 'text'),
+  ('core', 'column', 'late_answer.state_key', 'text; not null; collate C'),
+  ('core', 'column', 'late_answer.turn_id', 'text; not null; collate C'),
+  ('core', 'column', 'message.created_at', 'timestamp with time zone; not null; default clock_timestamp()'),
+  ('core', 'column', 'message.digest', 'bytea; not null'),
+  ('core', 'column', 'message.message', 'json; not null'),
+  ('core', 'column', 'message.message_id', 'text; not null; collate C'),
+  ('core', 'column', 'message.owner_user_id', 'text; not null; collate C'),
+  ('core', 'column', 'message.parent_seq', 'integer'),
+  ('core', 'column', 'message.seq', 'integer; not null'),
+  ('core', 'column', 'message.state_key', 'text; not null; collate C'),
+  ('core', 'column', 'migration.applied_at', 'timestamp with time zone; not null; default clock_timestamp()'),
+  ('core', 'column', 'migration.checksum', 'text; not null'),
+  ('core', 'column', 'migration.name', 'text; not null'),
+  ('core', 'column', 'open_turns.age', 'interval'),
+  ('core', 'column', 'open_turns.lease_left', 'interval'),
+  ('core', 'column', 'open_turns.lease_until', 'timestamp with time zone'),
+  ('core', 'column', 'open_turns.owner_user_id', 'text; collate C'),
+  ('core', 'column', 'open_turns.started_at', 'timestamp with time zone'),
+  ('core', 'column', 'open_turns.state_key', 'text; collate C'),
+  ('core', 'column', 'open_turns.stop_requested_at', 'timestamp with time zone'),
+  ('core', 'column', 'open_turns.turn_id', 'text; collate C'),
+  ('core', 'column', 'owner_usage.bytes', 'bigint'),
+  ('core', 'column', 'owner_usage.deleted_threads', 'bigint'),
+  ('core', 'column', 'owner_usage.messages', 'bigint'),
+  ('core', 'column', 'owner_usage.owner_user_id', 'text; collate C'),
+  ('core', 'column', 'owner_usage.threads', 'bigint'),
+  ('core', 'column', 'owner_usage.updated_at', 'timestamp with time zone'),
+  ('core', 'column', 'queued_turn.expires_at', 'timestamp with time zone; not null'),
+  ('core', 'column', 'queued_turn.message_id', 'text; not null; collate C'),
+  ('core', 'column', 'queued_turn.owner_user_id', 'text; not null; collate C'),
+  ('core', 'column', 'queued_turn.state_key', 'text; not null; collate C'),
+  ('core', 'column', 'queued_turn.ticket', 'integer; not null'),
+  ('core', 'column', 'redaction_rule.category', 'text; not null'),
+  ('core', 'column', 'redaction_rule.enabled', 'boolean; not null; default true'),
+  ('core', 'column', 'redaction_rule.first_look', 'text'),
+  ('core', 'column', 'redaction_rule.name', 'text; not null'),
+  ('core', 'column', 'redaction_rule.ordering', 'integer; not null'),
+  ('core', 'column', 'redaction_rule.pattern', 'text; not null'),
+  ('core', 'column', 'redaction_rule.replacement', 'text; not null'),
+  ('core', 'column', 'redaction_rule.screen', 'text; not null'),
+  ('core', 'column', 'redaction_rule.verifier', 'text'),
+  ('core', 'column', 'retention.owner_user_id', 'text; not null; collate C'),
+  ('core', 'column', 'retention.purge_after', 'interval'),
+  ('core', 'column', 'retention.reason', 'text'),
+  ('core', 'column', 'tenant_key.active_from', 'timestamp with time zone; not null; default clock_timestamp()'),
+  ('core', 'column', 'tenant_key.active_until', 'timestamp with time zone; not null; default ''infinity''::timestamp with time zone'),
+  ('core', 'column', 'tenant_key.id', 'text; not null'),
+  ('core', 'column', 'tenant_key.key', 'bytea; not null; default sha256(((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) || uuid_send(gen_random_uuid())))'),
+  ('core', 'column', 'tenant_secret.only_row', 'boolean; not null; default true'),
+  ('core', 'column', 'tenant_secret.secret', 'bytea; not null; default sha256(((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) || uuid_send(gen_random_uuid())))'),
+  ('core', 'column', 'thread.created_at', 'timestamp with time zone; not null; default clock_timestamp()'),
+  ('core', 'column', 'thread.deleted_at', 'timestamp with time zone'),
+  ('core', 'column', 'thread.head_digest', 'bytea; not null; default ''\x''::bytea'),
+  ('core', 'column', 'thread.id', 'uuid; not null; default gen_random_uuid()'),
+  ('core', 'column', 'thread.message_count', 'integer; not null; default 0'),
+  ('core', 'column', 'thread.metadata', 'jsonb; not null; default ''{}''::jsonb'),
+  ('core', 'column', 'thread.owner_user_id', 'text; not null; collate C'),
+  ('core', 'column', 'thread.recent_at', 'timestamp with time zone; not null; default clock_timestamp()'),
+  ('core', 'column', 'thread.state_key', 'text; not null; collate C'),
+  ('core', 'column', 'thread.title', 'text'),
+  ('core', 'column', 'thread.updated_at', 'timestamp with time zone; not null; default clock_timestamp(); pgthreads_maintenance update'),
+  ('core', 'column', 'turn.assistant_message_id', 'text; collate C'),
+  ('core', 'column', 'turn.begun_count', 'integer'),
+  ('core', 'column', 'turn.error_code', 'text'),
+  ('core', 'column', 'turn.finished_at', 'timestamp with time zone; pgthreads_maintenance update'),
+  ('core', 'column', 'turn.lease_until', 'timestamp with time zone; not null'),
+  ('core', 'column', 'turn.owner_user_id', 'text; not null; collate C'),
+  ('core', 'column', 'turn.started_at', 'timestamp with time zone; not null; default clock_timestamp()'),
+  ('core', 'column', 'turn.state_key', 'text; not null; collate C'),
+  ('core', 'column', 'turn.status', 'text; not null; default ''running''::text; pgthreads_maintenance update'),
+  ('core', 'column', 'turn.stop_requested_at', 'timestamp with time zone'),
+  ('core', 'column', 'turn.turn_id', 'text; not null; collate C'),
+  ('core', 'column', 'turn.usage', 'jsonb'),
+  ('core', 'column', 'turn.user_seq', 'integer; not null'),
+  ('core', 'constraint', 'config.config_lease_check', 'CHECK ((lease > ''00:00:00''::interval))'),
+  ('core', 'constraint', 'config.config_max_message_bytes_check', 'CHECK ((max_message_bytes > 0))'),
+  ('core', 'constraint', 'config.config_max_messages_check', 'CHECK ((max_messages > 0))'),
+  ('core', 'constraint', 'config.config_max_page_bytes_check', 'CHECK ((max_page_bytes > 0))'),
+  ('core', 'constraint', 'config.config_max_partial_bytes_check', 'CHECK ((max_partial_bytes > 0))'),
+  ('core', 'constraint', 'config.config_max_prompt_bytes_check', 'CHECK ((max_prompt_bytes > 0))'),
+  ('core', 'constraint', 'config.config_max_queued_check', 'CHECK ((max_queued >= 0))'),
+  ('core', 'constraint', 'config.config_only_row_check', 'CHECK (only_row)'),
+  ('core', 'constraint', 'config.config_pkey', 'PRIMARY KEY (only_row)'),
+  ('core', 'constraint', 'config.config_purge_after_check', 'CHECK ((purge_after >= ''00:00:00''::interval))'),
+  ('core', 'constraint', 'journal.journal_end_offset_check', 'CHECK ((end_offset > start_offset))'),
+  ('core', 'constraint', 'journal.journal_pkey', 'PRIMARY KEY (owner_user_id, state_key, turn_id, start_offset)'),
+  ('core', 'constraint', 'journal.journal_start_offset_check', 'CHECK ((start_offset >= 0))'),
+  ('core', 'constraint', 'late_answer.late_answer_pkey', 'PRIMARY KEY (owner_user_id, state_key, turn_id)'),
+  ('core', 'constraint', 'message.message_message_id_key', 'UNIQUE (owner_user_id, state_key, message_id)'),
+  ('core', 'constraint', 'message.message_parent_seq_check', 'CHECK (((parent_seq >= 0) AND (parent_seq < seq)))'),
+  ('core', 'constraint', 'message.message_pkey', 'PRIMARY KEY (owner_user_id, state_key, seq)'),
+  ('core', 'constraint', 'message.message_seq_check', 'CHECK ((seq > 0))'),
+  ('core', 'constraint', 'message.message_thread_fkey', 'FOREIGN KEY (owner_user_id, state_key) REFERENCES pgthreads.thread(owner_user_id, state_key)'),
+  ('core', 'constraint', 'migration.migration_name_check', 'CHECK ((name ~ ''^[0-9]{4}_[a-z0-9_]+$''::text))'),
+  ('core', 'constraint', 'migration.migration_pkey', 'PRIMARY KEY (name)'),
+  ('core', 'constraint', 'queued_turn.queued_turn_pkey', 'PRIMARY KEY (owner_user_id, state_key, message_id)'),
+  ('core', 'constraint', 'queued_turn.queued_turn_ticket_check', 'CHECK ((ticket > 0))'),
+  ('core', 'constraint', 'redaction_rule.redaction_rule_pkey', 'PRIMARY KEY (name)'),
+  ('core', 'constraint', 'redaction_rule.redaction_rule_verifier_check', 'CHECK ((verifier = ANY (ARRAY[''luhn''::text, ''iban''::text])))'),
+  ('core', 'constraint', 'retention.retention_owner_user_id_check', 'CHECK (((char_length(owner_user_id) >= 1) AND (char_length(owner_user_id) <= 255)))'),
+  ('core', 'constraint', 'retention.retention_pkey', 'PRIMARY KEY (owner_user_id)'),
+  ('core', 'constraint', 'retention.retention_purge_after_check', 'CHECK ((purge_after >= ''00:00:00''::interval))'),
+  ('core', 'constraint', 'tenant_key.tenant_key_active_check', 'CHECK ((active_from < active_until))'),
+  ('core', 'constraint', 'tenant_key.tenant_key_id_check', 'CHECK ((id ~ ''^[a-zA-Z0-9_-]{1,64}$''::text))'),
+  ('core', 'constraint', 'tenant_key.tenant_key_key_check', 'CHECK (((octet_length(key) >= 32) AND (octet_length(key) <= 64)))'),
+  ('core', 'constraint', 'tenant_key.tenant_key_pkey', 'PRIMARY KEY (id)'),
+  ('core', 'constraint', 'tenant_secret.tenant_secret_only_row_check', 'CHECK (only_row)'),
+  ('core', 'constraint', 'tenant_secret.tenant_secret_pkey', 'PRIMARY KEY (only_row)'),
+  ('core', 'constraint', 'thread.thread_message_count_check', 'CHECK ((message_count >= 0))'),
+  ('core', 'constraint', 'thread.thread_metadata_check', 'CHECK ((jsonb_typeof(metadata) = ''object''::text))'),
+  ('core', 'constraint', 'thread.thread_owner_user_id_check', 'CHECK (((char_length(owner_user_id) >= 1) AND (char_length(owner_user_id) <= 255)))'),
+  ('core', 'constraint', 'thread.thread_pkey', 'PRIMARY KEY (owner_user_id, state_key)'),
+  ('core', 'constraint', 'thread.thread_state_key_check', 'CHECK ((state_key ~ ''^[a-zA-Z0-9_-]{1,128}$''::text))'),
+  ('core', 'constraint', 'thread.thread_title_check', 'CHECK (((char_length(title) >= 1) AND (char_length(title) <= 200)))'),
+  ('core', 'constraint', 'turn.turn_finished_check', 'CHECK (((status = ''running''::text) = (finished_at IS NULL)))'),
+  ('core', 'constraint', 'turn.turn_pkey', 'PRIMARY KEY (owner_user_id, state_key, turn_id)'),
+  ('core', 'constraint', 'turn.turn_status_check', 'CHECK ((status = ANY (ARRAY[''running''::text, ''completed''::text, ''stopped''::text, ''failed''::text, ''abandoned''::text])))'),
+  ('core', 'constraint', 'turn.turn_thread_fkey', 'FOREIGN KEY (owner_user_id, state_key) REFERENCES pgthreads.thread(owner_user_id, state_key)'),
+  ('core', 'constraint', 'turn.turn_turn_id_check', 'CHECK (((char_length(turn_id) >= 1) AND (char_length(turn_id) <= 128)))'),
+  ('core', 'function', 'abandon_turn(p_owner_user_id text, p_state_key text, p_turn_id text)', 'returns integer; plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body a712f006911ac83c0c69f67eff0ba146'),
+  ('core', 'function', 'api_version()', 'returns integer; sql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance, pgthreads_server; body 39c08f9ac64cba938b7de8d1bd6bc0f0'),
+  ('core', 'function', 'append_thread(p_owner_user_id text, p_state_key text, p_messages jsonb, p_expected_count integer, p_turn_id text, p_metadata jsonb, p_parent_id text)', 'arguments p_owner_user_id text, p_state_key text, p_messages jsonb, p_expected_count integer DEFAULT NULL::integer, p_turn_id text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_parent_id text DEFAULT NULL::text; returns TABLE(state_key text, message_count integer, appended integer); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 6a0789f9febdc6942428780c5fbd6d77'),
+  ('core', 'function', 'apply_migration(p_name text, p_sql text)', 'returns boolean; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 5db7608a5ff78108e093516056c1ffc0'),
+  ('core', 'function', 'assemble_message(p_frames text)', 'returns jsonb; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body bfb0c980bf3b1bda639fc10ec98c7abd'),
+  ('core', 'function', 'begin_turn(p_owner_user_id text, p_state_key text, p_message jsonb, p_turn_id text, p_last integer, p_metadata jsonb, p_replaces text, p_regenerate boolean, p_busy text)', 'arguments p_owner_user_id text, p_state_key text, p_message jsonb, p_turn_id text, p_last integer DEFAULT NULL::integer, p_metadata jsonb DEFAULT NULL::jsonb, p_replaces text DEFAULT NULL::text, p_regenerate boolean DEFAULT false, p_busy text DEFAULT ''reject''::text; returns TABLE(outcome text, state_key text, turn_id text, message_count integer, lease_until timestamp with time zone, max_message_bytes integer, history json, answer json); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 950fa08e58da9ca518192dc15d86bbce'),
+  ('core', 'function', 'branch_head(p_owner_user_id text, p_state_key text, p_leaf_id text)', 'returns integer; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body acf03ebe8ad9ba6c3c403cd08ccb4375'),
+  ('core', 'function', 'branch_ranges(p_owner_user_id text, p_state_key text, p_head_seq integer, p_last integer, p_before_seq integer)', 'arguments p_owner_user_id text, p_state_key text, p_head_seq integer, p_last integer DEFAULT NULL::integer, p_before_seq integer DEFAULT NULL::integer; returns TABLE(first_seq integer, last_seq integer); plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body a3fc7bcb3cd8b9d1071f065f43ef584e'),
+  ('core', 'function', 'clean_json(p_text text)', 'returns jsonb; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 00a97fe44d91e4a4d5b792fbbf4dfd94'),
+  ('core', 'function', 'current_tenant()', 'returns text; sql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body dd2765d9b222513cdd2518b4517a77c6'),
+  ('core', 'function', 'erase_owner(p_owner_user_id text, p_batch integer)', 'arguments p_owner_user_id text, p_batch integer DEFAULT NULL::integer; returns jsonb; plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 00b00f5a5c4a32af3a456153d52e8cf2'),
+  ('core', 'function', 'extend_turn(p_owner_user_id text, p_state_key text, p_turn_id text, p_wait boolean)', 'arguments p_owner_user_id text, p_state_key text, p_turn_id text, p_wait boolean DEFAULT true; returns TABLE(alive boolean, stop_requested boolean, lease_until timestamp with time zone); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body c817ee447815a4881ce9b9fdf673d872'),
+  ('core', 'function', 'finish_turn(p_owner_user_id text, p_state_key text, p_turn_id text, p_status text, p_usage jsonb, p_error_code text)', 'arguments p_owner_user_id text, p_state_key text, p_turn_id text, p_status text, p_usage jsonb DEFAULT NULL::jsonb, p_error_code text DEFAULT NULL::text; returns TABLE(turn_id text, status text, assistant_message_id text); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 1b3bd60d6c57c3dcfa4ae598db77fa8a'),
+  ('core', 'function', 'fit_doubles(p_value jsonb)', 'returns boolean; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 56053ed9d3750267359c044abc4d873f'),
+  ('core', 'function', 'fit_range(p_owner_user_id text, p_state_key text, p_first_seq integer, p_last_seq integer, p_bytes bigint, OUT first_seq integer, OUT bytes_left bigint)', 'returns record; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body f5d1ee97ca335032b8d1987a2c0cab99'),
+  ('core', 'function', 'fold_json(p_values jsonb[])', 'returns jsonb; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 6a730cd5bc013369d9d124e0fe351c70'),
+  ('core', 'function', 'forget_journal(p_owner_user_id text, p_state_key text, p_turn_id text)', 'returns integer; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 96d9617f4ad132158c4eb21b8b260915'),
+  ('core', 'function', 'has_message_shape(p_message jsonb)', 'returns boolean; sql; immutable; parallel safe; owner pgthreads_owner; execute pgthreads_server; body e289448f562713b2ba33bb9e1d035cf5'),
+  ('core', 'function', 'has_plain_numbers(p_value jsonb)', 'returns boolean; sql; immutable; parallel safe; owner pgthreads_owner; execute pgthreads_server; body 79b321758b4dd3c50adb92cf42a1a0e6'),
+  ('core', 'function', 'hmac_sha256(p_key bytea, p_message bytea)', 'returns bytea; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 84d51a27d09c196ea508a1a058f893c5'),
+  ('core', 'function', 'is_iban(p_text text)', 'returns boolean; sql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 205bff95fc132cabb980229bc449e01b'),
+  ('core', 'function', 'is_luhn(p_text text)', 'returns boolean; sql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 71da1b7bfbab73c306eba3b7f2b53ab3'),
+  ('core', 'function', 'is_named_tenant(p_owner_user_id text)', 'returns boolean; sql; stable; owner pgthreads_owner; body 23bcfaa07225e3c5eaaa574af914b6c8'),
+  ('core', 'function', 'is_plain_message(p_message jsonb)', 'returns boolean; sql; immutable; parallel safe; owner pgthreads_owner; execute pgthreads_server; body c34958dcb89cdd4fc9ff93333aac9501'),
+  ('core', 'function', 'is_ui_message(p_message jsonb)', 'returns boolean; sql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body d0ae02c5f820937ed8a3e08a1e73e6a1'),
+  ('core', 'function', 'is_url(p_text text)', 'returns boolean; sql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body f1ecd38b721502245098aebc07499588'),
+  ('core', 'function', 'keep_answer(p_owner_user_id text, p_state_key text, p_turn_id text, p_message jsonb, p_reason text, p_sqlstate text)', 'arguments p_owner_user_id text, p_state_key text, p_turn_id text, p_message jsonb, p_reason text, p_sqlstate text DEFAULT NULL::text; returns boolean; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 1cdcd6cbe7b949527d9f637f5973ee87'),
+  ('core', 'function', 'list_branches(p_owner_user_id text, p_state_key text)', 'returns TABLE(leaf_id text, leaf_seq integer, created_at timestamp with time zone, message_count integer); plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 46362a64f70b1080063c5fa4de811208'),
+  ('core', 'function', 'list_threads(p_owner_user_id text, p_limit integer, p_cursor text)', 'arguments p_owner_user_id text, p_limit integer DEFAULT 50, p_cursor text DEFAULT NULL::text; returns TABLE(state_key text, title text, message_count integer, metadata jsonb, created_at timestamp with time zone, updated_at timestamp with time zone, running boolean, next_cursor text); plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 16d8a25a649a1eae628ed9d2c65d5f36'),
+  ('core', 'function', 'load_thread(p_owner_user_id text, p_state_key text, p_last integer, p_before_seq integer, p_leaf_id text)', 'arguments p_owner_user_id text, p_state_key text, p_last integer DEFAULT NULL::integer, p_before_seq integer DEFAULT NULL::integer, p_leaf_id text DEFAULT NULL::text; returns json; plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 7492fbebce88c5c8ce984f6430a689a1'),
+  ('core', 'function', 'merge_json(p_value jsonb, p_changes jsonb)', 'returns jsonb; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body f4cf69301ab3443f86ba9115c8e2b79b'),
+  ('core', 'function', 'merge_metadata(p_metadata jsonb, p_changes jsonb)', 'returns jsonb; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 987d9fc51fcf925296ec74b3c349c039'),
+  ('core', 'function', 'message_title(p_messages text[])', 'returns text; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 16cd59a637f772ba32f22ce52a7c77a6'),
+  ('core', 'function', 'mint_tenant_token(p_owner_user_id text, p_ttl interval)', 'arguments p_owner_user_id text, p_ttl interval DEFAULT ''00:05:00''::interval; returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 3f8e1ff64355a5aec49a4bfa33d91493'),
+  ('core', 'function', 'new_state_key()', 'returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 6ff1ea087324a27709520b2ae5e29156'),
+  ('core', 'function', 'prepare_messages(p_messages jsonb)', 'returns TABLE(message_id text, body text); plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 868932748ae304876b5b202eebf07a56'),
+  ('core', 'function', 'prompt_history(p_owner_user_id text, p_state_key text, p_head_seq integer, p_last integer, p_max_bytes bigint)', 'returns json; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 7f43172cd3c2cd2f44e3ae215321d03a'),
+  ('core', 'function', 'purge_threads(p_deleted_before interval, p_batch integer)', 'arguments p_deleted_before interval DEFAULT NULL::interval, p_batch integer DEFAULT 100; returns TABLE(threads integer, messages integer, turns integer, bytes bigint, more boolean); plpgsql; volatile; plan_cache_mode=force_generic_plan; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body e3d938ba0de03b5538a3a0c0e5acc415'),
+  ('core', 'function', 'read_journal(p_owner_user_id text, p_state_key text, p_turn_id text, p_offset integer)', 'arguments p_owner_user_id text, p_state_key text, p_turn_id text DEFAULT NULL::text, p_offset integer DEFAULT 0; returns TABLE(turn_id text, status text, error_code text, end_offset integer, frames text, answer json); rows 1; plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body ad88050acc1eff8e6cb150b3b6cf8611'),
+  ('core', 'function', 'read_messages(p_owner_user_id text, p_state_key text, p_last integer, p_before_seq integer, p_leaf_id text)', 'arguments p_owner_user_id text, p_state_key text, p_last integer DEFAULT NULL::integer, p_before_seq integer DEFAULT NULL::integer, p_leaf_id text DEFAULT NULL::text; returns TABLE(seq integer, message json); plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 70a4b5e54177bd4fa4363515c4661d71'),
+  ('core', 'function', 'read_thread(p_owner_user_id text, p_state_key text, p_last integer, p_before_seq integer, p_known_digest text, p_leaf_id text)', 'arguments p_owner_user_id text, p_state_key text, p_last integer DEFAULT NULL::integer, p_before_seq integer DEFAULT NULL::integer, p_known_digest text DEFAULT NULL::text, p_leaf_id text DEFAULT NULL::text; returns TABLE(state_key text, title text, message_count integer, metadata jsonb, created_at timestamp with time zone, updated_at timestamp with time zone, digest text, messages json, earlier_seq integer); rows 1; plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 3fb274424fbd9ed3f2b5d6761fb02bd2'),
+  ('core', 'function', 'reap_turn(p_owner_user_id text, p_state_key text, p_turn_id text)', 'returns integer; plpgsql; volatile; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body ef7cb4835f739c123dc8aa7456439e8b'),
+  ('core', 'function', 'reap_turns(p_batch integer, p_grace interval)', 'arguments p_batch integer DEFAULT 100, p_grace interval DEFAULT ''00:00:00''::interval; returns TABLE(owner_user_id text, state_key text, turn_id text, lease_until timestamp with time zone); plpgsql; volatile; plan_cache_mode=force_generic_plan; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body f628c6374054b1584c8ae92c96853104'),
+  ('core', 'function', 'redact_cards(p_digits text, p_replacement text)', 'returns text; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 7fe7bef1b5e0ac77c9f23c49366435d0'),
+  ('core', 'function', 'redact_json(p_value jsonb)', 'returns jsonb; plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 4e9466ddbdbe027d928f327f56a8097e'),
+  ('core', 'function', 'redact_match(p_match text, p_verifier text, p_replacement text)', 'returns text; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body ae856731fb1066cff7fab3211e6c22db'),
+  ('core', 'function', 'redact_message(p_message jsonb)', 'returns jsonb; plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body f03f4a13f4280cfa8b53934f05148af7'),
+  ('core', 'function', 'redact_text(p_text text)', 'returns text; plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body ddc1cdf53b78ccbda4eb5d907cff0079'),
+  ('core', 'function', 'refresh_redaction_screen()', 'returns trigger; plpgsql; volatile; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 8483bb79b209187d3ded6e76f789eaa4'),
+  ('core', 'function', 'refresh_tenancy()', 'returns trigger; plpgsql; volatile; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body bc0a3a86b755db149c26ca3a98ed9708'),
+  ('core', 'function', 'refuse_change()', 'returns trigger; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 1b0da714bded197ee426af8d7890e7f7'),
+  ('core', 'function', 'refuse_older_release()', 'returns void; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 86045a5feeb30aefe9d25c10a2b77b06'),
+  ('core', 'function', 'remove_thread(p_owner_user_id text, p_state_key text)', 'returns TABLE(messages integer, turns integer, bytes bigint); plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body fb2575600c50a064453b3db548643fcc'),
+  ('core', 'function', 'replaced_message(p_owner_user_id text, p_state_key text, p_replaces text, p_regenerate boolean)', 'returns TABLE(message_count integer, user_seq integer, user_id text, sibling_of text, parent_id text); plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 129fc6108672e603495b4be766dd8468'),
+  ('core', 'function', 'request_stop(p_owner_user_id text, p_state_key text)', 'returns text; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body bcbd56335f95f502baa095af81f611f1'),
+  ('core', 'function', 'require_batch(p_batch integer)', 'returns void; plpgsql; immutable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 7d60908949f1cee4527de04baa12fbc2'),
+  ('core', 'function', 'require_server_role()', 'returns text; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 32d56b4c9afbf9960a01945c4aea178d'),
+  ('core', 'function', 'require_state_key(p_state_key text)', 'returns void; plpgsql; immutable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance, pgthreads_server; body e9fd94e3327a5c6b57469934c1dbfde9'),
+  ('core', 'function', 'require_tenant(p_owner_user_id text)', 'returns void; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 19ac9f70f9f4ed78b9ec29c106dae421'),
+  ('core', 'function', 'require_thread(p_owner_user_id text, p_state_key text)', 'returns void; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body ca0381d29f49fca91865b1648f66d497'),
+  ('core', 'function', 'require_user_message(p_message jsonb)', 'returns jsonb; plpgsql; immutable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body b641413ed7f99cea4bc0c40be74cf7f2'),
+  ('core', 'function', 'require_window(p_last integer, p_before_seq integer)', 'returns void; plpgsql; immutable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 1cba04bca98567496df3531198c784c2'),
+  ('core', 'function', 'requires_token()', 'returns boolean; sql; stable; parallel safe; owner pgthreads_owner; execute pgthreads_server'),
+  ('core', 'function', 'save_thread(p_owner_user_id text, p_state_key text, p_messages jsonb, p_expected_count integer, p_metadata jsonb)', 'arguments p_owner_user_id text, p_state_key text, p_messages jsonb, p_expected_count integer DEFAULT NULL::integer, p_metadata jsonb DEFAULT NULL::jsonb; returns TABLE(state_key text, message_count integer, appended integer); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body f051302b646069110f5c2e58e3f5b42c'),
+  ('core', 'function', 'set_tenant(p_owner_user_id text)', 'returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body ff1d1afbacff4d4fea9119e8379a08d0'),
+  ('core', 'function', 'soft_delete_thread(p_owner_user_id text, p_state_key text)', 'returns boolean; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 1804e475a835bb1a52983a3b715bff2c'),
+  ('core', 'function', 'tenant_proof(p_owner_user_id text)', 'returns text; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body c26586c61bf5a7ca9921d13f2b6dae32'),
+  ('core', 'function', 'thread_stats()', 'returns TABLE(owners bigint, threads bigint, deleted_threads bigint, due_threads bigint, messages bigint, running_turns bigint, dead_turns bigint, oldest_turn interval, thread_bytes bigint, message_bytes bigint, turn_bytes bigint); sql; stable; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 1b3243d567ba5c3b72df2aed6e436790'),
+  ('core', 'function', 'ui_message_fault(p_message jsonb)', 'returns text; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body c1c8f1df3d95d7e9f99478178cf485fc'),
+  ('core', 'function', 'update_thread(p_owner_user_id text, p_state_key text, p_title text, p_metadata jsonb)', 'arguments p_owner_user_id text, p_state_key text, p_title text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb; returns TABLE(state_key text, title text, message_count integer, metadata jsonb, created_at timestamp with time zone, updated_at timestamp with time zone); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 851a62aecd73a5ec3ef73cb8615492e1'),
+  ('core', 'function', 'verified_tenant()', 'returns text; plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 5619f1da7cc976b53d35e50e14de8920'),
+  ('core', 'function', 'verify_tenant_token(p_token text)', 'returns TABLE(owner_user_id text, proof text); plpgsql; volatile; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body f455a536029e46141e4e9879500798ff'),
+  ('core', 'function', 'verify_thread(p_owner_user_id text, p_state_key text)', 'returns TABLE(ok boolean, checked integer, bad_seq integer, detail text); plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance, pgthreads_server; body 183d85f163b29f25a6836bdadf365e4c'),
+  ('core', 'function', 'verify_threads(p_owner_user_id text, p_batch integer, p_after_owner_user_id text, p_after_state_key text)', 'arguments p_owner_user_id text DEFAULT NULL::text, p_batch integer DEFAULT 100, p_after_owner_user_id text DEFAULT NULL::text, p_after_state_key text DEFAULT NULL::text; returns TABLE(owner_user_id text, state_key text, ok boolean, checked integer, bad_seq integer, detail text); plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 4db1ca09e2a66d90e5613800bdee6cdb'),
+  ('core', 'function', 'wait_for_turn(p_owner_user_id text, p_state_key text, p_message_id text, p_anew boolean, p_busy text)', 'returns TABLE(turn_id text, message_count integer, lease_until timestamp with time zone); plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body ed7a221a63205a825a34ffe1b18d5f0d'),
+  ('core', 'function', 'window_ranges(p_owner_user_id text, p_state_key text, p_head_seq integer, p_last integer, p_before_seq integer, p_max_bytes bigint)', 'returns TABLE(first_seq integer, last_seq integer); plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 72f6ca1c5a8fa1d966e94386bae59ba5'),
+  ('core', 'function', 'write_journal(p_owner_user_id text, p_state_key text, p_turn_id text, p_offset integer, p_frames text)', 'returns TABLE(turn_id text, alive boolean, stop_requested boolean, end_offset integer); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 30542d958c8c97b015952b742b9ab86c'),
+  ('core', 'index', 'pgthreads.message_branch', 'CREATE INDEX message_branch ON pgthreads.message USING btree (owner_user_id, state_key, seq) WHERE (parent_seq IS NOT NULL)'),
+  ('core', 'index', 'pgthreads.thread_deleted', 'CREATE INDEX thread_deleted ON pgthreads.thread USING btree (deleted_at) WHERE (deleted_at IS NOT NULL)'),
+  ('core', 'index', 'pgthreads.thread_recency', 'CREATE INDEX thread_recency ON pgthreads.thread USING btree (owner_user_id, recent_at DESC) WHERE (deleted_at IS NULL)'),
+  ('core', 'index', 'pgthreads.turn_one_running', 'CREATE UNIQUE INDEX turn_one_running ON pgthreads.turn USING btree (owner_user_id, state_key) WHERE (status = ''running''::text)'),
+  ('core', 'policy', 'config.config_maintenance', 'select; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'config.config_owner', 'all; to pgthreads_owner; using true; check true'),
+  ('core', 'policy', 'journal.journal_maintenance_delete', 'delete; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'journal.journal_maintenance_select', 'select; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'journal.journal_owner', 'all; to pgthreads_owner; using (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text)); check (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text))'),
+  ('core', 'policy', 'late_answer.late_answer_maintenance_delete', 'delete; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'late_answer.late_answer_maintenance_select', 'select; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'late_answer.late_answer_owner', 'all; to pgthreads_owner; using (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text)); check (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text))'),
+  ('core', 'policy', 'message.message_maintenance_delete', 'delete; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'message.message_maintenance_select', 'select; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'message.message_owner_insert', 'insert; to pgthreads_owner; check (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text))'),
+  ('core', 'policy', 'message.message_owner_select', 'select; to pgthreads_owner; using (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text))'),
+  ('core', 'policy', 'message.message_server', 'select; to pgthreads_server; using ((owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text)) AND CASE WHEN pgthreads.requires_token() THEN (owner_user_id = ( SELECT pgthreads.verified_tenant() AS verified_tenant)) ELSE true END AND (EXISTS ( SELECT FROM pgthreads.thread t WHERE ((t.owner_user_id = message.owner_user_id) AND (t.state_key = message.state_key)))))'),
+  ('core', 'policy', 'migration.migration_owner', 'all; to pgthreads_owner; using true; check true'),
+  ('core', 'policy', 'queued_turn.queued_turn_maintenance_delete', 'delete; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'queued_turn.queued_turn_maintenance_select', 'select; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'queued_turn.queued_turn_owner', 'all; to pgthreads_owner; using (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text)); check (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text))'),
+  ('core', 'policy', 'redaction_rule.redaction_rule_owner', 'all; to pgthreads_owner; using true; check true'),
+  ('core', 'policy', 'retention.retention_maintenance', 'all; to pgthreads_maintenance; using true; check true'),
+  ('core', 'policy', 'tenant_key.tenant_key_owner', 'all; to pgthreads_owner; using true; check true'),
+  ('core', 'policy', 'tenant_secret.tenant_secret_owner', 'all; to pgthreads_owner; using true; check true'),
+  ('core', 'policy', 'thread.thread_maintenance_delete', 'delete; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'thread.thread_maintenance_lock', 'update; to pgthreads_maintenance; using true; check false'),
+  ('core', 'policy', 'thread.thread_maintenance_select', 'select; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'thread.thread_owner', 'all; to pgthreads_owner; using (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text)); check (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text))'),
+  ('core', 'policy', 'thread.thread_server', 'select; to pgthreads_server; using ((owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text)) AND CASE WHEN pgthreads.requires_token() THEN (owner_user_id = ( SELECT pgthreads.verified_tenant() AS verified_tenant)) ELSE true END AND (deleted_at IS NULL))'),
+  ('core', 'policy', 'turn.turn_maintenance_abandon', 'update; to pgthreads_maintenance; using (status = ''running''::text); check (status = ''abandoned''::text)'),
+  ('core', 'policy', 'turn.turn_maintenance_delete', 'delete; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'turn.turn_maintenance_select', 'select; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'turn.turn_owner', 'all; to pgthreads_owner; using (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text)); check (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text))'),
+  ('core', 'role', 'pgthreads_maintenance', 'nologin'),
+  ('core', 'role', 'pgthreads_owner', 'nologin'),
+  ('core', 'role', 'pgthreads_server', 'nologin'),
+  ('core', 'schema', 'pgthreads', 'owner pgthreads_owner; pgthreads_maintenance usage, pgthreads_server usage'),
+  ('core', 'table', 'config', 'owner pgthreads_owner; row level security; forced; pgthreads_maintenance select'),
+  ('core', 'table', 'journal', 'owner pgthreads_owner; unlogged; row level security; forced; pgthreads_maintenance delete'),
+  ('core', 'table', 'late_answer', 'owner pgthreads_owner; row level security; forced; pgthreads_maintenance delete, select'),
+  ('core', 'table', 'message', 'owner pgthreads_owner; row level security; forced; pgthreads_maintenance delete, select; pgthreads_server select'),
+  ('core', 'table', 'migration', 'owner pgthreads_owner; row level security; forced'),
+  ('core', 'table', 'queued_turn', 'owner pgthreads_owner; unlogged; row level security; forced; pgthreads_maintenance delete, select'),
+  ('core', 'table', 'redaction_rule', 'owner pgthreads_owner; row level security; forced'),
+  ('core', 'table', 'retention', 'owner pgthreads_owner; row level security; forced; pgthreads_maintenance delete, insert, select, update'),
+  ('core', 'table', 'tenant_key', 'owner pgthreads_owner; row level security; forced'),
+  ('core', 'table', 'tenant_secret', 'owner pgthreads_owner; row level security; forced'),
+  ('core', 'table', 'thread', 'owner pgthreads_owner; row level security; forced; pgthreads_maintenance delete, select; pgthreads_server select'),
+  ('core', 'table', 'turn', 'owner pgthreads_owner; row level security; forced; pgthreads_maintenance delete, select'),
+  ('core', 'trigger', 'config.config_tenancy', 'CREATE TRIGGER config_tenancy AFTER UPDATE OF require_verified_tenant ON pgthreads.config FOR EACH ROW EXECUTE FUNCTION pgthreads.refresh_tenancy(); enabled'),
+  ('core', 'trigger', 'message.message_grow_only', 'CREATE TRIGGER message_grow_only BEFORE DELETE OR UPDATE OR TRUNCATE ON pgthreads.message FOR EACH STATEMENT EXECUTE FUNCTION pgthreads.refuse_change(); enabled'),
+  ('core', 'trigger', 'redaction_rule.redaction_rule_screen', 'CREATE TRIGGER redaction_rule_screen AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON pgthreads.redaction_rule FOR EACH STATEMENT EXECUTE FUNCTION pgthreads.refresh_redaction_screen(); enabled'),
+  ('core', 'view', 'ai_threads', 'owner pgthreads_owner; security_invoker=true; pgthreads_server select'),
+  ('core', 'view', 'open_turns', 'owner pgthreads_owner; security_invoker=true; pgthreads_maintenance select'),
+  ('core', 'view', 'owner_usage', 'owner pgthreads_owner; security_invoker=true; pgthreads_maintenance select'),
+  ('search', 'column', 'message_search.owner_user_id', 'text; not null; collate C'),
+  ('search', 'column', 'message_search.seq', 'integer; not null'),
+  ('search', 'column', 'message_search.state_key', 'text; not null; collate C'),
+  ('search', 'column', 'message_search.tsv', 'tsvector; not null'),
+  ('search', 'column', 'search_config.built_at', 'timestamp with time zone'),
+  ('search', 'column', 'search_config.language', 'text; not null; default ''english''::text'),
+  ('search', 'column', 'search_config.only_row', 'boolean; not null; default true'),
+  ('search', 'constraint', 'message_search.message_search_pkey', 'PRIMARY KEY (owner_user_id, state_key, seq)'),
+  ('search', 'constraint', 'message_search.message_search_seq_check', 'CHECK ((seq >= 0))'),
+  ('search', 'constraint', 'search_config.search_config_language_check', 'CHECK (((language)::regconfig IS NOT NULL))'),
+  ('search', 'constraint', 'search_config.search_config_only_row_check', 'CHECK (only_row)'),
+  ('search', 'constraint', 'search_config.search_config_pkey', 'PRIMARY KEY (only_row)'),
+  ('search', 'function', 'index_messages()', 'returns trigger; plpgsql; volatile; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body da1a4de551f80bd633b673080a7337e1'),
+  ('search', 'function', 'index_title()', 'returns trigger; plpgsql; volatile; enable_seqscan=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body a2aef0129f1c6d0cb8db7f0f4449c616'),
+  ('search', 'function', 'message_text(p_message json)', 'returns text; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body b1f69ae8afcc87c01e81e282a3b80c1b'),
+  ('search', 'function', 'message_words(p_language regconfig, p_message json)', 'returns tsvector; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 1fe4e1591d29d4e755d4e3e4ddc6b35a'),
+  ('search', 'function', 'rebuild_search()', 'returns bigint; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body cc9566ab5231e22461befcd970cfded8'),
+  ('search', 'function', 'search_threads(p_owner_user_id text, p_query text, p_limit integer, p_offset integer)', 'arguments p_owner_user_id text, p_query text, p_limit integer DEFAULT 20, p_offset integer DEFAULT 0; returns TABLE(state_key text, title text, message_count integer, updated_at timestamp with time zone, seq integer, message_id text, role text, snippet text, rank real, hits integer); plpgsql; stable; security definer; enable_seqscan=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 11da33ed2b66b6e192184ca686eae428'),
+  ('search', 'function', 'unindex_threads()', 'returns trigger; plpgsql; volatile; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body e08ee6f7bf08531aec1295230f86e602'),
+  ('search', 'policy', 'message_search.message_search_maintenance_delete', 'delete; to pgthreads_maintenance; using true'),
+  ('search', 'policy', 'message_search.message_search_maintenance_select', 'select; to pgthreads_maintenance; using true'),
+  ('search', 'policy', 'message_search.message_search_owner', 'all; to pgthreads_owner; using (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text)); check (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text))'),
+  ('search', 'policy', 'search_config.search_config_owner', 'all; to pgthreads_owner; using true; check true'),
+  ('search', 'table', 'message_search', 'owner pgthreads_owner; row level security; forced; pgthreads_maintenance delete, select'),
+  ('search', 'table', 'search_config', 'owner pgthreads_owner; row level security; forced'),
+  ('search', 'trigger', 'message.message_search_messages', 'CREATE TRIGGER message_search_messages AFTER INSERT ON pgthreads.message REFERENCING NEW TABLE AS new_messages FOR EACH STATEMENT EXECUTE FUNCTION pgthreads.index_messages(); enabled'),
+  ('search', 'trigger', 'thread.message_search_new_title', 'CREATE TRIGGER message_search_new_title AFTER INSERT ON pgthreads.thread FOR EACH ROW WHEN ((new.title IS NOT NULL)) EXECUTE FUNCTION pgthreads.index_title(); enabled'),
+  ('search', 'trigger', 'thread.message_search_removed', 'CREATE TRIGGER message_search_removed AFTER DELETE ON pgthreads.thread REFERENCING OLD TABLE AS removed_threads FOR EACH STATEMENT EXECUTE FUNCTION pgthreads.unindex_threads(); enabled'),
+  ('search', 'trigger', 'thread.message_search_title', 'CREATE TRIGGER message_search_title AFTER UPDATE OF title ON pgthreads.thread FOR EACH ROW WHEN ((old.title IS DISTINCT FROM new.title)) EXECUTE FUNCTION pgthreads.index_title(); enabled');
+-- end of released
+
+-- Runs a statement as a role, for the throw-away owner, and undoes nothing but the role: the first
+-- column of its first row as text, or the SQLSTATE of its refusal. $1 is the owner, $2 an object with
+-- messages.
+create function pg_temp.said(
+  p_sql text,
+  p_role text default 'pgthreads_server',
+  p_tenant boolean default true
+)
+returns text
+language plpgsql
+as $$
+declare
+  v_role constant text := current_setting('role');
+  v_said text;
+begin
+  perform set_config('role', p_role, true);
+  if p_tenant then
+    perform pgthreads.set_tenant(current_setting('pgthreads.pgtap_tenant'));
+  end if;
+  execute p_sql into v_said using
+    current_setting('pgthreads.pgtap_owner'), current_setting('pgthreads.pgtap_messages')::jsonb;
+  perform set_config('role', v_role, true);
+  return v_said;
+exception
+  when others then
+    -- What the block has set is undone, the role as well.
+    return sqlstate;
+end;
+$$;
+
+-- Whether the calls can be tried: an owner nobody else has, and messages to send.
+do $$
+declare
+  v_way text :=
+    case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end;
+  v_role constant text := current_setting('role');
+  v_tenant text := nullif(current_setting('pgthreads.pgtap_tenant', true), '');
+  v_owner text := format('pgtap %s', gen_random_uuid());
+begin
+  if v_tenant is null and pgthreads.requires_token()
+    and pg_has_role(current_user, 'pgthreads_owner', v_way)
+  then
+    perform set_config('role', 'pgthreads_owner', true);
+    v_tenant := pgthreads.mint_tenant_token(v_owner);
+  elsif v_tenant is null then
+    v_tenant := v_owner;
+  end if;
+  perform set_config('pgthreads.pgtap_tenant', v_tenant, true);
+  begin
+    perform set_config('role', 'pgthreads_server', true);
+    v_owner := pgthreads.set_tenant(v_tenant);
+    if exists (select from pgthreads.thread as t where t.owner_user_id = v_owner) then
+      raise exception 'the owner of the token in pgthreads.pgtap_tenant has threads' using
+        hint = 'Sign a token for an owner who has none, such as a random name.';
+    end if;
+  exception
+    when sqlstate 'THTEN' then
+      raise exception 'the suite needs a tenant token: %', sqlerrm using
+        hint = 'Give it one of an owner without threads: PGOPTIONS="-c pgthreads.pgtap_tenant=…".';
+  end;
+  perform set_config('role', v_role, true);
+  perform set_config('pgthreads.pgtap_owner', v_owner, true);
+  perform set_config('pgthreads.pgtap_messages', (
+    select jsonb_object_agg(v.id, jsonb_build_object('id', v.id, 'role', v.role, 'parts',
+      jsonb_build_array(jsonb_build_object('type', 'text', 'text', v.text))))
+    from (values
+      ('u1', 'user', 'one'), ('a1', 'assistant', 'two'), ('u2', 'user', 'three'),
+      ('a2', 'assistant', 'four'), ('u3', 'user', 'five'), ('a3', 'assistant', 'six')
+    ) as v (id, role, text)
+  )::text, true);
+end;
+$$;
+
+select * from no_plan();
+
+-- The schema.
+select is(
+  (select p.fact from present as p where p.kind = r.kind and p.name = r.name), r.fact,
+  concat_ws(' ', r.kind, r.name)
+)
+from released as r
+where r.part = 'core' or to_regclass('pgthreads.message_search') is not null
+order by r.part, r.kind, r.name;
+select is_empty(
+  $$
+    select p.kind, p.name
+    from present as p
+    where p.kind <> 'index'
+      and not exists (select from released as r where r.kind = p.kind and r.name = p.name)
+    order by p.kind, p.name
+  $$,
+  'nothing else is in the schema'
+);
+
+-- Rules for whatever is there, parts of the application's own included.
+select is_empty(
+  $$
+    select p.oid::regprocedure
+    from pg_proc as p
+    where p.pronamespace = to_regnamespace('pgthreads')
+      and p.prosecdef
+      and 'search_path=pg_catalog, pg_temp' = any (p.proconfig) is not true
+  $$,
+  'every security definer function pins its search_path'
+);
+select is_empty(
+  $$
+    select c.relname
+    from pg_class as c
+    where c.relnamespace = to_regnamespace('pgthreads') and c.relkind in ('r', 'p')
+      and not (c.relrowsecurity and c.relforcerowsecurity)
+  $$,
+  'row level security is enabled and forced on every table, partitions included'
+);
+select is_empty(
+  $$
+    select c.relname, t.tgname
+    from pg_trigger as t
+    join pg_class as c on c.oid = t.tgrelid
+    where c.relnamespace = to_regnamespace('pgthreads') and t.tgenabled not in ('O', 'A')
+  $$,
+  'no trigger is switched off, foreign keys included'
+);
+select is_empty(
+  $$
+    select i.indexrelid::regclass
+    from pg_index as i
+    join pg_class as c on c.oid = i.indrelid
+    where c.relnamespace = to_regnamespace('pgthreads') and not (i.indisvalid and i.indisready)
+  $$,
+  'every index is valid'
+);
+select is_empty(
+  $$
+    select r.rolname
+    from pg_roles as r
+    where r.rolcanlogin and not r.rolsuper and r.rolbypassrls
+      and pg_has_role(r.oid, 'pgthreads_server', 'member')
+  $$,
+  'no login of the server role gets around row level security'
+);
+
+-- Settings.
+select cmp_ok(
+  current_setting('server_version_num')::int, '>=', 150000, 'PostgreSQL is 15 or later'
+);
+select is(current_setting('server_encoding'), 'UTF8', 'the database is in UTF-8');
+select is(current_setting('session_replication_role'), 'origin', 'triggers fire');
+select is_empty(
+  $$
+    select coalesce(r.rolname, 'all roles'), c.setting
+    from pg_db_role_setting as s
+    left join pg_roles as r on r.oid = s.setrole
+    cross join unnest(s.setconfig) as c (setting)
+    where (c.setting like 'app.current_user_id=%' or c.setting like 'session_replication_role=%')
+      and (s.setdatabase = 0
+        or s.setdatabase = (select d.oid from pg_database as d where d.datname = current_database()))
+  $$,
+  'no role and no database sets a tenant for its sessions'
+);
+select is(
+  pg_temp.said('select count(*) from pgthreads.config', 'pgthreads_maintenance', false), '1',
+  'config has its row'
+);
+select is(
+  pg_temp.said('select pgthreads.require_server_role() = current_role'), 'true',
+  'the server role may serve'
+);
+
+-- Appends: stored once, in order, whole, and by nobody but the functions.
+select is(
+  pg_temp.said($$ select a.appended from pgthreads.append_thread(
+    $1, 'k', jsonb_build_array($2 -> 'u1', $2 -> 'a1')) as a $$),
+  '2', 'append_thread makes a thread of two messages'
+);
+select is(
+  pg_temp.said($$ select a.appended from pgthreads.append_thread(
+    $1, 'k', jsonb_build_array($2 -> 'a1')) as a $$),
+  '0', 'the same message again changes nothing'
+);
+select is(
+  pg_temp.said($$ select a.appended from pgthreads.append_thread(
+    $1, 'k', jsonb_build_array(($2 -> 'a2') || '{"id": "a1"}')) as a $$),
+  'THDUP', 'a known id with other content is refused'
+);
+select is(
+  pg_temp.said($$ select a.appended from pgthreads.append_thread(
+    $1, 'k', jsonb_build_array($2 -> 'u2'), 1) as a $$),
+  'THCNT', 'an append that expects another count is refused'
+);
+select is(
+  pg_temp.said($$ select a.appended from pgthreads.append_thread(
+    $1, 'no key', jsonb_build_array($2 -> 'u2')) as a $$),
+  'THKEY', 'a bad state key is refused'
+);
+select is(
+  pg_temp.said($$ select a.appended from pgthreads.append_thread($1, 'k', '[{"id": "x"}]') as a $$),
+  'THMSG', 'what is no UIMessage is refused'
+);
+select is(
+  pg_temp.said($$ select s.appended from pgthreads.save_thread(
+    $1, 'k', jsonb_build_array($2 -> 'u1')) as s $$),
+  'THSHR', 'a save that would shorten the thread is refused'
+);
+select is(
+  pg_temp.said($$ select pgthreads.load_thread($1, 'k')::jsonb
+    = jsonb_build_array($2 -> 'u1', $2 -> 'a1') $$),
+  'true', 'load_thread returns what was appended'
+);
+select is(
+  pg_temp.said($$ select v.messages = jsonb_build_array($2 -> 'u1', $2 -> 'a1')
+    from pgthreads.ai_threads as v where v.state_key = 'k' $$),
+  'true', 'and so does the view ai_threads'
+);
+select is(
+  pg_temp.said(s.statement), '42501', 'the server role may not ' || left(s.statement, 6)
+)
+from (values
+  ($$ insert into pgthreads.message (owner_user_id, state_key, seq, message_id, message, digest)
+    values ($1, 'k', 3, 'x', '{}', '') $$),
+  ($$ update pgthreads.message set message = '{}' where owner_user_id = $1 $$),
+  ($$ delete from pgthreads.message where owner_user_id = $1 $$)
+) as s (statement);
+select is(
+  pg_temp.said($$ update pgthreads.message set message = '{}' where owner_user_id = $1 $$,
+    'pgthreads_maintenance', false),
+  '42501', 'maintenance may not update a message'
+);
+select is(
+  pg_temp.said(
+    $$ select v.ok from pgthreads.verify_threads($1) as v where v.state_key = 'k' $$,
+    'pgthreads_maintenance', false),
+  'true', 'the digests fit'
+);
+
+-- Tenants.
+do $$ begin perform set_config('app.current_user_id', '', true); end; $$;
+select is(
+  pg_temp.said($$ select pgthreads.load_thread($1, 'k') $$, 'pgthreads_server', false),
+  'THTEN', 'without a tenant a call is refused'
+);
+select is(
+  pg_temp.said('select count(*) from pgthreads.ai_threads', 'pgthreads_server', false),
+  '0', 'and no row is visible'
+);
+select is(
+  pg_temp.said($$ select pgthreads.load_thread('another ' || $1, 'k') $$),
+  'THTEN', 'another owner than the tenant is refused'
+);
+do $$
+begin
+  perform set_config(
+    'app.current_user_id', 'another ' || current_setting('pgthreads.pgtap_owner'), true);
+end;
+$$;
+select is(
+  pg_temp.said('select count(*) from pgthreads.message', 'pgthreads_server', false),
+  '0', 'another tenant sees nothing of it'
+);
+do $$ begin perform set_config('app.current_user_id', '', true); end; $$;
+
+-- Turns.
+select is(
+  pg_temp.said($$ select b.outcome from pgthreads.begin_turn($1, 't', $2 -> 'u1', 'turn-1') as b $$),
+  'started', 'begin_turn starts a turn'
+);
+select is(
+  pg_temp.said($$ select b.outcome from pgthreads.begin_turn($1, 't', $2 -> 'u1', 'turn-2') as b $$),
+  'running', 'the same message again finds it running'
+);
+select is(
+  pg_temp.said($$ select b.outcome from pgthreads.begin_turn($1, 't', $2 -> 'u2', 'turn-2') as b $$),
+  'THTRN', 'another message is refused while it runs'
+);
+select is(
+  pg_temp.said($$ select b.outcome from pgthreads.begin_turn($1, 'x', $2 -> 'a1', 'turn-2') as b $$),
+  'THMSG', 'begin_turn takes no message but a user''s'
+);
+select is(
+  pg_temp.said($$ select pgthreads.request_stop($1, 't') $$), 'turn-1',
+  'a running turn can be asked to stop'
+);
+select is(
+  pg_temp.said($$ select e.alive and e.stop_requested
+    from pgthreads.extend_turn($1, 't', 'turn-1') as e $$),
+  'true', 'and learns of it'
+);
+select is(
+  pg_temp.said($$ select f.status from pgthreads.append_thread(
+      $1, 't', jsonb_build_array($2 -> 'a1'), null, 'turn-1') as a,
+    lateral pgthreads.finish_turn($1, a.state_key, 'turn-1', 'stopped') as f $$),
+  'stopped', 'an answer is stored with the end of its turn'
+);
+select is(
+  pg_temp.said($$ select b.outcome from pgthreads.begin_turn($1, 't', $2 -> 'u1', 'turn-3') as b $$),
+  'answered', 'the message that was answered starts nothing'
+);
+select is(
+  pg_temp.said($$ select a.appended from pgthreads.append_thread(
+    $1, 't', jsonb_build_array($2 -> 'a2'), null, 'turn-1') as a $$),
+  'THLST', 'a turn that has ended cannot append'
+);
+
+-- Threads.
+select is(
+  pg_temp.said($$ select u.title from pgthreads.update_thread($1, 'k', 'a title') as u $$),
+  'a title', 'a thread can be named'
+);
+select is(
+  pg_temp.said($$ select string_agg(l.state_key, ' ') from pgthreads.list_threads($1) as l $$),
+  't k', 'list_threads has both threads, the newest first'
+);
+select is(
+  pg_temp.said($$ select pgthreads.soft_delete_thread($1, 'k') $$), 'true', 'a thread can be deleted'
+);
+select is(
+  pg_temp.said($$ select a.appended from pgthreads.append_thread(
+    $1, 'k', jsonb_build_array($2 -> 'u2')) as a $$),
+  'THDEL', 'a deleted thread takes no message'
+);
+select is(
+  pg_temp.said('select count(*) from pgthreads.ai_threads'), '1', 'and is not shown'
+);
+
+-- Redaction: what is stored is what redact_text() says, for a sample of each kind that ships. Each is
+-- appended alone, so that no screen does another one's work.
+create temp table sample (kind text, text text);
+insert into sample values
+  ('private keys', '-----BEGIN PRIVATE KEY-----' || E'\nMIIE\n' || '-----END PRIVATE KEY-----'),
+  ('tokens', 'eyJ' || repeat('a', 20) || '.eyJ' || repeat('b', 20) || '.' || repeat('c', 20)),
+  ('bearer tokens', 'Bearer ' || repeat('a1', 16)),
+  ('tokens of GitHub', 'ghp_' || repeat('a1', 18)),
+  ('keys of providers', 'sk-' || repeat('a1', 16)),
+  ('key ids of clouds', 'AKIA' || repeat('A1', 8)),
+  ('keys of clouds', 'secret_access_key = ' || repeat('a1', 20)),
+  ('passwords in URLs', 'postgresql://ada:lovelace@db.example/chat'),
+  ('payment cards', '4111 1111 1111 1111'),
+  ('social security numbers', '123-45-6789'),
+  ('IBANs', 'DE89 3704 0044 0532 0130 00'),
+  ('e-mail addresses', 'ada@example.org'),
+  ('phone numbers', '+44 20 7946 0000'),
+  ('IP addresses', '192.0.2.10');
+do $$
+begin
+  perform pg_temp.said(format('select pgthreads.append_thread($1, ''r'', %L)', jsonb_build_array(
+    jsonb_build_object('id', s.kind, 'role', 'user', 'parts', jsonb_build_array(
+      jsonb_build_object('type', 'text', 'text', s.text))))))
+  from sample as s;
+end;
+$$;
+select is(
+  pg_temp.said(format(
+    $$ select r.message #>> '{parts,0,text}' from pgthreads.read_messages($1, 'r') as r
+      where r.message ->> 'id' = %L $$, s.kind)),
+  pg_temp.said(format('select pgthreads.redact_text(%L)', s.text)),
+  'redaction of ' || s.kind
+)
+from sample as s;
+
+select * from finish();
+rollback;

@@ -1,0 +1,109 @@
+"""Runs the installed suite, `db/pgtap/installed.sql`, over a connection of its own.
+
+The file is SQL alone, so that psql, pg_prove and this module send the same text. It ends with a
+rollback, and so does the connection if it does not come that far.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from .migrate import database_files
+from .tenants import Tenant, named
+
+
+class SuiteError(Exception):
+    """The suite could not be run to its end; `hint` says what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteResult:
+    """How many assertions were made, and the lines of those that failed with what they say."""
+
+    assertions: int
+    failed: list[str]
+
+
+def installed_suite() -> Path:
+    """Return the file of the installed suite. Raises MigrateError if this package lacks it."""
+    return database_files() / "pgtap" / "installed.sql"
+
+
+def run_installed_suite(
+    conninfo: str, *, tenant: Tenant = named, pgtap_sql: Path | None = None
+) -> SuiteResult:
+    """Run the installed suite as a member of pgthreads_server and pgthreads_maintenance.
+
+    `pgtap_sql` is a file with pgTAP (`pgtap.sql`), for a database that has it neither installed nor
+    at hand; it is loaded into a schema that exists for this transaction alone. `tenant` signs the
+    name of the suite's own owner where the database wants tokens. Raises SuiteError.
+    """
+    suite = installed_suite().read_bytes()
+    try:
+        with psycopg.connect(
+            conninfo, autocommit=True, connect_timeout=10, prepare_threshold=None
+        ) as connection:
+            connection.execute("begin")
+            if pgtap_sql is not None:
+                _load(connection, pgtap_sql)
+            token = tenant(f"pgtap {secrets.token_urlsafe(16)}")
+            if tenant is not named:
+                connection.execute(
+                    "select set_config('pgthreads.pgtap_tenant', %s, true)", (token,)
+                )
+            lines: list[str] = []
+            # Without parameters psycopg sends the text as it stands, and has a result for each
+            # statement of it.
+            cursor = connection.execute(suite)
+            more: bool | None = True
+            while more:
+                if cursor.description is not None:
+                    lines += [str(row[0]) for row in cursor.fetchall()]
+                more = cursor.nextset()
+    except psycopg.Error as error:
+        message = (error.diag.message_primary or str(error)).strip()
+        raise SuiteError(message, error.diag.message_hint or "") from error
+    return _judged(lines)
+
+
+def _load(connection: psycopg.Connection, pgtap_sql: Path) -> None:
+    try:
+        text = pgtap_sql.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SuiteError(
+            f"{pgtap_sql} cannot be read: {error}", "Name the file pgtap.sql of pgTAP."
+        ) from error
+    # As `create extension` does: lines of psql are no SQL.
+    body = "\n".join(line for line in text.splitlines() if not line.startswith("\\"))
+    schema = sql.Identifier(f"pgthreads_pgtap_{connection.info.backend_pid}")
+    connection.execute("set local client_min_messages = warning")
+    connection.execute(sql.SQL("create schema {}").format(schema))
+    connection.execute(sql.SQL("set local search_path = {}").format(schema))
+    connection.execute(body.encode())
+
+
+def _judged(lines: list[str]) -> SuiteResult:
+    failed: list[str] = []
+    assertions = 0
+    planned = None
+    for line in "\n".join(lines).splitlines():
+        if line.startswith("1.."):
+            planned = int(line.removeprefix("1.."))
+        elif line.startswith(("ok ", "not ok ")):
+            assertions += 1
+            if line.startswith("not ok "):
+                failed.append(line.split(" - ", 1)[-1])
+        elif failed and line.startswith("# ") and not line.startswith("# Failed test"):
+            failed[-1] += f"\n{line.removeprefix('#')}"
+    if planned is None or planned != assertions:
+        raise SuiteError(f"the suite made {assertions} assertions and planned {planned}")
+    return SuiteResult(assertions, failed)
