@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
-from typing import Any, LiteralString, Protocol, cast
+from typing import Any, LiteralString, Protocol
 
 import psycopg
 from psycopg import sql
@@ -18,7 +18,7 @@ from tests.database import APP_ROLE, Database
 from bench.harness import Context, System
 from bench.messages import Exchange, conversation, dumps, new_thread
 from pgthreads.pools import Pool, RawJson
-from pgthreads.threads import Threads
+from pgthreads.threads import Threads, with_lock_timeout
 
 Call = Callable[[], object]
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -78,10 +78,17 @@ class _Recorder(Threads):
     """Sends nothing: so benchmarks send exactly what the server would, by a connection alone."""
 
     def __init__(self) -> None:
-        super().__init__(cast(Pool, None))
+        super().__init__(Pool(""))
 
-    async def _rows(self, statement: LiteralString, values: Sequence[object], _: object) -> Any:
-        raise Sent(statement, values)
+    async def _rows(
+        self,
+        statement: LiteralString,
+        values: Sequence[object],
+        _: object,
+        *,
+        alone: object = None,  # noqa: ARG002
+    ) -> Any:
+        raise Sent(with_lock_timeout(statement, self._lock_ms), values)
 
 
 def statement_of(call: Callable[[Threads], Coroutine[Any, Any, object]]) -> Sent:

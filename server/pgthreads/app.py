@@ -137,6 +137,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
         connect=settings.connect_timeout,
         acquire=settings.acquire_timeout,
         statement=settings.statement_timeout,
+        lock=settings.lock_timeout,
     )
     requests, turns, heartbeats = (
         Pool(

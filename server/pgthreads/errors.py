@@ -192,6 +192,15 @@ class AnswerTooSlowError(PgThreadsError):
     code = "answer_too_slow"
 
 
+class ThreadLockedError(UnavailableError):
+    """Somebody else holds the thread's lock, or too many calls wait for it.
+
+    The call has changed nothing. It is worth to be sent again after `retry_after` seconds.
+    """
+
+    code = "thread_locked"
+
+
 class ShuttingDownError(PgThreadsError):
     """This server is stopping and takes no new turns."""
 
@@ -215,6 +224,9 @@ _UNAVAILABLE = {
     "57": ("the database is being restarted", 2),
     "58": ("the database meets errors of its system", 5),
 }
+
+# A lock that was waited for longer than lock_timeout.
+_LOCKED = "55P03"
 
 # The connection broke, its session was ended, or its server takes no writes any more: it was one
 # that is gone, and the next connection leads to the one that took its place.
@@ -244,7 +256,8 @@ def from_database(error: Exception) -> PgThreadsError:
     for prefix, (reason, seconds) in _UNAVAILABLE.items():
         if sqlstate.startswith(prefix):
             known = f"{sqlstate} {message} {detail}".rstrip()
-            return UnavailableError(
+            kind = ThreadLockedError if sqlstate == _LOCKED else UnavailableError
+            return kind(
                 reason,
                 detail=known,
                 retry_after=seconds,

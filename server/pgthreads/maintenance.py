@@ -137,7 +137,8 @@ def connected(conninfo: str) -> Iterator[Maintenance]:
         conninfo,
         autocommit=True,
         connect_timeout=10,
-        application_name="pgthreads",
+        # Behind application_name in the URL, and PGAPPNAME.
+        fallback_application_name="pgthreads",
         # Behind a pooler in transaction mode there may be no prepared statements.
         prepare_threshold=None,
     ) as connection:

@@ -42,11 +42,12 @@ _NETWORK = {
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds at most: to connect, to get a connection of the pool, and for a statement."""
+    """Seconds at most: to connect, to get a connection of the pool, for a statement, for a lock."""
 
     connect: float = 3.0
     acquire: float = 5.0
     statement: float = 10.0
+    lock: float = 2.0
 
 
 class RawJson(Loader):
@@ -78,14 +79,15 @@ class Pool:
         timeouts: Timeouts | None = None,
         name: str = "pgthreads",
     ) -> None:
-        self._timeouts = timeouts or Timeouts()
+        self.timeouts = timeouts or Timeouts()
         self._renewed = 0.0
         given = conninfo_to_dict(conninfo)
-        network = {"connect_timeout": max(1, round(self._timeouts.connect)), **_NETWORK}
+        network = {"connect_timeout": max(1, round(self.timeouts.connect)), **_NETWORK}
         kwargs: dict[str, Any] = {
             "autocommit": True,
             "prepare_threshold": 2 if prepare else None,
-            "application_name": "pgthreads",
+            # Behind application_name in the URL, and PGAPPNAME.
+            "fallback_application_name": "pgthreads",
             **{key: value for key, value in network.items() if key not in given},
         }
         self._connect = partial(_Connection.connect, conninfo, **kwargs)
@@ -96,10 +98,10 @@ class Pool:
             max_size=size,
             open=False,
             name=name,
-            timeout=self._timeouts.acquire,
+            timeout=self.timeouts.acquire,
             # Only so long does the pool try by itself, with growing pauses; then each call does.
             # So the first call after an outage does not wait for a pause that grew during it.
-            reconnect_timeout=self._timeouts.acquire,
+            reconnect_timeout=self.timeouts.acquire,
             configure=_configure,
             kwargs=kwargs,
         )
@@ -110,7 +112,7 @@ class Pool:
         It is tried as long as a call would wait, for a server that is only starting. Raises what
         the last try came to: psycopg.OperationalError.
         """
-        until = monotonic() + self._timeouts.acquire
+        until = monotonic() + self.timeouts.acquire
         pause = 0.2
         while True:
             try:
@@ -146,7 +148,7 @@ class Pool:
         Once more, on another connection, if the server was lost on the way: so the statement has to
         be one that may be repeated. Both together have the time of one.
         """
-        until = monotonic() + self._timeouts.acquire + self._timeouts.statement
+        until = monotonic() + self.timeouts.acquire + self.timeouts.statement
         try:
             return await self._send(statement, values, row, until)
         except psycopg.Error as error:
@@ -161,9 +163,9 @@ class Pool:
         row: BaseRowFactory[Row],
         until: float,
     ) -> list[Row]:
-        acquire = min(self._timeouts.acquire, until - monotonic())
+        acquire = min(self.timeouts.acquire, until - monotonic())
         async with self._pool.connection(timeout=acquire) as connection:
-            limit = _Limit(connection, min(self._timeouts.statement, until - monotonic()))
+            limit = _Limit(connection, min(self.timeouts.statement, until - monotonic()))
             try:
                 cursor = connection.cursor(row_factory=cast("AsyncRowFactory[Row]", row))
                 await cursor.execute(statement, values)

@@ -93,6 +93,12 @@ class Settings:
     statement_timeout: float = setting(
         "Seconds that a call may take in the database.", click.FloatRange(0.1, 3600), default=10.0
     )
+    lock_timeout: float = setting(
+        "Seconds that a call waits for a lock in the database, such as that of a thread which"
+        " somebody else is writing to.",
+        click.FloatRange(0.05, 3600),
+        default=2.0,
+    )
     spool_dir: Path | None = setting(  # noqa: RUF009
         "Directory for answers that the database does not take before the process must exit; they"
         " are stored at the next start. By default in the data directory of an embedded PostgreSQL;"

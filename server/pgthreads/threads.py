@@ -8,7 +8,9 @@ connection broke is sent once more (`pools.py`).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import fields
 from functools import cache
 from typing import Any, LiteralString, TypeVar
@@ -18,6 +20,7 @@ from psycopg.rows import BaseRowFactory, args_row, class_row
 
 from .errors import BadRequestError, TurnLostError, from_database
 from .events import JsonValue, UIMessage
+from .lanes import Lanes, Thread
 from .pools import Pool
 from .rows import (
     BegunTurn,
@@ -35,6 +38,8 @@ from .tenants import Tenant, named
 
 Row = TypeVar("Row")
 
+_SET_TENANT = re.compile(r"pgthreads\.set_tenant\((%s|k\.owner)\)")
+
 
 class Threads:
     """The SQL functions over a pool.
@@ -47,6 +52,8 @@ class Threads:
     def __init__(self, pool: Pool, tenant: Tenant = named) -> None:
         self._pool = pool
         self._tenant = tenant
+        self._lanes = Lanes(seconds=pool.timeouts.acquire)
+        self._lock_ms = max(1, round(pool.timeouts.lock * 1000))
 
     async def api_version(self) -> int:
         """Return the contract's version."""
@@ -92,6 +99,7 @@ class Threads:
                 busy,
             ),
             class_row(BegunTurn),
+            alone=(owner_user_id, state_key),
         )
         return rows[0]
 
@@ -102,6 +110,7 @@ class Threads:
             " lateral pgthreads.extend_turn(t.owner, %s, %s) as e",
             (owner_user_id, state_key, turn_id),
             class_row(TurnState),
+            alone=(owner_user_id, state_key),
         )
         return rows[0]
 
@@ -144,15 +153,16 @@ class Threads:
         )
         usage_text = _dumps(usage) if usage else None
         values += (state_key, turn_id, status, usage_text, error_code)
+        thread = owner_user_id, state_key
         try:
-            await self._value(statement, values)
+            await self._value(statement, values, alone=thread)
         except TurnLostError:
             if (
                 message is None
                 or not (await self.extend_turn(owner_user_id, state_key, turn_id)).alive
             ):
                 raise
-            await self._value(statement, values)
+            await self._value(statement, values, alone=thread)
 
     async def extend_turns(self, turns: Sequence[TurnKey]) -> list[TurnState]:
         """Extend the leases of many turns; one whose row is held by somebody is left as it is."""
@@ -233,6 +243,7 @@ class Threads:
             " lateral pgthreads.keep_answer("
             "t.owner, %s, %s, pgthreads.clean_json(%s), %s, %s) as k(kept)",
             (owner_user_id, state_key, turn_id, _dumps(message), reason, sqlstate),
+            alone=(owner_user_id, state_key),
         )
         return bool(kept)
 
@@ -242,6 +253,7 @@ class Threads:
             "select s.turn_id from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.request_stop(t.owner, %s) as s(turn_id)",
             (owner_user_id, state_key),
+            alone=(owner_user_id, state_key),
         )
         return None if turn_id is None else str(turn_id)
 
@@ -298,6 +310,7 @@ class Threads:
             " lateral pgthreads.update_thread(t.owner, %s, %s, %s::jsonb) as u",
             (owner_user_id, state_key, title, None if metadata is None else json.dumps(metadata)),
             class_row(ThreadHeader),
+            alone=(owner_user_id, state_key),
         )
         return rows[0]
 
@@ -307,12 +320,16 @@ class Threads:
             "select d.deleted from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.soft_delete_thread(t.owner, %s) as d(deleted)",
             (owner_user_id, state_key),
+            alone=(owner_user_id, state_key),
         )
         return bool(deleted)
 
-    async def _value(self, statement: LiteralString, values: Sequence[object]) -> Any:
+    async def _value(
+        self, statement: LiteralString, values: Sequence[object], alone: Thread | None = None
+    ) -> Any:
         """Return the first column of the first row."""
-        return (await self._rows(statement, values, args_row(lambda value, *_: value)))[0]
+        row = args_row(lambda value, *_: value)
+        return (await self._rows(statement, values, row, alone=alone))[0]
 
     async def _each(
         self,
@@ -326,8 +343,14 @@ class Threads:
         return await self._rows(statement, (*keys, *columns), row)
 
     async def _rows(
-        self, statement: LiteralString, values: Sequence[object], row: BaseRowFactory[Row]
+        self,
+        statement: LiteralString,
+        values: Sequence[object],
+        row: BaseRowFactory[Row],
+        *,
+        alone: Thread | None = None,
     ) -> list[Row]:
+        """Send a statement; `alone` is the thread that it locks, whose calls queue up here."""
         # The owner comes first in every statement that has values, or the owners of many turns.
         if values:
             first, *others = values
@@ -338,11 +361,29 @@ class Threads:
             )
             values = (tenants, *others)
         try:
-            return await self._pool.fetch(statement, values, row)
+            async with self._lanes.enter(alone) if alone else nullcontext():
+                return await self._pool.fetch(
+                    with_lock_timeout(statement, self._lock_ms), values, row
+                )
         except UnicodeEncodeError as error:
             raise BadRequestError("a value is not Unicode text", detail=str(error)) from error
         except psycopg.Error as error:
             raise from_database(error) from error
+
+
+@cache
+def with_lock_timeout(statement: LiteralString, milliseconds: int) -> LiteralString:
+    """Let the call wait for no lock longer than that.
+
+    By the statement itself, before it sets the tenant and for its transaction alone: a setting of
+    the session would belong to somebody else behind a pooler, and one that is sent as the session
+    begins (`options`) is refused by PgBouncer.
+    """
+    limited = (
+        r"pgthreads.set_tenant(case when set_config('lock_timeout', "
+        rf"'{milliseconds}ms', true) <> '' then \1 end)"
+    )
+    return _SET_TENANT.sub(limited, statement)
 
 
 @cache

@@ -33,7 +33,8 @@ BEHAVIOURS = {
 
 _API = "/api/v1/ai"
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5, sock_read=15)
-_EXPECTED = {"turn_running", "duplicate_message", "database_unavailable", "shutting_down"}
+_EXPECTED = {"turn_running", "duplicate_message", "database_unavailable"}
+_EXPECTED |= {"thread_locked", "shutting_down"}
 
 
 @dataclass(frozen=True, slots=True)

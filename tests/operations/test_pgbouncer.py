@@ -129,6 +129,24 @@ async def test_a_call_that_takes_too_long(through: str, database: Database) -> N
     assert [text_of(each) for each in messages] == ["hi", "echo hi", "and?", "echo and?"]
 
 
+async def test_a_lock_that_somebody_holds(
+    through: str, database: Database, connect_async: ConnectAsync
+) -> None:
+    """The limit is that of the call, and of nobody who has its session afterwards."""
+    settings = {"prepare": False, "lock_timeout": 0.3}
+    async with running_service(through, database.admin_dsn, echo, **settings) as service:
+        await service.chat("locked", "hi")
+        with psycopg.connect(database.admin_dsn) as admin:
+            admin.execute("select from pgthreads.thread where state_key = 'locked' for update")
+            async with await service.post(CHAT, body_of("locked", "and?", "u2")) as response:
+                assert (response.status, (await response.json())["code"]) == (503, "thread_locked")
+        await service.chat("locked", "and?", "u2")
+        strangers = [await connect_async(through, prepare_threshold=None) for _ in range(4)]
+        for stranger in strangers:
+            cursor = await stranger.execute("select current_setting('lock_timeout')")
+            assert await cursor.fetchone() == ("0",)
+
+
 async def failures_of(through: str, *, prepare: bool) -> set[str]:
     """Return the SQLSTATEs that many calls at once met."""
     async with Pool(through, size=12, prepare=prepare) as pool:

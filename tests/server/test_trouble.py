@@ -14,8 +14,16 @@ import psycopg
 import pytest
 from aiohttp import ClientResponse
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import args_row
 
-from pgthreads.errors import BadRequestError, PgThreadsError, UnavailableError, from_database
+from pgthreads.errors import (
+    BadRequestError,
+    PgThreadsError,
+    ThreadLockedError,
+    UnavailableError,
+    from_database,
+)
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
 from pgthreads.migrate import migrate
 from pgthreads.pools import Pool
@@ -238,7 +246,7 @@ async def test_a_full_disk(service: Service) -> None:
 
 
 async def test_requests_cannot_use_up_the_connections_of_turns(own: Database) -> None:
-    limits = SECONDS | {"statement_timeout": 20.0, "pool_size": 2}
+    limits = SECONDS | {"statement_timeout": 20.0, "lock_timeout": 20.0, "pool_size": 2}
     async with running_service(own.server_dsn, own.admin_dsn, **limits) as service:
         gate, response = await begin(service, "pump")
         with psycopg.connect(own.admin_dsn) as admin:
@@ -255,6 +263,63 @@ async def test_requests_cannot_use_up_the_connections_of_turns(own: Database) ->
             assert waiting(service) == 2
         for task in stuck:
             (await task).close()
+
+
+async def test_who_waits_for_one_thread_takes_no_connection_from_others(own: Database) -> None:
+    """A client sits in a transaction with a thread's lock; everybody else goes on."""
+    limits = SECONDS | {"statement_timeout": 20.0, "acquire_timeout": 20.0, "pool_size": 3}
+    async with running_service(
+        own.server_dsn, own.admin_dsn, **limits, lock_timeout=3.0
+    ) as service:
+        await service.chat("free", "hi", "u1")
+        await service.chat("held", "hi", "u1")
+        with psycopg.connect(own.admin_dsn) as admin:
+            admin.execute("select from pgthreads.thread where state_key = 'held' for update")
+            stuck = [
+                asyncio.create_task(service.post(CHAT, body_of("held", "x", f"stuck-{number}")))
+                for number in range(12)
+            ]
+            async with asyncio.timeout(10):
+                while waiting(service) < 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            # The lock has not timed out yet, and these need connections, too.
+            for _ in range(5):
+                assert (await service.get(THREADS)).status == 200
+                assert (await service.get(f"{THREADS}/held")).status == 200
+            assert chunks_of(await service.chat("free", "and?"))[-1]["type"] == "finish"
+            assert not any(task.done() for task in stuck)
+            assert waiting(service) == 2
+            done, _ = await asyncio.wait(stuck, return_when=asyncio.FIRST_COMPLETED)
+            body = await next(iter(done)).result().json()
+            assert (body["code"], body["error"]) == (
+                "thread_locked",
+                "the thread stayed locked for too long",
+            )
+            assert next(iter(done)).result().headers["Retry-After"] == "1"
+        # The lock is free again: one of those that wait gets its turn, the others find it running.
+        statuses = [(await task).status for task in stuck]
+        assert set(statuses) <= {200, 409, 503}
+        assert 200 in statuses
+
+
+async def test_a_thread_that_too_many_calls_wait_for(own: Database) -> None:
+    limits = SECONDS | {"lock_timeout": 20.0, "statement_timeout": 20.0}
+    async with running_service(own.server_dsn, own.admin_dsn, **limits) as service:
+        await service.chat("crowd", "hi", "u1")
+        with psycopg.connect(own.admin_dsn) as admin:
+            admin.execute("select from pgthreads.thread where state_key = 'crowd' for update")
+            stuck = [
+                asyncio.create_task(service.post(CHAT, body_of("crowd", "x", f"stuck-{number}")))
+                for number in range(3)
+            ]
+            with soon():
+                done, _ = await asyncio.wait(stuck, return_when=asyncio.FIRST_COMPLETED)
+            refusal = next(iter(done)).result()
+            body = await refusal.json()
+            assert (refusal.status, body["code"]) == (503, "thread_locked")
+            assert body["error"] == "too many calls wait for this thread"
+            assert waiting(service) == 2
+        assert len([task for task in stuck if (await task).status == 200]) == 1
 
 
 async def test_a_turn_whose_beginning_got_lost(
@@ -321,7 +386,7 @@ async def test_a_turn_that_lost_its_lease_while_it_began(
         ("40P01", UnavailableError),
         ("53100", UnavailableError),
         ("53300", UnavailableError),
-        ("55P03", UnavailableError),
+        ("55P03", ThreadLockedError),
         ("57014", UnavailableError),
         ("57P01", UnavailableError),
         ("57P03", UnavailableError),
@@ -334,6 +399,22 @@ async def test_a_turn_that_lost_its_lease_while_it_began(
 def test_what_a_refusal_means(sqlstate: str, expected: type) -> None:
     error = psycopg.errors.lookup(sqlstate)("…")
     assert type(from_database(error)) is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "variable", "name"),
+    [("", None, "pgthreads"), ("", "of the variable", "of the variable")]
+    + [("of the url", variable, "of the url") for variable in (None, "of the variable")],
+)
+async def test_the_name_that_sessions_have(
+    own: Database, monkeypatch: pytest.MonkeyPatch, url: str, variable: str | None, name: str
+) -> None:
+    if variable is not None:
+        monkeypatch.setenv("PGAPPNAME", variable)
+    dsn = make_conninfo(own.server_dsn, **({"application_name": url} if url else {}))
+    async with Pool(dsn, size=1) as pool:
+        row = args_row(str)
+        assert await pool.fetch("select current_setting('application_name')", (), row) == [name]
 
 
 def waiting(service: Service) -> int:
