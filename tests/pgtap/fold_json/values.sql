@@ -1,5 +1,6 @@
 -- The same as merge_json() from the first to the last.
 begin;
+\ir ../empty.psql
 select plan(11);
 
 select is(pgthreads.fold_json(v.values), v.folded, v.name)
