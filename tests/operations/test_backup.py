@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from psycopg.types.json import Jsonb
 
 from pgthreads.migrate import migrate
 from pgthreads.tenants import signed_with
@@ -29,6 +31,8 @@ from tests.operations.chains import (
 )
 from tests.operations.clusters import copied_cluster, folder_for, wait_for_replay
 from tests.server.service import CHAT, THREADS, body_of, running_service
+
+ROOT = Path(__file__).resolve().parents[2]
 
 FreshDatabase = Callable[..., Database]
 
@@ -75,7 +79,9 @@ def test_a_dump_restored_into_another_database(
     database, restored = fresh_database(), fresh_database(migrated=False)
     fill(database.server_dsn)
 
-    dumped = run("pg_dump", database, "-Fc", "-f", tmp_path / "chat.dump")
+    dumped = run(
+        "pg_dump", database, "--no-unlogged-table-data", "-Fc", "-f", tmp_path / "chat.dump"
+    )
     loaded = run(
         "pg_restore", restored, "--exit-on-error", "-1", "-d", restored.name, tmp_path / "chat.dump"
     )
@@ -85,6 +91,38 @@ def test_a_dump_restored_into_another_database(
     assert chains(restored.admin_dsn) == chains(database.admin_dsn)
     assert_it_lives(restored)
     assert migrate(restored.admin_dsn) == []
+
+
+def test_a_dump_has_no_text_before_redaction(fresh_database: FreshDatabase, tmp_path: Path) -> None:
+    """The journal of a running turn is as its model gave it, and stays out by the flag."""
+    database = fresh_database()
+    secret = "sk-" + "a1B2" * 8
+    frame = json.dumps({"type": "text-delta", "id": "t0", "delta": secret})
+    with psycopg.connect(database.server_dsn, autocommit=True) as application:
+        application.execute(
+            "select from pgthreads.set_tenant('ann') as t (owner),"
+            " lateral pgthreads.begin_turn(t.owner, 'k', %s, 'turn') as b,"
+            " lateral pgthreads.write_journal(t.owner, b.state_key, b.turn_id, 0, %s) as j",
+            (Jsonb(message("u", text=f"my key is {secret}")), f"data: {frame}\n\n"),
+        )
+    documented = "pg_dump --no-unlogged-table-data -Fc -d chat -f chat.dump"
+    assert documented in (ROOT / "docs" / "operations.md").read_text()
+
+    plain = run("pg_dump", database, "-f", tmp_path / "plain.sql")
+    safe = run("pg_dump", database, "--no-unlogged-table-data", "-f", tmp_path / "safe.sql")
+
+    assert (plain.returncode, safe.returncode) == (0, 0)
+    assert secret in (tmp_path / "plain.sql").read_text(), "the journal, and nothing else"
+    text = (tmp_path / "safe.sql").read_text()
+    assert secret not in text
+    assert "my key is [REDACTED" in text
+    with psycopg.connect(database.admin_dsn) as admin:
+        unlogged = admin.execute(
+            "select relname from pg_class"
+            " where relnamespace = 'pgthreads'::regnamespace and relkind = 'r'"
+            " and relpersistence = 'u' order by 1"
+        ).fetchall()
+    assert unlogged == [("journal",), ("queued_turn",)], "what a dump leaves out"
 
 
 def test_a_dump_by_the_owner(fresh_database: FreshDatabase, tmp_path: Path) -> None:
@@ -156,7 +194,7 @@ def test_a_dump_restored_into_another_cluster(
     roles = run(
         "pg_dumpall", source, "--roles-only", "--no-role-passwords", "-f", tmp_path / "roles.sql"
     )
-    dumped = run("pg_dump", source, "-Fc", "-f", tmp_path / "chat.dump")
+    dumped = run("pg_dump", source, "--no-unlogged-table-data", "-Fc", "-f", tmp_path / "chat.dump")
     assert (roles.returncode, dumped.returncode) == (0, 0), roles.stderr + dumped.stderr
 
     with installed_cluster(folder) as conninfo:
