@@ -28,6 +28,7 @@ from bench.loads import Loads
 from bench.peers import PACKAGES
 from bench.redaction import Redaction
 from bench.search import Search
+from bench.slow_readers import SlowReaders
 from bench.streaming import Streaming
 from bench.turns import Turns
 from bench.verified_tenancy import VerifiedTenancy
@@ -46,6 +47,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Redaction(),
     Streaming(),
     Crowd(),
+    SlowReaders(),
     VerifiedTenancy(),
     Search(),
 )

@@ -35,6 +35,7 @@ from .metrics import Metrics
 from .middlewares import CLIENT_FAULTS, authenticate, observe, report_errors
 from .pools import Pool, Timeouts, reason_of
 from .pumps import Pumps
+from .sending import send_in_pieces
 from .settings import Settings
 from .spool import Spool, SpoolError
 from .storing import keep_recovering
@@ -67,7 +68,8 @@ def create_app(settings: Settings | None = None) -> web.Application:
     settings = settings or Settings.from_env()
     logging.getLogger("aiohttp.server").addFilter(CLIENT_FAULTS)
     app = web.Application(
-        middlewares=[observe, report_errors, authenticate], client_max_size=settings.max_body
+        middlewares=[send_in_pieces, observe, report_errors, authenticate],
+        client_max_size=settings.max_body,
     )
     app[SETTINGS] = settings
     app[METRICS] = Metrics()

@@ -26,6 +26,7 @@ from .keys import (
 )
 from .pump import Outcome, Pump
 from .rows import TurnKey
+from .sending import Sender
 from .state_keys import require_state_key
 from .turn_log import TurnLog
 from .turns import begin_turn
@@ -170,13 +171,14 @@ async def _stream(request: web.Request, log: TurnLog, key: TurnKey) -> web.Strea
     readers = request.app[METRICS].readers
     readers.inc()
     try:
-        await response.prepare(request)
-        async with aclosing(log.read(request.app[SETTINGS].heartbeat)) as pieces:
-            async for piece in pieces:
-                await response.write(piece or KEEP_ALIVE)
-        await response.write_eof()
+        async with Sender(request, response) as sender:
+            async with aclosing(log.read(request.app[SETTINGS].heartbeat)) as pieces:
+                async for piece in pieces:
+                    await sender.write(piece or KEEP_ALIVE)
+            await response.write_eof()
     except ConnectionError:
-        # The client left, perhaps while a write waited for it. The pump goes on.
+        # The client left, or took nothing for too long, perhaps while a write waited for it. The
+        # pump goes on.
         pass
     finally:
         readers.dec()

@@ -187,6 +187,11 @@ class Settings:
         click.FloatRange(0.05, 30),
         default=5.0,
     )
+    write_timeout: float = setting(
+        "Seconds after which a client is cut off that takes nothing of what is sent to it.",
+        click.FloatRange(1, 3600),
+        default=30.0,
+    )
     journal_interval: float = setting(
         "Seconds between two writes of what running turns have sent: for other workers, which can"
         " stream them then, and for a partial answer if this one dies. 0 writes nothing.",

@@ -12,6 +12,9 @@ from collections.abc import AsyncGenerator
 PACE = 0.005
 """Seconds in which a reader gets two pieces at most: a write costs much more than a token does."""
 
+PIECE = 16 * 1024
+"""Bytes that a reader gets at once, at most."""
+
 
 class TurnLog:
     """Written by the pump; each response, and each resumed one, is a reader."""
@@ -49,11 +52,13 @@ class TurnLog:
             reader.wake()
             reader.hurry()
 
-    async def read(self, idle: float) -> AsyncGenerator[bytes, None]:
+    async def read(self, idle: float, most: int = PIECE) -> AsyncGenerator[bytes, None]:
         """Yield what is written, from the start; `b""` whenever nothing came for `idle` seconds.
 
-        What was written while the reader was busy, or paced, comes in one piece. Two pieces come
-        at once, so that pacing delays neither the first token nor any of a slow answer.
+        What was written while the reader was busy, or paced, comes in one piece, but `most` bytes
+        of it at once: the rest stays in this log, which all readers share. No frame is cut, unless
+        it is longer. Two pieces come at once, so that pacing delays neither the first token nor any
+        of a slow answer.
         """
         offset = 0
         reader = _Reader(idle)
@@ -63,11 +68,12 @@ class TurnLog:
             while True:
                 if offset < len(self._frames):
                     now = reader.time()
-                    if now < before_last + PACE and not self._closed:
+                    behind = len(self._frames) - offset >= most
+                    if now < before_last + PACE and not self._closed and not behind:
                         await reader.sleep_until(before_last + PACE)
                         now = reader.time()
                     last, before_last = now, last
-                    piece = bytes(memoryview(self._frames)[offset:])
+                    piece = self._piece(offset, most)
                     offset += len(piece)
                     yield piece
                 elif self._closed:
@@ -77,6 +83,14 @@ class TurnLog:
         finally:
             self._readers.discard(reader)
             reader.close()
+
+    def _piece(self, offset: int, most: int) -> bytes:
+        end = len(self._frames)
+        if end - offset > most:
+            end = offset + most
+            last = self._frames.rfind(b"\n\n", offset, end)
+            end = end if last < 0 else last + 2
+        return bytes(memoryview(self._frames)[offset:end])
 
 
 class _Reader:
