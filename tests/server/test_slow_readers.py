@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
-from pgthreads.keys import METRICS
 from pgthreads.turn_log import PIECE, TurnLog
 from tests.server.service import CHAT, THREADS, Service, body_of, chunks_of, running_service
 
@@ -52,8 +51,7 @@ async def rest_of(client: socket.socket) -> bytes:
 async def open_streams(service: Service) -> int:
     async with await service.get("/metrics") as response:
         lines = (await response.text()).splitlines()
-    name = service.runner.app[METRICS].readers.describe()[0].name if service.runner else ""
-    (value,) = [line.split()[1] for line in lines if line.startswith(f"{name} ")]
+    (value,) = [line.split()[1] for line in lines if line.startswith("pgthreads_streams_open ")]
     return int(float(value))
 
 
