@@ -52,6 +52,8 @@ select pgthreads.apply_migration('0009_first_look', :'migration');
 select pgthreads.apply_migration('0010_recent_at', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0016_budgets.sql"`
 select pgthreads.apply_migration('0016_budgets', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0017_owner_limits.sql"`
+select pgthreads.apply_migration('0017_owner_limits', :'migration');
 select exists (
   select from pgthreads.migration as m where m.name = '1001_message_search'
 ) or coalesce(current_setting('pgthreads.optional', true) = 'search', false) as with_search \gset
@@ -115,10 +117,12 @@ select pgthreads.refuse_older_release();
 \ir functions/request_stop.sql
 \ir functions/replaced_message.sql
 \ir functions/require_batch.sql
+\ir functions/require_queue_quota.sql
 \ir functions/require_server_role.sql
 \ir functions/require_state_key.sql
 \ir functions/require_tenant.sql
 \ir functions/require_thread.sql
+\ir functions/require_turn_quota.sql
 \ir functions/require_user_message.sql
 \ir functions/require_window.sql
 \ir functions/requires_token.sql

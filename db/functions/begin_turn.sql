@@ -200,6 +200,7 @@ begin
         v_key, v_count, v_config.max_messages),
       hint = 'Start a new thread.';
   end if;
+  perform pgthreads.require_turn_quota(p_owner_user_id);
   -- What is left of the journals of earlier turns, if their servers did not come to forget them. Late
   -- enough for who still reads the end of one.
   delete from pgthreads.journal as j

@@ -118,6 +118,7 @@ begin
           v_max_queued),
         hint = 'Wait until one of them is answered. The limit is config.max_queued.';
     end if;
+    perform pgthreads.require_queue_quota(p_owner_user_id);
   end if;
   insert into pgthreads.queued_turn as q
     (owner_user_id, state_key, message_id, ticket, expires_at)

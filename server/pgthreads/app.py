@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import aiohttp_cors
 import psycopg
@@ -17,12 +18,14 @@ from .auth import authenticator
 from .errors import PgThreadsError, TenantError, UnavailableError
 from .executors import chosen
 from .followers import Followers
+from .guard import Guards, most_connections
 from .journal import Ticker
 from .keys import (
     AUTHENTICATOR,
     EXECUTOR,
     FOLLOWERS,
     HEARTBEATS,
+    LIMITS,
     METRICS,
     PUMPS,
     SETTINGS,
@@ -31,6 +34,7 @@ from .keys import (
     TICKER,
     TURNS,
 )
+from .limits import Limits
 from .metrics import Metrics
 from .middlewares import CLIENT_FAULTS, authenticate, observe, report_errors
 from .pools import Pool, Timeouts, reason_of
@@ -76,6 +80,11 @@ def create_app(settings: Settings | None = None) -> web.Application:
     app[PUMPS] = Pumps(app[METRICS].turn_started, app[METRICS].turn_ended)
     app[AUTHENTICATOR] = authenticator(settings)
     app[EXECUTOR] = chosen(settings)
+    app[LIMITS] = Limits(
+        request_rate=settings.request_rate_in_force,
+        max_streams=settings.max_streams_in_force,
+        refused=app[METRICS].refuse,
+    )
     app.router.add_post(f"{API}/chat", chat.post_chat)
     app.router.add_get(f"{API}/chat/{{state_key}}/stream", chat.get_stream)
     app.router.add_get(f"{API}/threads", thread_routes.list_threads)
@@ -104,11 +113,34 @@ class DrainingRunner(web.AppRunner):
     """Goes on listening while running turns end: only then does it close its sockets.
 
     Meanwhile the readiness probe and new turns are 503, and everything else is answered, on
-    connections that are closed afterwards.
+    connections that are closed afterwards. Each connection is guarded.
     """
 
     def __init__(self, app: web.Application) -> None:
-        super().__init__(app, access_log=None, shutdown_timeout=5.0)
+        super().__init__(
+            app,
+            access_log=None,
+            shutdown_timeout=5.0,
+            keepalive_timeout=app[SETTINGS].idle_timeout,
+            # So long a body is read on that was refused, for else its sender may not see why.
+            lingering_time=min(10.0, app[SETTINGS].body_timeout),
+        )
+        self._guards: Guards | None = None
+
+    @property
+    def server(self) -> Any:
+        """What makes a protocol for each connection, once it is set up: aiohttp's, guarded."""
+        server = super().server
+        if server is None:
+            return None
+        if self._guards is None:
+            self._guards = Guards(
+                server,
+                header_timeout=self.app[SETTINGS].header_timeout,
+                most=most_connections(),
+                refused=self.app[METRICS].refuse,
+            )
+        return self._guards
 
     async def cleanup(self) -> None:
         """Drain, then stop."""

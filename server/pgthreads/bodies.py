@@ -6,6 +6,7 @@ its text and file parts. `begin_turn` checks what is left, and refuses any other
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from dataclasses import dataclass
@@ -14,8 +15,16 @@ from typing import Any, NoReturn
 from aiohttp import web
 from nanoid import generate
 
-from .errors import BadJsonError, BadRequestError, MediaTypeError, MessageError, StateKeyError
+from .errors import (
+    BadJsonError,
+    BadRequestError,
+    BodyTimeoutError,
+    MediaTypeError,
+    MessageError,
+    StateKeyError,
+)
 from .events import UIMessage
+from .keys import SETTINGS
 from .settings import BUSY_POLICIES
 
 USER_PARTS = frozenset(("text", "file"))
@@ -39,13 +48,16 @@ class ChatRequest:
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
-    """Return the body as a JSON object; raises MediaTypeError, BadJsonError or BadRequestError."""
+    """Return the body as a JSON object; raises one of the classes of `errors`."""
     if request.content_type != "application/json":
         raise MediaTypeError(
             "the body is not application/json", hint="send content-type: application/json"
         )
     try:
-        body = await request.read()
+        async with asyncio.timeout(request.app[SETTINGS].body_timeout):
+            body = await request.read()
+    except TimeoutError as error:
+        raise BodyTimeoutError(hint="send the whole body at once") from error
     except ConnectionError as error:
         # Nobody gets this answer; it keeps a client that left from being counted as a failure.
         raise BadRequestError("the body ended before its length") from error

@@ -14,6 +14,7 @@ from .events import ExecutorRequest
 from .keys import (
     EXECUTOR,
     FOLLOWERS,
+    LIMITS,
     METRICS,
     OWNER,
     PUMPS,
@@ -46,11 +47,19 @@ KEEP_ALIVE = b": keep-alive\n\n"
 
 async def post_chat(request: web.Request) -> web.StreamResponse:
     """Answer the last user message of the body: as a stream, or as one JSON message."""
+    with request.app[LIMITS].stream(request[OWNER]):
+        return await _answer(request)
+
+
+async def _answer(request: web.Request) -> web.StreamResponse:
     body = await read_object(request)
     key = state_key_of(body)
     if key is not None:
         require_state_key(key)
         request[STATE_KEY] = key
+    request.app[PUMPS].require_room(
+        request[OWNER], request[STATE_KEY], request.app[SETTINGS].max_turns
+    )
     # A task of its own: a client that leaves must not cancel anything between the commit of
     # begin_turn and the start of the pump.
     turn = _begin(request, request[STATE_KEY], chat_request(body))
@@ -68,6 +77,11 @@ async def post_chat(request: web.Request) -> web.StreamResponse:
 
 async def get_stream(request: web.Request) -> web.StreamResponse:
     """Stream a running turn from its start, on whichever server it runs; 204 if nothing runs."""
+    with request.app[LIMITS].stream(request[OWNER]):
+        return await _resume(request)
+
+
+async def _resume(request: web.Request) -> web.StreamResponse:
     key = require_state_key(request.match_info["state_key"])
     running = request.app[PUMPS].get(request[OWNER], key)
     if running is not None:

@@ -116,6 +116,34 @@ class LimitError(PgThreadsError):
     sqlstate = "THMAX"
 
 
+class TooManyError(PgThreadsError):
+    """This user has too much going on at once; `retry_after` is in seconds."""
+
+    status = 429
+    code = "too_many_requests"
+    sqlstate = "THBSY"
+
+    def __init__(
+        self, message: str = "", *, detail: str = "", hint: str = "", retry_after: int = 5
+    ) -> None:
+        super().__init__(message, detail=detail, hint=hint)
+        self.retry_after = retry_after
+
+
+class BusyError(PgThreadsError):
+    """This server runs as many turns as it may."""
+
+    status = 503
+    code = "server_busy"
+
+
+class BodyTimeoutError(PgThreadsError):
+    """The request's body did not come in time."""
+
+    status = 408
+    code = "request_timeout"
+
+
 class BadRequestError(PgThreadsError):
     """A value in the request has a wrong type or is out of range."""
 

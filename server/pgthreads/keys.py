@@ -8,6 +8,7 @@ from .auth import Authenticator
 from .events import Executor
 from .followers import Followers
 from .journal import Ticker
+from .limits import Limits
 from .metrics import Metrics
 from .pumps import Pumps
 from .settings import Settings
@@ -27,6 +28,7 @@ FOLLOWERS = web.AppKey("followers", Followers)
 PUMPS = web.AppKey("pumps", Pumps)
 METRICS = web.AppKey("metrics", Metrics)
 EXECUTOR = web.AppKey("executor", Executor)
+LIMITS = web.AppKey("limits", Limits)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 
 OWNER = web.RequestKey("owner_user_id", str)

@@ -52,6 +52,12 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+        self.refused = Counter(
+            "pgthreads_limited_total",
+            "Requests and connections that a limit refused",
+            ["limit"],
+            registry=self.registry,
+        )
         self.requests = Histogram(
             "pgthreads_request_seconds",
             "Time to the end of the answer, by route",
@@ -73,6 +79,10 @@ class Metrics:
             self.corrected.inc()
         if outcome.lost:
             self.unstored.labels(outcome.error).inc()
+
+    def refuse(self, limit: str) -> None:
+        """Count what a limit refused."""
+        self.refused.labels(limit).inc()
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format, of all workers if they share a folder."""

@@ -10,8 +10,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 from nanoid import generate
 
-from .errors import PgThreadsError, UnavailableError
-from .keys import AUTHENTICATOR, METRICS, OWNER, STATE_KEY
+from .errors import PgThreadsError, TooManyError, UnavailableError
+from .guard import Guard
+from .keys import AUTHENTICATOR, LIMITS, METRICS, OWNER, STATE_KEY
 from .state_keys import is_state_key
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,9 @@ _PREFLIGHT_HINT = "let the page's origin in by --cors-origin, its headers by --c
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Time every request by its route."""
     begun = time.perf_counter()
+    guard = Guard.of(request.transport)
+    if guard is not None:
+        guard.request_begins()
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "unknown"
     status = 500
@@ -41,6 +45,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         request.app[METRICS].requests.labels(request.method, route, str(status)).observe(
             time.perf_counter() - begun
         )
+        if guard is not None:
+            guard.request_ends()
     return response
 
 
@@ -81,6 +87,7 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
     # A preflight carries no credentials (Fetch standard, 4.8); the CORS handler answers it.
     if request.path.startswith("/api/") and not is_preflight(request):
         request[OWNER] = await request.app[AUTHENTICATOR].owner(request)
+        request.app[LIMITS].take_request(request[OWNER])
     return await handler(request)
 
 
@@ -118,7 +125,7 @@ def _refusal(error: PgThreadsError) -> web.Response:
     response = error_body(error.status, error.code, message, error.hint)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if error.status == 503:
-        seconds = error.retry_after if isinstance(error, UnavailableError) else 1
+    if error.status in (429, 503):
+        seconds = error.retry_after if isinstance(error, UnavailableError | TooManyError) else 1
         response.headers["Retry-After"] = str(seconds)
     return response

@@ -58,7 +58,9 @@ def options_of(owner: type) -> list[click.Option]:
 
 
 def check_range(declared: Field[Any], value: Any) -> None:
-    """Raises click.BadParameter unless `value` is in the field's range or choice."""
+    """Raises click.BadParameter unless `value` is in the field's range or choice, or None."""
+    if value is None:
+        return
     kind = declared.metadata["type"]
     if isinstance(kind, click.IntRange | click.FloatRange | click.Choice):
         kind.convert(value, None, None)

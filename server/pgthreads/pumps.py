@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from .errors import ShuttingDownError
+from .errors import BusyError, ShuttingDownError
 from .pump import EXECUTOR_GRACE, Outcome, Pump
 
 Begun = TypeVar("Begun")
@@ -50,6 +50,16 @@ class Pumps:
         """Raises ShuttingDownError once draining."""
         if self.draining:
             raise ShuttingDownError(hint="send the message again, with the same id")
+
+    def require_room(self, owner_user_id: str, state_key: str, most: int) -> None:
+        """Raises BusyError if `most` turns run or begin here; 0 is no limit.
+
+        A thread whose turn runs here may be asked about: that turn may be what is wanted.
+        """
+        if most and len(self._running) + len(self._beginning) >= most:
+            if (owner_user_id, state_key) in self._latest:
+                return
+            raise BusyError(hint="send the message again, with the same id")
 
     def start(self, pump: Pump) -> asyncio.Task[Outcome]:
         """Run a pump as a task of its own, which nobody's leaving cancels."""

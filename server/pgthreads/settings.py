@@ -182,6 +182,38 @@ class Settings:
     max_body: int = setting(
         "Largest request body in bytes.", click.IntRange(1024), default=4 * 1024 * 1024
     )
+    header_timeout: float = setting(
+        "Seconds that a client has to send the headers of a request.",
+        click.FloatRange(0.1, 3600),
+        default=15.0,
+    )
+    body_timeout: float = setting(
+        "Seconds that a client has to send the body of a request.",
+        click.FloatRange(0.1, 3600),
+        default=30.0,
+    )
+    idle_timeout: float = setting(
+        "Seconds that a connection may be idle between requests; above that of a proxy in front.",
+        click.FloatRange(1, 86400),
+        default=75.0,
+    )
+    request_rate: float | None = setting(
+        "Requests a second of one user that each worker takes, on average; above it they get 429."
+        " 0 is no limit.",
+        click.FloatRange(0),
+        show_default="50, and 0 with --auth dev",
+    )
+    max_streams: int | None = setting(
+        "Answers that one user may wait for or read at once, from each worker; above it they get"
+        " 429. 0 is no limit.",
+        click.IntRange(0),
+        show_default="100, and 0 with --auth dev",
+    )
+    max_turns: int = setting(
+        "Turns that each worker runs at once, of all users; above it there is 503. 0 is no limit.",
+        click.IntRange(0),
+        default=2000,
+    )
     heartbeat: float = setting(
         "Seconds between signs of life: to the client, and to the turn's lease.",
         click.FloatRange(0.05, 30),
@@ -257,6 +289,20 @@ class Settings:
     def from_params(cls, params: Mapping[str, Any]) -> Self:
         """From what click parsed of the flags of `setting_options`. Raises SettingsError."""
         return cls(**{each.name: params[each.name] for each in fields(cls)})
+
+    @property
+    def request_rate_in_force(self) -> float:
+        """The limit of requests a second; with `--auth dev` everybody is one user."""
+        if self.request_rate is not None:
+            return self.request_rate
+        return 50.0 if self.auth == "jwt" else 0.0
+
+    @property
+    def max_streams_in_force(self) -> int:
+        """The limit of open answers; with `--auth dev` everybody is one user."""
+        if self.max_streams is not None:
+            return self.max_streams
+        return 100 if self.auth == "jwt" else 0
 
     @property
     def spool(self) -> Path | None:

@@ -1,0 +1,158 @@
+"""Guards connections: a client has so long to send a request's headers, and there are only so many.
+
+It stands between asyncio's transport and aiohttp's protocol, and uses the interface of both alone.
+aiohttp closes a connection that is idle, half-sent headers or not, after its `keepalive_timeout`,
+which has to be longer than that of a proxy in front; headers need much less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import time
+from collections.abc import Callable
+from typing import Self
+
+log = logging.getLogger(__name__)
+
+_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_LOG_SECONDS = 60.0
+
+OPEN_FILES_SHARE = 0.75
+"""Of the files that the process may open, connections of clients take no more than this share.
+
+The rest is for the database, for models, and for the spool.
+"""
+
+
+def most_connections() -> int:
+    """Return how many connections of clients this process takes."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1_000_000 if soft == resource.RLIM_INFINITY else max(1, int(soft * OPEN_FILES_SHARE))
+
+
+class Guards:
+    """Makes a guarded protocol for each connection: what `loop.create_server` calls."""
+
+    def __init__(
+        self,
+        make: Callable[[], asyncio.Protocol],
+        *,
+        header_timeout: float,
+        most: int,
+        refused: Callable[[str], None],
+    ) -> None:
+        self.make = make
+        self.header_timeout = header_timeout
+        self.count = 0
+        self._most = most
+        self._refused = refused
+        self._logged = -_LOG_SECONDS
+
+    def __call__(self) -> Guard:
+        """Return the protocol of a new connection."""
+        return Guard(self)
+
+    def admits(self) -> bool:
+        """Whether there is room for one more connection."""
+        if self.count < self._most:
+            return True
+        self._refused("connections")
+        now = time.monotonic()
+        if now - self._logged >= _LOG_SECONDS:
+            self._logged = now
+            log.error("more than %s connections: further ones are closed at once", self._most)
+        return False
+
+    def late(self) -> None:
+        """Count a connection whose headers did not come in time."""
+        self._refused("headers")
+
+
+class Guard(asyncio.Protocol):
+    """One connection. Its clock runs from its begin, or its next bytes, until a request begins."""
+
+    def __init__(self, guards: Guards) -> None:
+        self._guards = guards
+        self._inner: asyncio.Protocol | None = None
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._in_request = False
+        self._has_sent = False
+
+    @classmethod
+    def of(cls, transport: asyncio.BaseTransport | None) -> Self | None:
+        """Return the guard of a connection, None where there is none."""
+        get = getattr(transport, "get_protocol", None)
+        protocol = get() if get else None
+        return protocol if isinstance(protocol, cls) else None
+
+    def request_begins(self) -> None:
+        """The headers of a request are there."""
+        self._in_request = True
+        self._stop_clock()
+
+    def request_ends(self) -> None:
+        """The request was answered."""
+        self._in_request = self._has_sent = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let aiohttp have it, if there is room."""
+        if not isinstance(transport, asyncio.Transport) or not self._guards.admits():
+            transport.close()
+            return
+        self._guards.count += 1
+        self._transport = transport
+        self._inner = self._guards.make()
+        self._start_clock()
+        self._inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass it on."""
+        if self._inner is None:
+            return
+        if not self._in_request:
+            self._has_sent = True
+            if self._timer is None:
+                self._start_clock()
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """Pass it on."""
+        return self._inner.eof_received() if self._inner else None
+
+    def pause_writing(self) -> None:
+        """Pass it on."""
+        if self._inner:
+            self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass it on."""
+        if self._inner:
+            self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Pass it on."""
+        self._stop_clock()
+        if self._inner is not None:
+            self._guards.count -= 1
+            self._inner.connection_lost(exc)
+            self._inner = None
+
+    def _start_clock(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._guards.header_timeout, self._end)
+
+    def _stop_clock(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _end(self) -> None:
+        self._timer = None
+        if self._transport is None or self._in_request or self._transport.is_closing():
+            return
+        self._guards.late()
+        if self._has_sent:
+            self._transport.write(_LATE)
+        self._transport.close()
