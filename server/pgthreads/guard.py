@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from typing import Self
 
+from aiohttp import web
+
 log = logging.getLogger(__name__)
 
 _LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -37,7 +39,7 @@ class Guards:
 
     def __init__(
         self,
-        make: Callable[[], asyncio.Protocol],
+        make: web.Server,
         *,
         header_timeout: float,
         most: int,
@@ -53,6 +55,11 @@ class Guards:
     def __call__(self) -> Guard:
         """Return the protocol of a new connection."""
         return Guard(self)
+
+    @property
+    def requests_count(self) -> int:
+        """How many requests there were: gunicorn's worker asks, for its --max-requests."""
+        return self.make.requests_count
 
     def admits(self) -> bool:
         """Whether there is room for one more connection."""
