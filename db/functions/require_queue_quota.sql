@@ -16,7 +16,7 @@ as $$
 declare
   v_now timestamptz := clock_timestamp();
   v_max int;
-  v_waiting int;
+  v_waiting bigint;
 begin
   select c.max_queued_per_owner into strict v_max from pgthreads.config as c;
   delete from pgthreads.queued_turn as q

@@ -16,7 +16,7 @@ set jit = off
 as $$
 declare
   v_max int;
-  v_running int;
+  v_running bigint;
 begin
   select c.max_turns_per_owner, (
       select count(*)
