@@ -166,9 +166,10 @@ begin
         from pgthreads.message as m
         where m.owner_user_id = p_owner_user_id
           and m.state_key = v_key
-          and m.seq = v_seq + 1
+          and m.seq between v_seq + 1 and v_seq + 1
           and m.parent_seq is null
-          and m.message ->> 'role' = 'assistant';
+          and m.message ->> 'role' = 'assistant'
+        order by m.seq;
       end if;
       if found then
         return query select

@@ -49,8 +49,9 @@ begin
         from pgthreads.message as m
         where m.owner_user_id = p_owner_user_id
           and m.state_key = p_state_key
-          and m.seq = v_count
+          and m.seq between v_count and v_count
           and m.message ->> 'role' = 'assistant'
+        order by m.seq
       )
     end
   where n.owner_user_id = p_owner_user_id

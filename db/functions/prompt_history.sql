@@ -24,19 +24,19 @@ declare
   v_last int[];
   v_from int;
   v_user int;
+  v_is_cut boolean;
 begin
   select array_agg(r.first_seq), array_agg(r.last_seq), min(r.first_seq)
   into v_first, v_last, v_from
   from pgthreads.window_ranges(
     p_owner_user_id, p_state_key, p_head_seq, p_last, null, p_max_bytes) as r;
-  if exists (
-    select
-    from pgthreads.message as m
-    where m.owner_user_id = p_owner_user_id
-      and m.state_key = p_state_key
-      and m.seq = v_from
-      and coalesce(m.parent_seq, m.seq - 1) > 0
-  ) then
+  select coalesce(m.parent_seq, m.seq - 1) > 0 into v_is_cut
+  from pgthreads.message as m
+  where m.owner_user_id = p_owner_user_id
+    and m.state_key = p_state_key
+    and m.seq between v_from and v_from
+  order by m.seq;
+  if v_is_cut then
     select m.seq into v_user
     from (
       select r.first_seq, r.last_seq

@@ -126,7 +126,8 @@ begin
           from pgthreads.message as m
           where m.owner_user_id = p_owner_user_id
             and m.state_key = p_state_key
-            and m.seq = v_from
+            and m.seq between v_from and v_from
+          order by m.seq
         )
       end
     from pgthreads.thread as t

@@ -24,6 +24,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 #variable_conflict use_column
+-- A message is looked up by a range and an order, for the reason that fit_range() gives.
 declare
   v_count int;
   v_role text;
@@ -50,7 +51,10 @@ begin
   select m.message ->> 'role', m.message_id, coalesce(m.parent_seq, m.seq - 1)
   into v_role, v_id, v_parent
   from pgthreads.message as m
-  where m.owner_user_id = p_owner_user_id and m.state_key = p_state_key and m.seq = v_seq;
+  where m.owner_user_id = p_owner_user_id
+    and m.state_key = p_state_key
+    and m.seq between v_seq and v_seq
+  order by m.seq;
   if v_role = 'user' and p_regenerate then
     if p_replaces is not null then
       return query select v_count, v_seq, v_id, null::text, null::text;
@@ -62,7 +66,8 @@ begin
         from pgthreads.message as m
         where m.owner_user_id = p_owner_user_id
           and m.state_key = p_state_key
-          and m.seq = v_parent
+          and m.seq between v_parent and v_parent
+        order by m.seq
       ), '');
   elsif v_role = 'assistant' then
     return query
@@ -70,8 +75,9 @@ begin
       from pgthreads.message as m
       where m.owner_user_id = p_owner_user_id
         and m.state_key = p_state_key
-        and m.seq = v_parent
-        and m.message ->> 'role' = 'user';
+        and m.seq between v_parent and v_parent
+        and m.message ->> 'role' = 'user'
+      order by m.seq;
   end if;
 end;
 $$;
