@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -102,12 +103,37 @@ def export_command(state_key: str, owner: str, **where: Any) -> None:
 
 def _read(owner: str, state_key: str, last: int | None, **where: Any) -> Any:
     async def call(threads: Any) -> Any:
-        return await threads.read_thread(owner, state_key, last=last)
+        thread = await threads.read_thread(owner, state_key, last=last)
+        return thread and await _with_earlier_pages(threads, owner, thread, last)
 
     thread = _call(call, **where)
     if thread is None:
         raise click.ClickException(f"{owner} has no thread {state_key}")
     return thread
+
+
+async def _with_earlier_pages(threads: Any, owner: str, thread: Any, last: int | None) -> Any:
+    """Return the thread with the pages before the one it has; see config.max_page_bytes."""
+    if thread.earlier_seq is None:
+        return thread
+    # Whatever is appended meanwhile, these are the pages of one branch.
+    leaf_id = json.loads(thread.messages)[-1]["id"]
+    page, texts, count = thread, [thread.messages], len(json.loads(thread.messages))
+    while page.earlier_seq is not None and (last is None or count < last):
+        page = await threads.read_thread(
+            owner,
+            thread.state_key,
+            last=None if last is None else last - count,
+            before_seq=page.earlier_seq,
+            leaf_id=leaf_id,
+        )
+        if page is None:
+            raise click.ClickException(f"{thread.state_key} was deleted meanwhile")
+        texts.append(page.messages)
+        count += len(json.loads(page.messages))
+    # Spliced, not parsed: what comes out is what is stored.
+    inner = (text.strip()[1:-1] for text in reversed(texts))
+    return replace(thread, messages=b"[" + b", ".join(inner) + b"]")
 
 
 def _call(

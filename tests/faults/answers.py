@@ -17,6 +17,11 @@ UNANSWERED = {
 }
 """What an open tool call of a partial answer says."""
 
+LONG = 0.015
+"""How many of the answers are long."""
+
+LONG_PIECES = 12_000
+
 _WORDS = ("plain", "déjà vu", '"quoted"', "back\\slash", "line\nbreak", "😀", "1e3", "<b>", "null")
 
 
@@ -59,9 +64,13 @@ def script(prompt: str, history: int) -> Script:
         args = {"query": prompt, "number": number}
         steps.append(Call(f"call-{number}", "look_up", args, result, is_error))
     opening = f"After {history} messages, to {prompt!r}: "
-    steps.append(Say("text", (opening, *_pieces(dice, dice.randint(2, 25)))))
+    pieces = _pieces(dice, dice.randint(2, 25))
     slow = dice.random()
     pause = 0.15 if slow < 0.08 else 0.03 if slow < 0.4 else 0.005
+    if dice.random() < LONG:
+        # As a model that writes a report: what a killed worker leaves of it has to be put together.
+        pieces, pause = _pieces(dice, LONG_PIECES), 0.0
+    steps.append(Say("text", (opening, *pieces)))
     return Script(tuple(steps), pause)
 
 

@@ -24,3 +24,12 @@ begin
     pgthreads.message, pgthreads.thread;
 end;
 $$;
+
+-- A message as the frames that stream it, of a text that has not ended.
+create function test.frames(p_id text)
+returns text
+language sql
+immutable
+return format('data: %s' || E'\n\n' || 'data: %s' || E'\n\n',
+  jsonb_build_object('type', 'start', 'messageId', p_id),
+  jsonb_build_object('type', 'text-start', 'id', 't0'));

@@ -29,7 +29,7 @@ FAULTS = {
     ),
     "a partial answer that is thrown away": (
         "abandon_turn",
-        "if v_frames is not null then",
+        "if v_message is not null then",
         "if false then",
     ),
 }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from pgthreads.cli import main
 from tests.scaling import MOST, growth
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -21,6 +24,13 @@ def admin(connect: Callable[..., Connection], admin_dsn: str) -> Connection:
         admin_dsn,
         options="-c work_mem=256MB -c app.current_user_id=alice -c client_min_messages=error",
     )
+
+
+@pytest.fixture
+def limits(admin: Connection) -> Iterator[None]:
+    """The limits in config, to be changed for a test."""
+    yield
+    admin.execute("update pgthreads.config set max_page_bytes = default")
 
 
 def _text(number: int) -> Iterator[dict[str, object]]:
@@ -149,3 +159,24 @@ def test_branches_are_listed_in_linear_time(admin: Connection) -> None:
     assert branches_of(small)[0] == (2 * small, small)
     assert len(branches_of(small)) == small + 1
     assert growth(branches_of, small) <= MOST
+
+
+def test_the_command_line_reads_a_thread_of_many_pages(
+    admin: Connection, server_dsn: str, limits: None
+) -> None:
+    """`export` and `show` are for whole threads, however large a page is."""
+    assert limits is None
+    admin.execute("update pgthreads.config set max_page_bytes = 300")
+    admin.execute(
+        "select pgthreads.append_thread('alice', 'pages', (select jsonb_agg(jsonb_build_object("
+        "'id', 'm' || n, 'role', 'user', 'parts', jsonb_build_array(jsonb_build_object("
+        "'type', 'text', 'text', 'text ' || n))) order by n) from generate_series(1, 20) as n))"
+    )
+    where = ("--owner", "alice", "--database-url", server_dsn)
+    run = CliRunner().invoke
+    exported = json.loads(run(main, ["threads", "export", "pages", *where]).stdout)
+    assert [each["id"] for each in exported["messages"]] == [f"m{n}" for n in range(1, 21)]
+    shown = run(main, ["threads", "show", "pages", "--last", "7", *where]).stdout
+    assert [line for line in shown.split("\n") if re.fullmatch(r"text \d+", line)] == [
+        f"text {n}" for n in range(14, 21)
+    ]
