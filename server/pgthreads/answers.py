@@ -31,6 +31,16 @@ class Answer:
     message: UIMessage | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin:
+    """What a turn was begun with, and how many messages its thread had then, its question's too."""
+
+    message: UIMessage
+    replaces: str | None
+    regenerate: bool
+    message_count: int
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why an answer is not in its thread and never will be; `kept` if the database has it aside."""

@@ -205,7 +205,7 @@ def _open_spool(app: web.Application) -> None:
     folder = app[SETTINGS].spool_dir
     if folder is None:
         return
-    spool = Spool(folder)
+    spool = Spool(folder, keep_seconds=app[SETTINGS].keep_answers)
     try:
         spool.open()
     except SpoolError as error:

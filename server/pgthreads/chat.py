@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 from aiohttp import web
 
+from .answers import Begin
 from .bodies import ChatRequest, chat_request, read_object, state_key_of
 from .errors import ExecutorError, LimitError, PgThreadsError, TurnRunningError
 from .events import ExecutorRequest
@@ -144,6 +145,12 @@ async def _begin(
             max_message_bytes=begun.max_message_bytes,
             ticker=app[TICKER],
             spool=app.get(SPOOL),
+            begin=Begin(
+                message=chat.message,
+                replaces=chat.replaces,
+                regenerate=chat.regenerate,
+                message_count=begun.message_count,
+            ),
         )
     except RecursionError as error:
         # Other writers may store what this process cannot read. The turn has begun, so it must end.

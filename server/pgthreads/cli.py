@@ -18,6 +18,7 @@ import click
 from . import __version__
 from .maintenance_commands import COMMANDS as MAINTENANCE_COMMANDS
 from .options import option_of, options_of, with_options
+from .recover_command import recover
 from .settings import Settings, SettingsError
 from .thread_commands import threads_group
 
@@ -230,6 +231,7 @@ def doctor(
 
 
 main.add_command(threads_group)
+main.add_command(recover)
 for _command in MAINTENANCE_COMMANDS:
     main.add_command(_command)
 

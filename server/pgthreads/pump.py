@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from nanoid import generate
 
 from .accumulator import Accumulator
-from .answers import Answer
+from .answers import Answer, Begin
 from .clean import Cleaner
 from .events import (
     AiEvent,
@@ -79,6 +79,7 @@ class Pump:
         max_message_bytes: int,
         ticker: Ticker,
         spool: Spool | None = None,
+        begin: Begin | None = None,
     ) -> None:
         self.request = request
         self.key = TurnKey(request.owner_user_id, request.state_key, request.turn_id)
@@ -87,6 +88,7 @@ class Pump:
         self._executor = executor
         self._ticker = ticker
         self._spool = spool
+        self._begin = begin
         message_id = generate()
         self._wire = WireEncoder(message_id)
         self._message = Accumulator(message_id)
@@ -237,7 +239,14 @@ class Pump:
             error_code=code,
             message=None if self._message.is_empty else self._message.message(),
         )
-        return await store(self._threads, answer, journal, give_up=self._give_up, spool=self._spool)
+        return await store(
+            self._threads,
+            answer,
+            journal,
+            give_up=self._give_up,
+            spool=self._spool,
+            begin=self._begin,
+        )
 
 
 _CALL_SIZE = 300

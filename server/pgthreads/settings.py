@@ -105,6 +105,12 @@ class Settings:
         " with --database-url there is none, and such answers are lost.",
         click.Path(file_okay=False, path_type=Path),
     )
+    keep_answers: float = setting(
+        "Seconds that an answer stays in --spool-dir after the database has taken it, for"
+        " pgthreads recover: above the delay of an asynchronous standby that may be promoted.",
+        click.FloatRange(0, 604800),
+        default=0.0,
+    )
     prepare: bool = setting(
         "Whether to use prepared statements; --no-prepare suits PgBouncer before 1.21 in"
         " transaction mode.",
@@ -258,6 +264,10 @@ class Settings:
             raise SettingsError(
                 f"--model {self.model!r} is not of the form provider:name",
                 "for example openai:gpt-5-mini",
+            )
+        if self.keep_answers and self.spool is None:
+            raise SettingsError(
+                "--keep-answers needs a folder to keep them in", "name one by --spool-dir"
             )
         if self.database_url is not None:
             _check_conninfo(self.database_url)

@@ -13,17 +13,21 @@ import json
 import logging
 import os
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .answers import Answer
+from .answers import Answer, Begin
 
 log = logging.getLogger(__name__)
 
 _MAGIC = b"pgthreads answer 1 "
+_KEPT_MAGIC = b"pgthreads kept 1 "
 _WHOLE, _PARTIAL, _CORRUPT, _REFUSED = ".answer", ".partial", ".corrupt", ".refused"
+_KEPT, _KEEPING = ".kept", ".keeping"
+_STALE_SECONDS = 3600.0
 
 
 class SpoolError(Exception):
@@ -58,10 +62,24 @@ class Spooled:
         os.close(self._fd)
 
 
-class Spool:
-    """A folder of answers that wait for the database. Its methods block; they raise OSError."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer that the database has, or had: see `Spool.keep`."""
 
-    def __init__(self, folder: Path) -> None:
+    path: Path
+    kept_until: float
+    answer: Answer
+    begin: Begin
+
+
+class Spool:
+    """A folder of answers that wait for the database. Its methods block; they raise OSError.
+
+    `keep_seconds` is how long answers stay there that the database has taken.
+    """
+
+    def __init__(self, folder: Path, *, keep_seconds: float = 0) -> None:
+        self.keep_seconds = keep_seconds
         self._folder = folder
 
     def open(self) -> None:
@@ -81,11 +99,51 @@ class Spool:
                 f"chown it to the server's user, and chmod 700 {self._folder}",
             )
 
+    def keep(self, answer: Answer, begin: Begin) -> None:
+        """Write an answer for `recover`, should the database lose what it has committed.
+
+        The file's time of change is when it may go. Nobody locks it: it is there as a whole.
+        """
+        text = json.dumps({"answer": asdict(answer), "begin": asdict(begin)}).encode()
+        name = _name(answer)
+        writing, path = self._folder / (name + _KEEPING), self._folder / (name + _KEPT)
+        fd = os.open(writing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(_KEPT_MAGIC + hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
+            file.flush()
+            os.utime(fd, (time.time(), time.time() + self.keep_seconds))
+            os.fsync(fd)
+        writing.rename(path)
+        _sync(self._folder)
+
+    def kept(self) -> list[Kept]:
+        """Return the answers that are kept, in the order in which they were stored."""
+        found = [each for each in self._folder.iterdir() if each.suffix == _KEPT]
+        answers = []
+        for path in found:
+            kept = _parsed_kept(path)
+            if kept is None:
+                log.error("spool: %s is not a whole answer", path)
+                _set_aside(path, _CORRUPT)
+            else:
+                answers.append(kept)
+        return sorted(answers, key=lambda each: each.kept_until)
+
+    def forget(self) -> int:
+        """Delete the answers that were kept long enough; return how many."""
+        now, count = time.time(), 0
+        for each in self._folder.iterdir():
+            until = {_KEPT: now, _KEEPING: now - _STALE_SECONDS}.get(each.suffix)
+            with suppress(FileNotFoundError):
+                if until is not None and each.stat().st_mtime < until:
+                    each.unlink()
+                    count += each.suffix == _KEPT
+        return count
+
     def put(self, answer: Answer) -> Spooled:
         """Write an answer; when this returns it survives the process and the machine's end."""
         text = json.dumps(asdict(answer)).encode()
-        turn = "\0".join((answer.owner_user_id, answer.state_key, answer.turn_id))
-        name = hashlib.sha256(turn.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+        name = _name(answer)
         partial, path = self._folder / (name + _PARTIAL), self._folder / (name + _WHOLE)
         with self._locked():
             fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -163,6 +221,27 @@ def _parsed(data: bytes) -> Answer | None:
         return Answer(**json.loads(text))
     except (ValueError, TypeError, RecursionError):
         return None
+
+
+def _parsed_kept(path: Path) -> Kept | None:
+    head, _, text = path.read_bytes().partition(b"\n")
+    if head != _KEPT_MAGIC + hashlib.sha256(text).hexdigest().encode():
+        return None
+    try:
+        both = json.loads(text)
+        return Kept(path, path.stat().st_mtime, Answer(**both["answer"]), Begin(**both["begin"]))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def set_aside(kept: Kept) -> None:
+    """Leave a kept answer to people: it cannot be given back."""
+    _set_aside(kept.path, _REFUSED)
+
+
+def _name(answer: Answer) -> str:
+    turn = "\0".join((answer.owner_user_id, answer.state_key, answer.turn_id))
+    return hashlib.sha256(turn.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
 def _set_aside(path: Path, why: str) -> None:

@@ -12,7 +12,7 @@ from collections import Counter
 from contextlib import suppress
 from itertools import chain, repeat
 
-from .answers import Answer, Refusal, settle
+from .answers import Answer, Begin, Refusal, settle
 from .errors import UnavailableError
 from .rows import JournalPiece
 from .spool import Spool, Spooled
@@ -40,8 +40,27 @@ async def store(
     *,
     give_up: asyncio.Event,
     spool: Spool | None,
+    begin: Begin | None = None,
 ) -> str | None:
     """Store an answer; return why it is not in its thread, else None.
+
+    With `begin`, and a spool that keeps answers, it is on the disk as well when this returns.
+    """
+    keeping = asyncio.create_task(_keep(spool, answer, begin))
+    why = await _store(threads, answer, journal, give_up=give_up, spool=spool)
+    await asyncio.wait((keeping,), timeout=PATIENCE)
+    return why
+
+
+async def _store(
+    threads: Threads,
+    answer: Answer,
+    journal: JournalPiece | None,
+    *,
+    give_up: asyncio.Event,
+    spool: Spool | None,
+) -> str | None:
+    """Do so.
 
     Tries until the database takes or refuses it, or until `give_up`; then the spool has it. What
     takes the database too long again and again counts as refused. The last piece of its journal
@@ -118,10 +137,21 @@ async def keep_recovering(threads: Threads, spool: Spool, first: asyncio.Event) 
     while True:
         try:
             await recover(threads, spool, timeouts)
+            await asyncio.to_thread(spool.forget)
         except Exception:
             log.exception("the spool cannot be read")
         first.set()
         await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _keep(spool: Spool | None, answer: Answer, begin: Begin | None) -> None:
+    """Keep an answer beside the database's commit, for no longer than that takes."""
+    if spool is None or not spool.keep_seconds or begin is None or answer.message is None:
+        return
+    try:
+        await asyncio.to_thread(spool.keep, answer, begin)
+    except (OSError, ValueError):
+        log.exception("turn %s: the answer cannot be kept on the disk", answer.turn_id)
 
 
 async def _put(spool: Spool | None, answer: Answer) -> Spooled | None:

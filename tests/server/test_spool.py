@@ -17,11 +17,11 @@ import pytest
 from aiohttp import ClientSession
 from psycopg.conninfo import make_conninfo
 
-from pgthreads.answers import Answer, Refusal, settle
+from pgthreads.answers import Answer, Begin, Refusal, settle
 from pgthreads.app import StartError
 from pgthreads.doctor import Finding, check_installation
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
-from pgthreads.settings import Settings
+from pgthreads.settings import Settings, SettingsError
 from pgthreads.spool import Spool, Spooled, SpoolError
 from pgthreads.threads import Threads
 from tests.server import dying
@@ -349,6 +349,48 @@ def test_a_file_is_held_by_one(spool: Spool, folder: Path) -> None:
     assert again.answer == ANSWER
     again.remove()
     assert (spool.claim(name), files(folder)) == (None, [])
+
+
+BEGIN = Begin(
+    message={"id": "u1", "role": "user", "parts": []},
+    replaces=None,
+    regenerate=False,
+    message_count=1,
+)
+
+
+async def test_kept_after_it_was_stored(server_dsn: str, admin_dsn: str, folder: Path) -> None:
+    async with running_service(server_dsn, admin_dsn, spool_dir=folder, keep_answers=60) as service:
+        await service.chat("kept", "hi", "u1")
+        (kept,) = Spool(folder).kept()
+        assert kept.answer.message == (await service.messages("kept"))[-1]
+        assert (kept.begin.message["id"], kept.begin.message_count) == ("u1", 1)
+        assert modes(folder) == {".": 0o700, ".kept": 0o600}
+    # Another start leaves it alone, whatever its setting.
+    async with serving(server_dsn, admin_dsn, folder):
+        assert files(folder) == [".kept"]
+
+
+def test_kept_for_so_long(folder: Path, spool: Spool) -> None:
+    """The file says itself how long; who looks for answers that wait does not see it."""
+    Spool(folder, keep_seconds=60).keep(ANSWER, BEGIN)
+    assert (spool.names(), spool.aside(), spool.forget()) == ([], [], 0)
+    Spool(folder, keep_seconds=-1).keep(ANSWER, BEGIN)
+    (kept,) = spool.kept()
+    assert (kept.answer, kept.begin) == (ANSWER, BEGIN)
+    assert (spool.forget(), files(folder)) == (1, [])
+
+
+def test_a_kept_answer_that_is_not_whole(folder: Path, spool: Spool) -> None:
+    Spool(folder, keep_seconds=60).keep(ANSWER, BEGIN)
+    damage(folder)
+    assert spool.kept() == []
+    assert len(spool.aside()) == 1
+
+
+def test_keeping_needs_a_folder() -> None:
+    with pytest.raises(SettingsError, match="--keep-answers"):
+        Settings(database_url="postgresql://db/chat", keep_answers=1)
 
 
 def test_a_disk_that_takes_nothing(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
