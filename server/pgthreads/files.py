@@ -75,11 +75,6 @@ class File:
         content = self.data if self.data is not None else (self.url or "").encode()
         return hashlib.sha256(self.media_type.encode() + b"\0" + content).hexdigest()
 
-    @property
-    def size(self) -> int:
-        """Characters that it takes in a prompt, about."""
-        return len(self.url or "") if self.data is None else len(self.data) * 4 // 3
-
     def text(self) -> str:
         """The data as text, in whatever encoding it is."""
         return decode(self.data or b"", self.charset)

@@ -97,22 +97,27 @@ def _told_output(output: JsonValue, left: int) -> tuple[JsonValue, int]:
     for value in reversed(values):
         file = file_in(value)
         if file is None:
-            told.append(without_files(value, lambda inner: _tool_file(inner, "is not shown here")))
+            told.append(without_files(value, lambda inner: _tool_file(inner, "is not shown again")))
         elif file.data and file.is_text:
             told.append(file.text())
-        elif file.data and used < left:
+        elif file.data and used < left and _is_shown(file):
             told.append(binary(file.data, file.media_type))
             used += 1
         else:
-            told.append(_tool_file(file, "was shown when the tool returned it"))
+            told.append(_tool_file(file, "is not shown again"))
     told.reverse()
-    if told == values:
+    if told == (output if isinstance(output, list) else [output]):
         told_output = _bounded(output)
     else:
         told_output = [_bounded(value) for value in told] if len(told) > 1 else _bounded(told[0])
     if told_output in (None, [], {}) or (isinstance(told_output, str) and not told_output.strip()):
         return "The tool returned nothing.", used
     return told_output, used
+
+
+def _is_shown(file: File) -> bool:
+    kind = file.media_type
+    return kind.startswith(("image/", "audio/", "video/")) or kind == "application/pdf"
 
 
 def _tool_file(file: File, what: str) -> str:

@@ -22,8 +22,8 @@ Json = dict[str, Any]
 class Reply:
     """A completion: `deltas` as in `choices[0].delta`, then how it finishes.
 
-    `status` other than 200 answers with an error instead; `drop` cuts the connection after the
-    deltas; `hold` waits for the event after the deltas, before going on.
+    `status` other than 200 answers with an error of this `message` instead; `drop` cuts the
+    connection after the deltas; `hold` waits for the event after the deltas, before going on.
     """
 
     deltas: Sequence[Json] = ()
@@ -31,6 +31,7 @@ class Reply:
     prompt_tokens: int = 10
     completion_tokens: int = 5
     status: int = 200
+    message: str = "secret provider detail"
     drop: bool = False
     hold: asyncio.Event | None = None
 
@@ -66,7 +67,7 @@ class OpenAI:
         self.requests.append(await request.json())
         reply = self.script.pop(0)
         if reply.status != 200:
-            error = {"message": "secret provider detail", "type": "error", "code": None}
+            error = {"message": reply.message, "type": "error", "code": None}
             return web.json_response({"error": error}, status=reply.status)
         response = await _event_stream(request)
         for delta in reply.deltas:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -23,7 +23,16 @@ from pydantic_ai.exceptions import (
 from pydantic_ai.models import Model
 from pydantic_ai.usage import RunUsage
 
-from ..events import AiEvent, Done, Error, ExecutorRequest, Status, ToolCallStart, UsageReport
+from ..events import (
+    AiEvent,
+    Done,
+    Error,
+    ExecutorRequest,
+    Status,
+    ToolCallStart,
+    UIMessage,
+    UsageReport,
+)
 from ..files import File
 from . import ExecutorSpecError
 from .prompts import Prompt, make_prompt
@@ -147,7 +156,7 @@ class _Attempts:
         self._omit.files |= omit.files
         if omit.max_size is not None:
             self._omit.max_size = omit.max_size
-            if prompt.first_id == prompt.last_id:
+            if len(prompt.questions) < 2:
                 # The question alone is too long. What may be left out of it are its files.
                 self._suspects = {file.key for file in prompt.files}
                 self._omit.files |= self._suspects
@@ -166,7 +175,7 @@ class _Attempts:
         self._refusals.take(self._model, prompt.files)
         self._refusals.refuse(self._model, self._suspects)
         if self._omit.max_size is not None:
-            self._refusals.begin_with(self._model, self._thread, prompt.first_id)
+            self._begin_with(prompt.questions[:1])
         if prompt.files_out or prompt.messages_out:
             log.info(
                 "turn %s: %s files and %s messages were left out of the prompt",
@@ -178,9 +187,12 @@ class _Attempts:
     def _give_up(self, refusal: Refusal | None, prompt: Prompt) -> None:
         """Let the thread's next turn begin with less, or with all again if that was no help."""
         if refusal in ("too_long", "content") and self._refused is not None:
-            helps = refusal == "too_long" or prompt.first_id != prompt.last_id
-            first = prompt.last_id if helps else None
-            self._refusals.begin_with(self._model, self._thread, first)
+            helps = refusal == "too_long" or len(prompt.questions) > 1
+            self._begin_with(prompt.questions[-1:] if helps else [])
+
+    def _begin_with(self, questions: Sequence[UIMessage]) -> None:
+        first_id = questions[0].get("id") if questions else None
+        self._refusals.begin_with(self._model, self._thread, first_id)
 
     def _leave_out(self, file: File) -> bool:
         return (

@@ -49,18 +49,26 @@ LeaveOut = Callable[[File], bool]
 class Prompt:
     """What a model is asked with: `messages`, and what they are made of.
 
-    `files` are those that went in as files, `files_out` counts those that a line stands for,
-    `messages_out` the messages that were left out at the beginning; `first_id` and `last_id` are
-    the ids of the first and the last question. `size` is about the number of characters.
+    `stored` are the stored messages that they tell of. `files` are those that went in as files,
+    `files_out` counts those that a line stands for, `messages_out` the messages that were left out
+    at the beginning.
     """
 
+    stored: Sequence[UIMessage]
     messages: list[ModelMessage] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
     files_out: int = 0
     messages_out: int = 0
-    first_id: str = ""
-    last_id: str = ""
-    size: int = 0
+
+    @property
+    def questions(self) -> list[UIMessage]:
+        """The stored messages of the user."""
+        return [message for message in self.stored if message.get("role") == "user"]
+
+    @property
+    def size(self) -> int:
+        """About the number of characters."""
+        return sum(map(json_size, self.stored))
 
 
 def to_model_messages(messages: Sequence[UIMessage]) -> list[ModelMessage]:
@@ -81,21 +89,14 @@ def make_prompt(
     are left out until the rest has about so many characters. What is left begins with a question,
     and the last one stays, however long it is.
     """
-    history = prompt_history(messages)
-    system = [message for message in history if message["role"] == "system"]
-    kept = history[len(system) :]
-    questions = [index for index, each in enumerate(kept) if each["role"] == "user"]
-    out = next((index for index in questions if kept[index]["id"] == first_id), 0)
-    if max_size is not None:
-        out = max(out, _messages_before(kept, questions, max_size))
-    prompt = Prompt(messages_out=out, size=sum(map(_size, [*system, *kept[out:]])))
-    if questions:
-        prompt.first_id, prompt.last_id = kept[out]["id"], kept[questions[-1]]["id"]
-    if system:
-        texts = [SystemPromptPart(part["text"]) for each in system for part in each["parts"]]
-        prompt.messages.append(ModelRequest(parts=texts))
-    for message in kept[out:]:
-        if message["role"] == "user":
+    out = _messages_before(messages, first_id, max_size)
+    system = [message for message in messages[:out] if message.get("role") == "system"]
+    prompt = Prompt([*system, *messages[out:]], messages_out=out - len(system))
+    for message in prompt_history(prompt.stored):
+        if message["role"] == "system":
+            texts = [SystemPromptPart(part["text"]) for part in message["parts"]]
+            prompt.messages.append(ModelRequest(parts=texts))
+        elif message["role"] == "user":
             prompt.messages.append(_question(message, prompt, leave_out))
         else:
             for step in _steps(message["parts"]):
@@ -103,26 +104,21 @@ def make_prompt(
     return prompt
 
 
-def _messages_before(history: Sequence[UIMessage], questions: Sequence[int], max_size: int) -> int:
-    """How many messages have to go so that the rest has up to `max_size` characters."""
-    start, size, end = questions[-1] if questions else 0, 0, len(history)
+def _messages_before(
+    messages: Sequence[UIMessage], first_id: str | None, max_size: int | None
+) -> int:
+    """How many messages have to go."""
+    questions = [index for index, each in enumerate(messages) if each.get("role") == "user"]
+    start = next((index for index in questions if messages[index].get("id") == first_id), 0)
+    if max_size is None or not questions:
+        return start
+    size, kept = 0, len(messages)
     for index in reversed(questions):
-        size += sum(map(_size, history[index:end]))
+        size += sum(map(json_size, messages[index:kept]))
         if size > max_size:
             break
-        start, end = index, index
-    return start
-
-
-def _size(message: UIMessage) -> int:
-    return sum(
-        file_of(part).size
-        if part["type"] == "file"
-        else json_size(part)
-        if is_tool(part)
-        else len(part.get("text", ""))
-        for part in message["parts"]
-    )
+        kept = index
+    return max(start, min(kept, questions[-1]))
 
 
 def _question(message: UIMessage, prompt: Prompt, leave_out: LeaveOut) -> ModelRequest:

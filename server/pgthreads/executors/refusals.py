@@ -133,7 +133,7 @@ class Refusals:
         }
         if prompt.files:
             return Omissions(new or {file.key for file in prompt.files})
-        return Omissions(max_size=0) if prompt.first_id != prompt.last_id else None
+        return Omissions(max_size=0) if len(prompt.questions) > 1 else None
 
 
 def _most_suspicious(files: Iterable[File], said: str) -> set[str]:
