@@ -5,6 +5,7 @@ right or put into words here, once for all executors. The rules are those that p
 
 - The history begins with a question, and questions and answers alternate (Anthropic, Bedrock,
   Gemini, and the chat templates of many local models).
+- Between a tool's result and the next question the answer says something (Mistral).
 - Each tool call has its result in the same step, and an id that no other call of the history has:
   9 letters and digits, as Mistral asks, which all others take as well. Names have up to 64 letters,
   digits, underscores and hyphens, arguments are objects, and a step has up to 100 calls (OpenAI
@@ -39,6 +40,7 @@ MAX_ERROR_TEXT = 100_000
 """Characters of an error text that are told."""
 
 _NO_TEXT = "[This message has no text.]"
+_NO_MORE = "[No text came after the tool calls.]"
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -72,6 +74,8 @@ def prompt_history(messages: Sequence[UIMessage]) -> list[UIMessage]:
         if not made or (role != "user" and not history):
             continue
         role = role if role == "user" else "assistant"
+        if role == "user" and history and is_tool(history[-1]["parts"][-1]):
+            history[-1]["parts"] += [{"type": "step-start"}, _words(_NO_MORE)]
         if history and history[-1]["role"] == role:
             history[-1]["parts"] += made
         else:
@@ -97,22 +101,19 @@ def _told_output(output: JsonValue, left: int) -> tuple[JsonValue, int]:
     for value in reversed(values):
         file = file_in(value)
         if file is None:
-            told.append(without_files(value, lambda inner: _tool_file(inner, "is not shown again")))
+            told.append(without_files(_bounded(value), _not_shown))
         elif file.data and file.is_text:
             told.append(file.text())
         elif file.data and used < left and _is_shown(file):
             told.append(binary(file.data, file.media_type))
             used += 1
         else:
-            told.append(_tool_file(file, "is not shown again"))
+            told.append(_not_shown(file))
     told.reverse()
-    if told == (output if isinstance(output, list) else [output]):
-        told_output = _bounded(output)
-    else:
-        told_output = [_bounded(value) for value in told] if len(told) > 1 else _bounded(told[0])
-    if told_output in (None, [], {}) or (isinstance(told_output, str) and not told_output.strip()):
+    whole = told if isinstance(output, list) or len(told) != 1 else told[0]
+    if whole in (None, [], {}) or (isinstance(whole, str) and not whole.strip()):
         return "The tool returned nothing.", used
-    return told_output, used
+    return whole, used
 
 
 def _is_shown(file: File) -> bool:
@@ -120,8 +121,8 @@ def _is_shown(file: File) -> bool:
     return kind.startswith(("image/", "audio/", "video/")) or kind == "application/pdf"
 
 
-def _tool_file(file: File, what: str) -> str:
-    return f"[A file of the tool's that {what}: {file.described()}.]"
+def _not_shown(file: File) -> str:
+    return f"[A file of the tool's that is not shown again: {file.described()}.]"
 
 
 def _parts_of(message: UIMessage) -> Iterator[Mapping[str, Any]]:

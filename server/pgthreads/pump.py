@@ -197,7 +197,8 @@ class Pump:
             return event
         log.warning("turn %s: what a tool takes or returns is too large", self.request.turn_id)
         if isinstance(event, ToolCallResult):
-            return replace(event, result=fitting(event.result, room))
+            result = _error_text(event) if event.is_error else event.result
+            return replace(event, result=fitting(result, room))
         return replace(event, args={"omitted": fitting(json.dumps(event.args), 0)})
 
     def _fits(self, event: AiEvent) -> bool:
@@ -256,6 +257,9 @@ _CALL_SIZE = 300
 def _size_of(event: ToolCallStart | ToolCallResult) -> int:
     if isinstance(event, ToolCallStart):
         return _CALL_SIZE + sum(map(json_size, (event.tool_call_id, event.tool_name, event.args)))
-    if event.is_error and not isinstance(event.result, str):
-        return json_size(json.dumps(event.result, ensure_ascii=False))
-    return json_size(event.result)
+    return json_size(_error_text(event) if event.is_error else event.result)
+
+
+def _error_text(event: ToolCallResult) -> str:
+    result = event.result
+    return result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)

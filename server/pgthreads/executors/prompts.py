@@ -68,7 +68,7 @@ class Prompt:
     @property
     def size(self) -> int:
         """About the number of characters."""
-        return sum(map(json_size, self.stored))
+        return sum(map(_size, self.stored))
 
 
 def to_model_messages(messages: Sequence[UIMessage]) -> list[ModelMessage]:
@@ -114,11 +114,18 @@ def _messages_before(
         return start
     size, kept = 0, len(messages)
     for index in reversed(questions):
-        size += sum(map(json_size, messages[index:kept]))
+        size += sum(map(_size, messages[index:kept]))
         if size > max_size:
             break
         kept = index
     return max(start, min(kept, questions[-1]))
+
+
+def _size(message: UIMessage) -> int:
+    try:
+        return json_size(message)
+    except RecursionError:
+        return 0
 
 
 def _question(message: UIMessage, prompt: Prompt, leave_out: LeaveOut) -> ModelRequest:

@@ -1,0 +1,89 @@
+"""What fits into a message, what becomes of the rest, and a final text that contradicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from pgthreads.events import AssistantFinal, Done, TextDelta, ToolCallResult, ToolCallStart
+from pgthreads.outputs import binary
+from tests.server.service import Service, chunks_of, running_service, says, text_of
+
+
+@pytest.fixture
+async def service(server_dsn: str, admin_dsn: str) -> AsyncIterator[Service]:
+    async with running_service(server_dsn, admin_dsn) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("key", "output", "kept"),
+    [
+        ("text", "x" * 970_000, True),
+        ("quotes", '"' * 480_000, True),
+        ("picture", binary(bytes(700_000), "image/png"), True),
+        ("numbers", [1e300] * 4_000, False),
+        ("large-picture", [1, binary(bytes(900_000), "image/png")], False),
+        ("large-text", "x" * 1_040_000, False),
+    ],
+)
+async def test_a_tool_s_output_that_does_not_fit_is_told_in_its_place(
+    service: Service, key: str, output: Any, kept: bool
+) -> None:
+    service.executor.script = says(
+        ToolCallStart("c1", "look", {}),
+        ToolCallResult("c1", output),
+        TextDelta("y" * 40_000),
+        AssistantFinal("y" * 40_000),
+        Done(),
+    )
+    stream = chunks_of(await service.chat(key, "hi"))
+    assert stream[-1]["type"] == "finish"
+    stored = (await service.messages(key))[-1]
+    [shown] = [chunk["output"] for chunk in stream if "output" in chunk]
+    assert stored["parts"][1]["output"] == shown
+    if kept:
+        assert shown == output
+    else:
+        assert "too large to be kept" in json.dumps(shown)
+        assert len(json.dumps(shown)) < 200
+        assert not isinstance(output, list) or not isinstance(output[0], int) or shown[0] == 1
+    assert text_of(stored) == "y" * 40_000
+
+
+async def test_arguments_and_errors_that_do_not_fit_are_told_in_their_place(
+    service: Service,
+) -> None:
+    service.executor.script = says(
+        ToolCallStart("c1", "look", {"a": "x" * 1_040_000}),
+        ToolCallResult("c1", {"b": '"' * 400_000}, is_error=True),
+        TextDelta("Done."),
+        Done(),
+    )
+    assert chunks_of(await service.chat("args", "hi"))[-1]["type"] == "finish"
+    [_, call, _, text] = (await service.messages("args"))[-1]["parts"]
+    assert "too large to be kept" in call["input"]["omitted"]
+    assert "too large to be kept" in call["errorText"]
+    assert text["text"] == "Done."
+
+
+async def test_a_long_answer_with_its_final_text_fits(service: Service) -> None:
+    service.executor.script = says(TextDelta("x" * 600_000), AssistantFinal("x" * 600_000), Done())
+    assert chunks_of(await service.chat("final", "hi"))[-1]["type"] == "finish"
+    assert len(text_of((await service.messages("final"))[-1])) == 600_000
+
+
+async def test_a_final_text_that_contradicts_is_stored_and_counted(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.executor.script = says(TextDelta("41"), AssistantFinal("42"), Done())
+    await service.chat("contradiction", "hi")
+    assert [
+        part.get("text") for part in (await service.messages("contradiction"))[-1]["parts"]
+    ] == [*(None, "41", None, "42")]
+    assert "contradicts" in caplog.text
+    async with await service.get("/metrics") as response:
+        assert "pgthreads_answers_corrected_total 1.0" in await response.text()
