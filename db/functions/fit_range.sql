@@ -25,10 +25,37 @@ set jit = off
 as $$
 #variable_conflict use_column
 declare
+  v_block constant int := 50;
+  v_from int;
+  v_to int := p_last_seq;
   v_seq int;
-  v_size int;
+  v_size bigint;
 begin
   bytes_left := p_bytes;
+  -- By blocks, as long as whole ones fit: a loop over all messages costs three times as much.
+  while v_to >= p_first_seq loop
+    v_from := greatest(v_to - v_block + 1, p_first_seq);
+    select sum(case
+      when pg_column_compression(m.message) is null then pg_column_size(m.message)
+      else octet_length(m.message::text)
+    end) into v_size
+    from (
+      select m.message
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = p_state_key
+        and m.seq between v_from and v_to
+      order by m.seq
+      offset 0
+    ) as m;
+    exit when v_size > bytes_left;
+    bytes_left := bytes_left - v_size;
+    first_seq := v_from;
+    v_to := v_from - 1;
+  end loop;
+  if v_to < p_first_seq then
+    return;
+  end if;
   for v_seq, v_size in
     select m.seq, case
       when pg_column_compression(m.message) is null then pg_column_size(m.message)
@@ -37,7 +64,7 @@ begin
     from pgthreads.message as m
     where m.owner_user_id = p_owner_user_id
       and m.state_key = p_state_key
-      and m.seq between p_first_seq and p_last_seq
+      and m.seq between v_from and v_to
     order by m.seq desc
   loop
     exit when v_size > bytes_left;
