@@ -23,6 +23,7 @@ declare
   v_first int[];
   v_last int[];
   v_from int;
+  v_to int;
   v_user int;
   v_is_cut boolean;
 begin
@@ -55,6 +56,22 @@ begin
     ) as m
     limit 1;
   end if;
+  v_from := coalesce(v_user, v_from);
+  if cardinality(v_first) = 1 then
+    v_to := v_last[1];
+    -- In the order of the index, so without a sort.
+    return (
+      select json_agg(s.message)
+      from (
+        select m.message
+        from pgthreads.message as m
+        where m.owner_user_id = p_owner_user_id
+          and m.state_key = p_state_key
+          and m.seq between v_from and v_to
+        order by m.seq
+      ) as s
+    );
+  end if;
   return (
     select json_agg(m.message order by m.seq)
     from unnest(v_first, v_last) as r (first_seq, last_seq)
@@ -65,7 +82,7 @@ begin
       where m.owner_user_id = p_owner_user_id
         and m.state_key = p_state_key
         and m.seq between r.first_seq and r.last_seq
-        and m.seq >= coalesce(v_user, v_from)
+        and m.seq >= v_from
       order by m.seq
       offset 0
     ) as m
