@@ -128,6 +128,7 @@ select pgthreads.refuse_older_release();
 \ir functions/requires_token.sql
 \ir functions/save_thread.sql
 \ir functions/set_tenant.sql
+\ir functions/site_notes.sql
 \ir functions/soft_delete_thread.sql
 \ir functions/tenant_mac.sql
 \ir functions/tenant_proof.sql
@@ -147,6 +148,7 @@ select pgthreads.refuse_older_release();
 \ir views/open_turns.sql
 \ir views/owner_usage.sql
 
+\ir policies/backup.sql
 \ir policies/config.sql
 \ir policies/journal.sql
 \ir policies/late_answer.sql

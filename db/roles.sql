@@ -1,4 +1,4 @@
--- The three roles, and the schema that the first of them owns. Roles belong to the whole cluster,
+-- The four roles, and the schema that the first of them owns. Roles belong to the whole cluster,
 -- so they may exist already, or be made by another installation at this very moment.
 
 -- Names below mean PostgreSQL's own, whatever the installer's search_path is; so it stays until the
@@ -9,7 +9,9 @@ do $$
 declare
   v_role text;
 begin
-  foreach v_role in array array['pgthreads_owner', 'pgthreads_server', 'pgthreads_maintenance'] loop
+  foreach v_role in array array[
+    'pgthreads_owner', 'pgthreads_server', 'pgthreads_maintenance', 'pgthreads_backup'
+  ] loop
     if not exists (select from pg_catalog.pg_roles as r where r.rolname = v_role) then
       begin
         execute format('create role %I nologin nosuperuser nobypassrls', v_role);
@@ -32,6 +34,20 @@ begin
   if not pg_catalog.pg_has_role(current_user, 'pgthreads_owner', v_way) then
     execute format('grant pgthreads_owner to %I', current_user);
   end if;
+exception
+  when insufficient_privilege then
+    -- Since PostgreSQL 16 CREATEROLE is not enough to hand out a role that somebody else has made.
+    raise exception 'role % may not become pgthreads_owner', current_user using
+      errcode = 'insufficient_privilege',
+      detail = format(
+        'Another database of this cluster has pgthreads already, and its roles. Besides superusers'
+        ' these may hand pgthreads_owner out: %s.',
+        coalesce((
+          select string_agg(distinct quote_ident(m.member::regrole::text), ', ')
+          from pg_catalog.pg_auth_members as m
+          where m.roleid = 'pgthreads_owner'::regrole and m.admin_option
+        ), 'none')),
+      hint = format('Let one of them run: grant pgthreads_owner to %I', current_user);
 end;
 $$;
 
@@ -51,7 +67,9 @@ begin
       ('pgthreads_server',
         'Runtime role: calls the functions, reads its tenant''s rows, writes nothing directly.'),
       ('pgthreads_maintenance',
-        'Operators: purge, erase, reap and statistics, across tenants.')
+        'Operators: purge, erase, reap and statistics, across tenants.'),
+      ('pgthreads_backup',
+        'Backups: reads every row of every table, for pg_dump.')
   loop
     if pg_catalog.shobj_description(v_role::regrole, 'pg_authid') is distinct from v_comment then
       execute format('comment on role %I is %L', v_role, v_comment);

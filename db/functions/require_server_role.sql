@@ -1,5 +1,5 @@
 -- For servers, at their start: refuses a session that row level security would not hold, or that
--- could write to the tables directly.
+-- could write to the tables directly, or that `alter role … set` has given a tenant, or no rows.
 
 create or replace function pgthreads.require_server_role()
 returns text
@@ -19,14 +19,20 @@ begin
     when pg_has_role(current_user, 'pgthreads_owner', 'member') then 'is a member of pgthreads_owner'
     when pg_has_role(current_user, 'pgthreads_maintenance', 'member')
       then 'is a member of pgthreads_maintenance'
+    when pg_has_role(current_user, 'pgthreads_backup', 'member')
+      then 'is a member of pgthreads_backup'
     when not pg_has_role(current_user, 'pgthreads_server', 'usage')
       then 'is not a member of pgthreads_server'
+    when current_setting('row_security') <> 'on' then 'begins its sessions with row_security off'
+    when current_setting('app.current_user_id', true) <> ''
+      then 'begins its sessions with a tenant, app.current_user_id'
   end;
   if v_fault is not null then
     raise exception 'this role must not serve clients' using
       errcode = 'insufficient_privilege',
       detail = format('Role %I %s.', current_user, v_fault),
-      hint = 'Connect as a login role of its own: create role app login in role pgthreads_server.';
+      hint = 'Connect as a login role that no other program uses: create role app login in role'
+        ' pgthreads_server.';
   end if;
   return current_user::text;
 end;

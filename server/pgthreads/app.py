@@ -245,6 +245,7 @@ async def _check_database(threads: Threads) -> None:
     try:
         role = await threads.require_server_role()
         version = await threads.api_version()
+        notes = await threads.site_notes()
     except UnavailableError as error:
         raise StartError(
             f"the database cannot be used: {error} ({error.detail})",
@@ -269,6 +270,9 @@ async def _check_database(threads: Threads) -> None:
             "Set --tenant-key to a key of pgthreads.tenant_key that is active.",
         ) from error
     log.info("connected as %s", role)
+    for each in notes:
+        if each.topic == "login setting":
+            log.info("every program that uses this login shares its settings: %s", each.note)
 
 
 def _hint_of(refusal: PgThreadsError) -> str:

@@ -26,6 +26,10 @@ from .threads import Threads
 
 Verdict: TypeAlias = Literal["ok", "note", "FAIL"]
 _MINIMUM_SERVER = 150000
+_NOTE_HINTS = {
+    "login setting": "every program that uses this login shares it: one login for each program",
+    "compression": "docs/operations.md, Backups: what that means for dumps and upgrades",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ async def check_database(conninfo: str, tenant: Tenant = named) -> AsyncIterator
             yield Finding("ok", f"schema pgthreads, contract {api_version}")
             yield Finding("ok", f"{await threads.require_server_role()} is a role that may serve")
             await threads.require_tenant()
+            for each in await threads.site_notes():
+                yield Finding("note", each.note, _NOTE_HINTS.get(each.topic, ""))
         except (PgThreadsError, psycopg.Error) as error:
             hint = getattr(error, "hint", "") or (
                 "pgthreads migrate installs the schema; a superuser then runs:"

@@ -45,6 +45,13 @@ class TurnKey(NamedTuple):
     turn_id: str
 
 
+class SiteNote(NamedTuple):
+    """A row of `site_notes`; `topic` is `login setting` or `compression`."""
+
+    topic: str
+    note: str
+
+
 class JournalPiece(NamedTuple):
     """What a turn has sent: frames as text, and the byte of its stream where they begin."""
 

@@ -29,6 +29,7 @@ from .rows import (
     JournalRead,
     JournalState,
     ListedThread,
+    SiteNote,
     StoredThread,
     ThreadHeader,
     TurnKey,
@@ -62,6 +63,12 @@ class Threads:
     async def require_server_role(self) -> str:
         """Return the session's role; raises unless it is one that may serve clients."""
         return str(await self._value("select pgthreads.require_server_role()", ()))
+
+    async def site_notes(self) -> list[SiteNote]:
+        """Return what an operator should know of the login and the database."""
+        return await self._rows(
+            "select n.topic, n.note from pgthreads.site_notes() as n", (), args_row(SiteNote)
+        )
 
     async def require_tenant(self) -> None:
         """Return if the database takes the tenants of this object; raises TenantError."""

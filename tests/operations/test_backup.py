@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
@@ -37,10 +39,12 @@ ROOT = Path(__file__).resolve().parents[2]
 FreshDatabase = Callable[..., Database]
 
 
-def run(program: str, database: Database, *options: str | Path) -> subprocess.CompletedProcess[str]:
+def run(
+    program: str, database: Database, *options: str | Path, **variables: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [programs.client(program, database.server.major), *options],
-        env=database.environment(),
+        env=database.environment() | variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -140,6 +144,71 @@ def test_a_dump_by_the_owner(fresh_database: FreshDatabase, tmp_path: Path) -> N
     _, _, data = (tmp_path / "empty.sql").read_text().partition("\nCOPY pgthreads.message ")
     header, end = data.splitlines()[:2]
     assert (header.endswith("FROM stdin;"), end) == (True, "\\.")
+
+
+def counts(database: Database) -> dict[str, int]:
+    """How many rows each table has that a crash would not empty."""
+    with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
+        tables = admin.execute(
+            "select c.relname from pg_class as c where c.relnamespace = 'pgthreads'::regnamespace"
+            " and c.relkind = 'r' and c.relpersistence = 'p'"
+        ).fetchall()
+        found = {}
+        for (name,) in tables:
+            counting = sql.SQL("select count(*) from pgthreads.{}").format(sql.Identifier(name))
+            row = admin.execute(counting).fetchone()
+            found[name] = row[0] if row else 0
+        return found
+
+
+def test_a_dump_where_nobody_is_a_superuser(fresh_database: FreshDatabase, tmp_path: Path) -> None:
+    """As in managed databases: the installer owns the databases, and has CREATEROLE."""
+    fresh_database()  # Which makes the roles of the cluster, by another installer.
+    databases = database, restored = fresh_database(migrated=False), fresh_database(migrated=False)
+    installer, backup = f"installer_{uuid4().hex[:12]}", f"backup_{uuid4().hex[:12]}"
+    dsns = [make_conninfo(each.admin_dsn, user=installer, password="i") for each in databases]
+
+    def run_as(role: str, place: Database, program: str, *options: str | Path) -> str:
+        answer = run(program, place, *options, PGUSER=role, PGPASSWORD="i")
+        return answer.stderr if answer.returncode else ""
+
+    with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
+        admin.execute(f"create role {installer} login createrole password 'i'")
+        admin.execute(f"grant pgthreads_owner, pgthreads_backup to {installer} with admin option")
+        for each in databases:
+            admin.execute(f"alter database {each.name} owner to {installer}")
+    try:
+        migrate(dsns[0])
+        fill(database.server_dsn)
+        with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
+            admin.execute("insert into pgthreads.retention (owner_user_id) values ('ann')")
+        with psycopg.connect(dsns[0], autocommit=True) as connection:
+            connection.execute(f"create role {backup} login password 'i' in role pgthreads_backup")
+            connection.execute("set role pgthreads_owner")
+            connection.execute("insert into pgthreads.tenant_key (id) values ('k')")
+        dump = ("-Fc", "-n", "pgthreads", "-f", tmp_path / "chat.dump")
+
+        assert "row-level security" in run_as(installer, database, "pg_dump", *dump)
+        rows = ("--enable-row-security", "--no-unlogged-table-data")
+        assert run_as(backup, database, "pg_dump", *rows, *dump) == ""
+        with psycopg.connect(dsns[1], autocommit=True) as connection:
+            connection.execute(f"grant create on database {restored.name} to pgthreads_owner")
+        restore = ("--exit-on-error", "-1", "-d", restored.name, tmp_path / "chat.dump")
+        assert run_as(installer, restored, "pg_restore", *restore) == ""
+
+        assert chains(restored.admin_dsn) == chains(database.admin_dsn)
+        found = counts(restored)
+        assert found == counts(database)
+        assert min(found[name] for name in ("message", "tenant_key", "tenant_secret")) > 0
+        assert_it_lives(restored)
+        assert migrate(dsns[1]) == []
+    finally:
+        with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
+            for each in databases:
+                admin.execute(f"alter database {each.name} owner to current_user")
+                with psycopg.connect(each.admin_dsn, autocommit=True) as connection:
+                    connection.execute(f"drop owned by {installer}, {backup}")
+            admin.execute(f"drop role {installer}, {backup}")
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from tests.database import Database, embedded_cluster, installed_cluster
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL = ROOT / "db" / "install.sql"
 
-OUR_ROLES = ("pgthreads_owner", "pgthreads_server", "pgthreads_maintenance")
+OUR_ROLES = ("pgthreads_owner", "pgthreads_server", "pgthreads_maintenance", "pgthreads_backup")
 
 FreshDatabase = Callable[..., Database]
 
@@ -387,6 +387,32 @@ def test_an_installer_in_a_cluster_that_has_the_roles(
 
     for _ in range(2):
         install(way, second)
+
+
+@pytest.mark.parametrize("way", ["psql", "migrate"])
+def test_an_installer_who_may_not_become_the_owner(
+    installer: Callable[[], str], new_cluster: str, way: str
+) -> None:
+    """Since PostgreSQL 16: the error names who can help, and what to run."""
+    helpful, dsn = installer(), installer()
+    first, second = conninfo_to_dict(helpful), conninfo_to_dict(dsn)
+    migrate(helpful)
+    with psycopg.connect(new_cluster, autocommit=True) as admin:
+        if admin.info.server_version < 160000:
+            install(way, dsn)
+            return
+        if way == "psql":
+            told = psql(dsn).stderr
+        else:
+            with pytest.raises(MigrateError) as refusal:
+                migrate(dsn)
+            told = f"{refusal.value} HINT: {refusal.value.hint}"
+        assert f"role {second['user']} may not become pgthreads_owner" in told
+        assert str(first["user"]) in told
+        (command,) = re.findall(r"Let one of them run: (.*)", told)
+        with psycopg.connect(helpful, autocommit=True) as helper:
+            helper.execute(command)
+        install(way, dsn)
 
 
 def test_a_schema_of_somebody_else_is_refused(fresh_database: FreshDatabase) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from pgthreads.app import StartError
+from pgthreads.doctor import check_database
 from tests.database import Database
 from tests.server.command import COMMAND, environment
 from tests.server.service import running_service
@@ -25,6 +27,7 @@ ROLES = {
     "maintenance": (
         "create role {} login password 'x' in role pgthreads_maintenance, pgthreads_server"
     ),
+    "backup": "create role {} login password 'x' in role pgthreads_backup, pgthreads_server",
     "stranger": "create role {} login password 'x'",
 }
 
@@ -54,6 +57,44 @@ async def test_a_database_without_the_schema(
         async with running_service(empty.server_dsn, admin_dsn):
             pass
     assert "migrate" in refusal.value.hint
+
+
+@pytest.mark.parametrize("setting", ["row_security = off", "app.current_user_id = 'ada'"])
+async def test_a_login_whose_settings_would_not_do(
+    database: Database, admin_dsn: str, setting: str
+) -> None:
+    role = "unfit_settings"
+    with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
+        connection.execute(f"create role {role} login password 'x' in role pgthreads_server")
+        try:
+            connection.execute(f"alter role {role} set {setting}")
+            dsn = make_conninfo(database.admin_dsn, user=role, password="x")
+            with pytest.raises(StartError, match="begins its sessions with") as refusal:
+                async with running_service(dsn, admin_dsn):
+                    pass
+            assert "no other program uses" in refusal.value.hint
+        finally:
+            connection.execute(f"drop role {role}")
+
+
+async def test_settings_of_the_login_are_told(
+    database: Database, admin_dsn: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    role = "app_of_two"
+    with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
+        connection.execute(f"create role {role} login password 'x' in role pgthreads_server")
+        try:
+            connection.execute(f"alter role {role} set statement_timeout = '1min'")
+            dsn = make_conninfo(database.admin_dsn, user=role, password="x")
+            with caplog.at_level(logging.INFO):
+                async with running_service(dsn, admin_dsn):
+                    pass
+            found = [each async for each in check_database(dsn)]
+        finally:
+            connection.execute(f"drop role {role}")
+    note = "alter role app_of_two set statement_timeout=1min"
+    assert note in caplog.text
+    assert note in [each.text for each in found if each.verdict == "note"]
 
 
 async def test_another_version_of_the_contract(

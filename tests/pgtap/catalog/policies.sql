@@ -1,6 +1,6 @@
 -- The rules that every policy of schema pgthreads keeps: TENANT_SCOPED.
 begin;
-select plan(8);
+select plan(10);
 
 create temp view policies as
 select
@@ -38,7 +38,7 @@ select is_empty(
     select name, expression
     from policies
     where of_tenant
-      and polroles <> array['pgthreads_maintenance'::regrole::oid]
+      and not polroles <@ array['pgthreads_maintenance', 'pgthreads_backup']::regrole[]::oid[]
       and strpos(
         expression,
         '(owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text))'
@@ -55,9 +55,9 @@ select is_empty(
     select name, r.role::regrole
     from policies, unnest(polroles) as r (role)
     where not of_tenant and r.role::regrole::text
-      not in ('pgthreads_owner', 'pgthreads_maintenance')
+      not in ('pgthreads_owner', 'pgthreads_maintenance', 'pgthreads_backup')
   $$,
-  'tables without tenants are open to the owner and to maintenance alone'
+  'tables without tenants are open to the owner, to maintenance and to backups alone'
 );
 select is_empty(
   $$ select name from policies where 0 = any (polroles) $$,
@@ -70,6 +70,41 @@ select is_empty(
     where 'pgthreads_server'::regrole = any (polroles) and polcmd <> 'r'
   $$,
   'the server role''s policies are for SELECT alone'
+);
+
+select is_empty(
+  $$
+    select c.relname
+    from pg_class as c
+    where c.relnamespace = 'pgthreads'::regnamespace and c.relkind in ('r', 'p')
+      and not (
+        has_table_privilege('pgthreads_backup', c.oid, 'SELECT')
+        and exists (
+          select
+          from policies as p
+          where p.polrelid = c.oid and p.polroles = array['pgthreads_backup'::regrole::oid]
+            and p.polcmd = 'r' and p.expression = 'true'
+        )
+      )
+  $$,
+  'a backup reads every row of every table'
+);
+select is_empty(
+  $$
+    select c.relname, w.privilege
+    from pg_class as c
+    cross join (
+      values ('INSERT'), ('UPDATE'), ('DELETE'), ('TRUNCATE'), ('REFERENCES'), ('TRIGGER')
+    ) as w (privilege)
+    where c.relnamespace = 'pgthreads'::regnamespace and c.relkind <> 'S'
+      and has_table_privilege('pgthreads_backup', c.oid, w.privilege)
+    union all
+    select p.proname, 'EXECUTE'
+    from pg_proc as p
+    where p.pronamespace = 'pgthreads'::regnamespace
+      and has_function_privilege('pgthreads_backup', p.oid, 'EXECUTE')
+  $$,
+  'and does nothing else'
 );
 
 select * from finish();

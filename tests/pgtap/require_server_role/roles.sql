@@ -1,5 +1,5 @@
 begin;
-select plan(8);
+select plan(11);
 \ir ../helpers.psql
 
 create function test.refusal() returns text language plpgsql as $$
@@ -15,6 +15,7 @@ $$;
 create role tap_bypass nologin bypassrls in role pgthreads_server;
 create role tap_owner nologin in role pgthreads_server, pgthreads_owner;
 create role tap_operator nologin in role pgthreads_server, pgthreads_maintenance;
+create role tap_saver nologin in role pgthreads_server, pgthreads_backup;
 create role tap_other nologin;
 create role tap_below nologin in role tap_server;
 
@@ -31,6 +32,20 @@ set local role tap_operator;
 select is(
   test.refusal(), 'Role tap_operator is a member of pgthreads_maintenance.', 'a member of maintenance'
 );
+set local role tap_saver;
+select is(test.refusal(), 'Role tap_saver is a member of pgthreads_backup.', 'a member of backup');
+set local role tap_server;
+set local row_security = off;
+select is(
+  test.refusal(), 'Role tap_server begins its sessions with row_security off.', 'row_security off'
+);
+set local row_security = on;
+set local app.current_user_id = 'ada';
+select is(
+  test.refusal(), 'Role tap_server begins its sessions with a tenant, app.current_user_id.',
+  'a tenant from the start'
+);
+set local app.current_user_id = '';
 set local role tap_other;
 select throws_ok(
   'select pgthreads.require_server_role()', '42501', null, 'who is no member may not even ask'
