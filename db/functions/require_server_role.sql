@@ -24,7 +24,15 @@ begin
     when not pg_has_role(current_user, 'pgthreads_server', 'usage')
       then 'is not a member of pgthreads_server'
     when current_setting('row_security') <> 'on' then 'begins its sessions with row_security off'
-    when current_setting('app.current_user_id', true) <> ''
+    when exists (
+      select
+      from pg_catalog.pg_db_role_setting as s
+      cross join unnest(s.setconfig) as c (setting)
+      where c.setting like 'app.current_user_id=_%'
+        and s.setrole in (0, session_user::regrole)
+        and s.setdatabase in (
+          0, (select d.oid from pg_catalog.pg_database as d where d.datname = current_database()))
+    )
       then 'begins its sessions with a tenant, app.current_user_id'
   end;
   if v_fault is not null then

@@ -40,12 +40,15 @@ select is(
   test.refusal(), 'Role tap_server begins its sessions with row_security off.', 'row_security off'
 );
 set local row_security = on;
-set local app.current_user_id = 'ada';
+reset role;
+do $$ begin
+  execute format('alter role %I set app.current_user_id = ''ada''', session_user);
+end $$;
+set local role tap_server;
 select is(
   test.refusal(), 'Role tap_server begins its sessions with a tenant, app.current_user_id.',
   'a tenant from the start'
 );
-set local app.current_user_id = '';
 set local role tap_other;
 select throws_ok(
   'select pgthreads.require_server_role()', '42501', null, 'who is no member may not even ask'
