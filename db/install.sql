@@ -54,6 +54,8 @@ select pgthreads.apply_migration('0010_recent_at', :'migration');
 select pgthreads.apply_migration('0016_budgets', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0017_owner_limits.sql"`
 select pgthreads.apply_migration('0017_owner_limits', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0018_retention_of_turns.sql"`
+select pgthreads.apply_migration('0018_retention_of_turns', :'migration');
 select exists (
   select from pgthreads.migration as m where m.name = '1001_message_search'
 ) or coalesce(current_setting('pgthreads.optional', true) = 'search', false) as with_search \gset
@@ -89,6 +91,7 @@ select pgthreads.refuse_older_release();
 \ir functions/is_ui_message.sql
 \ir functions/is_url.sql
 \ir functions/keep_answer.sql
+\ir functions/keep_usage.sql
 \ir functions/list_branches.sql
 \ir functions/list_threads.sql
 \ir functions/load_thread.sql
@@ -100,6 +103,7 @@ select pgthreads.refuse_older_release();
 \ir functions/prepare_messages.sql
 \ir functions/prompt_history.sql
 \ir functions/purge_threads.sql
+\ir functions/purge_turns.sql
 \ir functions/read_journal.sql
 \ir functions/read_messages.sql
 \ir functions/read_thread.sql
@@ -160,6 +164,7 @@ select pgthreads.refuse_older_release();
 \ir policies/tenant_secret.sql
 \ir policies/thread.sql
 \ir policies/turn.sql
+\ir policies/usage_total.sql
 
 \if :with_search
 \ir optional/search/functions/index_messages.sql

@@ -70,6 +70,7 @@ begin
     -- What a journal has without a thread was written behind a purge.
     delete from pgthreads.journal as j where j.owner_user_id = p_owner_user_id;
     delete from pgthreads.retention as r where r.owner_user_id = p_owner_user_id;
+    delete from pgthreads.usage_total as u where u.owner_user_id = p_owner_user_id;
   end if;
   return jsonb_build_object(
     'owner_user_id', p_owner_user_id,

@@ -18,6 +18,10 @@ volatile
 set search_path = pg_catalog, pg_temp
 set role = 'pgthreads_maintenance'
 set plan_cache_mode = force_generic_plan
+-- A plain scan of turn_one_running marks entries that are dead, so that later ones pass them by.
+set enable_seqscan = off
+set enable_bitmapscan = off
+set jit = off
 as $$
 #variable_conflict use_column
 declare

@@ -22,5 +22,10 @@ drop policy if exists turn_maintenance_delete on pgthreads.turn;
 create policy turn_maintenance_delete on pgthreads.turn for delete to pgthreads_maintenance
   using (true);
 
+create or replace trigger turn_usage
+  after delete on pgthreads.turn
+  referencing old table as removed_turns
+  for each statement execute function pgthreads.keep_usage();
+
 revoke all on pgthreads.turn from public, pgthreads_server, pgthreads_maintenance;
 grant select, update (status, finished_at), delete on pgthreads.turn to pgthreads_maintenance;

@@ -38,6 +38,15 @@ class Purged:
 
 
 @dataclass(frozen=True, slots=True)
+class PurgedTurns:
+    """What one batch of `purge_turns` removed; `more` tells that it was full."""
+
+    turns: int
+    late_answers: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class VerifiedThread:
     """What `verify_threads` found of a thread; `detail` is None where all fits."""
 
@@ -91,6 +100,19 @@ class Maintenance:
             "select p.* from pgthreads.purge_threads(%s::interval, %s) as p",
             (deleted_before, batch),
             Purged,
+        )
+        return row
+
+    def purge_turns(self, before: str | None = None, batch: int = 1000) -> PurgedTurns:
+        """Remove a batch of finished turns and late answers that are old enough.
+
+        `before` is an interval as PostgreSQL reads it; it can only lengthen the policy's.
+        """
+        (row,) = self._rows(
+            "select p.turns, p.late_answers, p.more"
+            " from pgthreads.purge_turns(%s::interval, %s) as p",
+            (before, batch),
+            PurgedTurns,
         )
         return row
 

@@ -48,15 +48,20 @@ _BATCH = click.Option(
 @click.option(
     "--deleted-before",
     metavar="INTERVAL",
-    help="Only what was deleted so long ago, for example '1 year'. Nothing is purged before its"
-    " retention has ended, whatever this says.",
+    help="Only what was deleted, or finished, so long ago, for example '1 year'. Nothing is purged"
+    " before its retention has ended, whatever this says.",
 )
 @with_options(_BATCH, *_CONNECTION)
 def purge(
     deleted_before: str | None, batch: int, database_url: str | None, data_dir: Path, as_json: bool
 ) -> None:
-    """Remove for good the threads that were deleted long enough ago, batch by batch."""
+    """Remove for good the threads that were deleted long enough ago, batch by batch.
+
+    And finished turns and late answers that are older than config.turns_kept and
+    config.late_answers_kept say. What the turns have used stays in usage_total.
+    """
     total = {"threads": 0, "messages": 0, "turns": 0, "bytes": 0}
+    finished = {"turns": 0, "late_answers": 0}
     with _maintenance(database_url, data_dir) as maintenance, _progress() as show:
         more = True
         while more:
@@ -65,12 +70,28 @@ def purge(
             for name in total:
                 total[name] += getattr(purged, name)
             show(f"purged {total['threads']} threads, {total['messages']} messages")
+        more = True
+        while more:
+            old = maintenance.purge_turns(deleted_before, batch)
+            more = old.more
+            for name in finished:
+                finished[name] += getattr(old, name)
+            show(f"purged {finished['turns']} finished turns")
     if as_json:
-        _print_json(total)
+        _print_json(
+            {
+                **total,
+                "finishedTurns": finished["turns"],
+                "lateAnswers": finished["late_answers"],
+            }
+        )
     else:
         click.echo(
             f"purged {total['threads']} threads with {total['messages']} messages"
             f" ({_size(total['bytes'])}) and {total['turns']} turns"
+        )
+        click.echo(
+            f"purged {finished['turns']} finished turns and {finished['late_answers']} late answers"
         )
 
 

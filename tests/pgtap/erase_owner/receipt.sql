@@ -77,7 +77,8 @@ select set_eq(
     where c.relnamespace = 'pgthreads'::regnamespace and c.relkind in ('r', 'p')
       and not c.relispartition
   $$,
-  array['thread', 'message', 'turn', 'retention', 'queued_turn', 'late_answer', 'journal'],
+  array['thread', 'message', 'turn', 'retention', 'queued_turn', 'late_answer', 'journal',
+    'usage_total'],
   'these are all tables with an owner: a new one belongs into remove_thread or erase_owner'
 );
 set local role tap_server;

@@ -1,0 +1,97 @@
+-- Removes a batch of the turns that finished long enough ago, and of the late answers, the oldest
+-- first. Long enough is what config says; p_before can only make it longer. What the turns have used
+-- is added to usage_total. Nothing of an owner on hold goes. `more` tells that a batch was full.
+--
+-- Locks: an advisory lock, so that one purge runs at a time and another finds nothing to do, and the
+-- rows that it removes. No thread's lock is taken, and nobody waits: a turn that has ended changes no
+-- more. (Rows that others hold are not skipped: for that PostgreSQL wants a policy that lets
+-- maintenance update turns that have ended.)
+
+create or replace function pgthreads.purge_turns(
+  p_before interval default null,
+  p_batch int default 1000
+)
+returns table (turns int, late_answers int, more boolean)
+language plpgsql
+volatile
+rows 1
+set search_path = pg_catalog, pg_temp
+set role = 'pgthreads_maintenance'
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+  v_now constant timestamptz := clock_timestamp();
+  v_turns_kept interval;
+  v_late_answers_kept interval;
+begin
+  perform pgthreads.require_batch(p_batch);
+  if p_before < '0' then
+    raise exception 'not an age of finished turns' using
+      errcode = 'invalid_parameter_value',
+      detail = format('p_before is %s.', p_before),
+      hint = 'Say for how long a turn has to be over, or null for what config says.';
+  end if;
+  select greatest(c.turns_kept, case when c.turns_kept is not null then p_before end),
+    greatest(c.late_answers_kept, case when c.late_answers_kept is not null then p_before end)
+  into strict v_turns_kept, v_late_answers_kept
+  from pgthreads.config as c;
+  turns := 0;
+  late_answers := 0;
+  more := false;
+  if not pg_try_advisory_xact_lock(hashtextextended('pgthreads.purge_turns', 0)) then
+    return next;
+    return;
+  end if;
+  if v_turns_kept is not null then
+    with due as materialized (
+      select n.owner_user_id, n.state_key, n.turn_id
+      from pgthreads.turn as n
+      where n.finished_at <= v_now - v_turns_kept
+        and not exists (
+          select
+          from pgthreads.retention as r
+          where r.owner_user_id = n.owner_user_id and r.purge_after is null
+        )
+      order by n.finished_at
+      limit p_batch
+    )
+    delete from pgthreads.turn as n
+    using due as d
+    where n.owner_user_id = d.owner_user_id
+      and n.state_key = d.state_key
+      and n.turn_id = d.turn_id;
+    get diagnostics turns = row_count;
+  end if;
+  if v_late_answers_kept is not null then
+    with due as materialized (
+      select l.owner_user_id, l.state_key, l.turn_id
+      from pgthreads.late_answer as l
+      where l.created_at <= v_now - v_late_answers_kept
+        and not exists (
+          select
+          from pgthreads.retention as r
+          where r.owner_user_id = l.owner_user_id and r.purge_after is null
+        )
+      order by l.created_at
+      limit p_batch
+    )
+    delete from pgthreads.late_answer as l
+    using due as d
+    where l.owner_user_id = d.owner_user_id
+      and l.state_key = d.state_key
+      and l.turn_id = d.turn_id;
+    get diagnostics late_answers = row_count;
+  end if;
+  more := p_batch in (turns, late_answers);
+  return next;
+end;
+$$;
+
+comment on function pgthreads.purge_turns(interval, int) is
+  'Removes a batch of finished turns and late answers that are older than config says.';
+revoke all on function pgthreads.purge_turns(interval, int) from public;
+grant execute on function pgthreads.purge_turns(interval, int) to pgthreads_maintenance;
