@@ -20,6 +20,7 @@ from tests.database import NoDatabaseError, migrated_template
 
 from bench import cluster, report
 from bench.appends import Appends
+from bench.attackers import Attackers
 from bench.concurrency import Concurrency
 from bench.crowd import Crowd
 from bench.harness import Benchmark, Context
@@ -48,6 +49,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Streaming(),
     Crowd(),
     SlowReaders(),
+    Attackers(),
     VerifiedTenancy(),
     Search(),
 )

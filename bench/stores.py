@@ -44,10 +44,16 @@ def connect(database: Database, stack: ExitStack) -> Connection:
 
 
 def bench_database(context: Context, *, optional: Sequence[str] = ()) -> Database:
-    """Return a fresh database where the role makes tables and threads hold 20,000 messages."""
+    """Return a fresh database where the role makes tables and threads hold 20,000 messages.
+
+    An owner may have any number of turns: all of a benchmark's are of one.
+    """
     database = context.database(optional=optional)
     with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
-        admin.execute("update pgthreads.config set max_messages = %s", [_MOST_MESSAGES])
+        admin.execute(
+            "update pgthreads.config set max_messages = %s, max_turns_per_owner = null",
+            [_MOST_MESSAGES],
+        )
         admin.execute(
             sql.SQL("grant create on schema public to {}").format(sql.Identifier(APP_ROLE))
         )

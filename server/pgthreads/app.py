@@ -34,7 +34,7 @@ from .keys import (
     TICKER,
     TURNS,
 )
-from .limits import Limits
+from .limits import Fairness, Limits
 from .metrics import Metrics
 from .middlewares import CLIENT_FAULTS, authenticate, observe, report_errors
 from .pools import Pool, Timeouts, reason_of
@@ -195,7 +195,9 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
             "Look whether PostgreSQL runs and lets this role in: pgthreads doctor.",
         ) from error
     async with requests, turns, heartbeats:
-        app[THREADS], app[TURNS] = Threads(requests, tenant), Threads(turns, tenant)
+        fairness = Fairness(settings.fair_share_in_force, patience=settings.acquire_timeout)
+        app[THREADS] = Threads(requests, tenant, fairness=fairness)
+        app[TURNS] = Threads(turns, tenant)
         app[HEARTBEATS] = Threads(heartbeats, tenant)
         await _check_database(app[THREADS])
         yield

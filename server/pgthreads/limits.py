@@ -6,11 +6,12 @@ in the database: `config.max_turns_per_owner` and `config.max_queued_per_owner`.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from .errors import TooManyError
 
@@ -19,6 +20,15 @@ BURST_SECONDS = 4.0
 
 KNOWN_USERS = 10_000
 """Of so many users it is known what they have sent; the one longest silent is forgotten first."""
+
+ALLOWANCE = 0.5
+"""Seconds of the database's time that a user may use at once, beyond the share."""
+
+LARGE = 65_536
+"""Characters above which a request is among the costly ones, whoever sends it."""
+
+MOST_USED = 5.0
+"""So many seconds beyond the share are remembered at most."""
 
 
 class Limits:
@@ -76,3 +86,66 @@ class Limits:
             self._streams[owner] -= 1
             if not self._streams[owner]:
                 del self._streams[owner]
+
+
+class Fairness:
+    """What costs the database much waits for its turn, one after the other, beside all else.
+
+    That is a large request, and any of a user who has used much of its time lately. Otherwise ten
+    who ask for what is costly, again and again, would hold all connections, and all cores of the
+    database. `share` is how many seconds of it a user may use in a second; 0 is no limit.
+    """
+
+    def __init__(
+        self, share: float, *, patience: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._share = share
+        self._patience = patience
+        self._clock = clock
+        # By user: the seconds that were used beyond the share, and when that was so.
+        self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._lane = asyncio.Lock()
+
+    @asynccontextmanager
+    async def turn(self, owner: str, size: int = 0) -> AsyncIterator[None]:
+        """Work for a user in here, on `size` characters.
+
+        Raises TooManyError after a wait of `patience` seconds.
+        """
+        if not self._share:
+            yield
+        elif size > LARGE or self.is_costly(owner):
+            try:
+                await asyncio.wait_for(self._lane.acquire(), self._patience)
+            except TimeoutError as error:
+                raise TooManyError(
+                    "too much is asked of the database", hint="send less, and less often"
+                ) from error
+            try:
+                async with self._counted(owner):
+                    yield
+            finally:
+                self._lane.release()
+        else:
+            async with self._counted(owner):
+                yield
+
+    def is_costly(self, owner: str) -> bool:
+        """Whether a user has used more than the share, and some more that everybody may."""
+        return self._now(owner) > ALLOWANCE
+
+    def _now(self, owner: str) -> float:
+        used, since = self._used.get(owner, (0.0, 0.0))
+        return max(0.0, used - (self._clock() - since) * self._share)
+
+    @asynccontextmanager
+    async def _counted(self, owner: str) -> AsyncIterator[None]:
+        begun = self._clock()
+        try:
+            yield
+        finally:
+            now = self._clock()
+            self._used[owner] = (min(MOST_USED, self._now(owner) + now - begun), now)
+            self._used.move_to_end(owner)
+            if len(self._used) > KNOWN_USERS:
+                self._used.popitem(last=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import fields
 from functools import cache
 from typing import Any, LiteralString, TypeVar
@@ -21,6 +21,7 @@ from psycopg.rows import BaseRowFactory, args_row, class_row
 from .errors import BadRequestError, TurnLostError, from_database
 from .events import JsonValue, UIMessage
 from .lanes import Lanes, Thread
+from .limits import Fairness
 from .pools import Pool
 from .rows import (
     BegunTurn,
@@ -47,12 +48,15 @@ class Threads:
 
     Every coroutine raises the class of `errors` that belongs to the function's SQLSTATE, or
     `UnavailableError` when the database does not answer. `tenant` makes of an owner what set_tenant
-    is given.
+    is given; `fairness`, if there is one, lets costly users wait for each other.
     """
 
-    def __init__(self, pool: Pool, tenant: Tenant = named) -> None:
+    def __init__(
+        self, pool: Pool, tenant: Tenant = named, *, fairness: Fairness | None = None
+    ) -> None:
         self._pool = pool
         self._tenant = tenant
+        self._fairness = fairness
         self._lanes = Lanes(seconds=pool.timeouts.acquire)
         self._lock_ms = max(1, round(pool.timeouts.lock * 1000))
 
@@ -359,8 +363,12 @@ class Threads:
     ) -> list[Row]:
         """Send a statement; `alone` is the thread that it locks, whose calls queue up here."""
         # The owner comes first in every statement that has values, or the owners of many turns.
+        fair: AbstractAsyncContextManager[None] = nullcontext()
         if values:
             first, *others = values
+            if self._fairness is not None and isinstance(first, str):
+                size = sum(len(each) for each in others if isinstance(each, str))
+                fair = self._fairness.turn(first, size)
             tenants = (
                 [self._tenant(owner) for owner in first]
                 if isinstance(first, list)
@@ -368,7 +376,7 @@ class Threads:
             )
             values = (tenants, *others)
         try:
-            async with self._lanes.enter(alone) if alone else nullcontext():
+            async with self._lanes.enter(alone) if alone else nullcontext(), fair:
                 return await self._pool.fetch(
                     with_lock_timeout(statement, self._lock_ms), values, row
                 )

@@ -43,6 +43,8 @@ class Worker:
         self._arguments = [
             *("--port", str(self.port)),
             *("--auth", "jwt"),
+            # A few users, who do what many would.
+            *("--request-rate", "0", "--max-streams", "0", "--fair-share", "0"),
             *("--executor", "tests.faults.executor:answer"),
             *("--heartbeat", "0.4"),
             *("--log-level", "warning"),
