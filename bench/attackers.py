@@ -26,7 +26,7 @@ _SECRET = "a secret of the benchmarks that is long enough for every algorithm"  
 _CHAT = "/api/v1/ai/chat"
 _THREADS = "/api/v1/ai/threads"
 _BAR = Bar(3)
-_PAUSE = 0.05
+_PAUSE = 0.25
 """Between two turns of the user, who reads."""
 _SETTLE = 2.0
 """Seconds that the attackers get until it counts."""
@@ -171,7 +171,7 @@ async def _send(session: ClientSession, body: bytes) -> None:
 async def _read(session: ClientSession, thread: str) -> None:
     """Fill a thread, then read it and the list as fast as that is let."""
     for _ in range(4):
-        await _send(session, _body(thread, Plan(20_000).dumps()))
+        await _send(session, _body(thread, Plan(2_000, 0.002).dumps()))
     while True:
         for path in (f"{_THREADS}/{thread}", f"{_THREADS}?limit=200"):
             async with session.get(path) as response:
@@ -187,7 +187,7 @@ async def _hold(port: int, session: ClientSession) -> None:
     authorization = session.headers["Authorization"]
     head = f"POST {_CHAT} HTTP/1.1\r\nHost: a\r\nAuthorization: {authorization}\r\n"
     head += "Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
-    whole = _body(new_thread(), Plan(100_000).dumps())
+    whole = _body(new_thread(), Plan(5_000, 0.02).dumps())
     stream = head.replace("100000", str(len(whole))).encode() + whole
     kept = []
     for number in range(300):

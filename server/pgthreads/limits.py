@@ -21,7 +21,7 @@ BURST_SECONDS = 4.0
 KNOWN_USERS = 10_000
 """Of so many users it is known what they have sent; the one longest silent is forgotten first."""
 
-ALLOWANCE = 0.5
+ALLOWANCE = 1.0
 """Seconds of the database's time that a user may use at once, beyond the share."""
 
 LARGE = 65_536
@@ -91,7 +91,8 @@ class Limits:
 class Fairness:
     """What costs the database much waits for its turn, one after the other, beside all else.
 
-    That is a large request, and any of a user who has used much of its time lately. Otherwise ten
+    Large requests wait for each other, and so do those of users who have used much of its time
+    lately: two connections in all. Otherwise ten
     who ask for what is costly, again and again, would hold all connections, and all cores of the
     database. `share` is how many seconds of it a user may use in a second; 0 is no limit.
     """
@@ -104,7 +105,7 @@ class Fairness:
         self._clock = clock
         # By user: the seconds that were used beyond the share, and when that was so.
         self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._lane = asyncio.Lock()
+        self._large, self._costly = asyncio.Lock(), asyncio.Lock()
 
     @asynccontextmanager
     async def turn(self, owner: str, size: int = 0) -> AsyncIterator[None]:
@@ -112,11 +113,11 @@ class Fairness:
 
         Raises TooManyError after a wait of `patience` seconds.
         """
-        if not self._share:
-            yield
-        elif size > LARGE or self.is_costly(owner):
+        lane = self._lane_of(owner, size)
+        if lane is not None:
             try:
-                await asyncio.wait_for(self._lane.acquire(), self._patience)
+                async with asyncio.timeout(self._patience):
+                    await lane.acquire()
             except TimeoutError as error:
                 raise TooManyError(
                     "too much is asked of the database", hint="send less, and less often"
@@ -125,7 +126,7 @@ class Fairness:
                 async with self._counted(owner):
                     yield
             finally:
-                self._lane.release()
+                lane.release()
         else:
             async with self._counted(owner):
                 yield
@@ -133,6 +134,13 @@ class Fairness:
     def is_costly(self, owner: str) -> bool:
         """Whether a user has used more than the share, and some more that everybody may."""
         return self._now(owner) > ALLOWANCE
+
+    def _lane_of(self, owner: str, size: int) -> asyncio.Lock | None:
+        if not self._share:
+            return None
+        if size > LARGE:
+            return self._large
+        return self._costly if self.is_costly(owner) else None
 
     def _now(self, owner: str) -> float:
         used, since = self._used.get(owner, (0.0, 0.0))

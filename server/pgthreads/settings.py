@@ -211,10 +211,10 @@ class Settings:
     )
     fair_share: float | None = setting(
         "Seconds in a second that one user may use the database for requests, in each worker."
-        " Requests of those who use more, and those above 64 KiB, wait for each other and have one"
-        " connection. 0 is no limit.",
+        " Requests of those who use more wait for each other, and so do those above 64 KiB: each"
+        " kind has one connection. 0 is no limit.",
         click.FloatRange(0),
-        show_default="0.25, and 0 with --auth dev",
+        show_default="0.5, and 0 with --auth dev",
     )
     max_streams: int | None = setting(
         "Answers that one user may wait for or read at once, from each worker; above it they get"
@@ -319,7 +319,7 @@ class Settings:
         """The share of one user; with `--auth dev` everybody is one user."""
         if self.fair_share is not None:
             return self.fair_share
-        return 0.25 if self.auth == "jwt" else 0.0
+        return 0.5 if self.auth == "jwt" else 0.0
 
     @property
     def max_streams_in_force(self) -> int:

@@ -55,6 +55,7 @@ class Service:
     def __init__(self, url: str, session: ClientSession, app: web.Application, dsn: str) -> None:
         self.url = url
         self.session = session
+        self.app = app
         self.pumps: Pumps = app[PUMPS]
         self.executor = RecordingExecutor()
         self.runner: web.AppRunner | None = None

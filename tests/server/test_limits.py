@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse, web
 
+from pgthreads import keys
 from pgthreads.app import DrainingRunner, create_app
 from pgthreads.errors import TooManyError
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
-from pgthreads.limits import BURST_SECONDS, KNOWN_USERS, Limits
+from pgthreads.limits import BURST_SECONDS, KNOWN_USERS, LARGE, Fairness, Limits
 from pgthreads.settings import Settings
 from tests.server.service import CHAT, THREADS, Script, body_of, running_service
 from tests.server.test_auth import SECRET, bearer, token
@@ -82,6 +83,57 @@ def test_a_user_who_waits_may_go_on() -> None:
     for number in range(2 * KNOWN_USERS):
         limits.take_request(f"user {number}")
     assert len(limits._left) == KNOWN_USERS
+
+
+async def test_costly_requests_wait_for_each_other() -> None:
+    now, running, most, done = 0.0, 0, 0, []
+    fairness = Fairness(0.25, patience=0.2, clock=lambda: now)
+
+    async def use(owner: str, size: int = 0) -> None:
+        nonlocal running, most
+        async with fairness.turn(owner, size):
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0.01)
+            running -= 1
+            done.append(owner)
+
+    await asyncio.gather(*(use(f"user {number}") for number in range(5)))
+    assert most == 5
+    most = 0
+    await asyncio.gather(*(use(f"user {number}", LARGE + 1) for number in range(5)))
+    assert most == 1
+    # Time that was used is forgotten at the pace of the share.
+    async with fairness.turn("eve"):
+        now += 2
+    seen = []
+    for _ in range(3):
+        seen.append(fairness.is_costly("eve"))
+        now += 2.5
+    assert seen == [True, True, False]
+    # Who is not costly passes by, and nobody waits for ever.
+    async with fairness.turn("eve", LARGE + 1):
+        await use("ada")
+        with pytest.raises(TooManyError):
+            await use("bob", LARGE + 1)
+    await use("bob", LARGE + 1)
+    async with Fairness(0, patience=0.1).turn("eve", LARGE + 1):
+        pass
+
+
+async def test_a_large_request_beside_others(server_dsn: str, admin_dsn: str) -> None:
+    async with running_service(server_dsn, admin_dsn, acquire_timeout=1.0, **JWT) as service:
+        headers = bearer(token("alice"))
+        body = body_of("large", "x" * (LARGE + 1), "u1")
+        async with await service.post(CHAT, body, headers=headers) as response:
+            assert response.status == 200
+        fairness = service.app[keys.THREADS]._fairness
+        assert fairness is not None
+        async with fairness.turn("eve", LARGE + 1):
+            refused = await service.post(CHAT, body | {"id": "large-2"}, headers=headers)
+            assert await refusal(refused) == (429, "too_many_requests", True)
+            async with await service.post(CHAT, body_of("s", "hi"), headers=headers) as response:
+                assert response.status == 200
 
 
 async def test_open_answers_of_one_user(server_dsn: str, admin_dsn: str) -> None:
