@@ -65,6 +65,7 @@ class Segmenter(ABC):
         self._text: list[str] = []
         self._step_text = 0
         self._part_text = 0
+        self._last_text = 0
         self._calls: dict[str, bool] = {}
         self._ended = False
         self._closed = False
@@ -120,6 +121,8 @@ class Segmenter(ABC):
         if self._open != kind:
             self._new_output()
             self._wrote = True
+            if kind == "text":
+                self._last_text = len(self._text)
             self._open_part(kind, f"{kind[0]}{self._part_count}")
             self._part_count += 1
             self._open = kind
@@ -159,16 +162,20 @@ class Segmenter(ABC):
     def missing(self, content: str) -> tuple[str, bool]:
         """What a final text adds to the stream, and whether it contradicts it.
 
-        The final text may be that of the whole answer, of its last step, or of its last part.
+        The final text may be that of the whole answer, of its last step, or of its last part, or
+        have these as its beginning.
         """
-        starts = (0, self._step_text, self._part_text)
+        starts = (0, self._step_text, self._part_text, self._last_text)
         texts = ["".join(self._text[start:]) for start in starts]
+        if content in texts:
+            return "", False
         for said in texts:
-            if content.startswith(said):
+            if said and content.startswith(said):
                 return content[len(said) :], False
         if content.strip() in ("", *(said.strip() for said in texts)):
             return "", False
-        return content, True
+        # Where the last step or part has no text yet, the final text is its text.
+        return content, "" not in texts
 
     def _reconcile(self, content: str) -> None:
         added, contradicts = self.missing(content)

@@ -198,7 +198,8 @@ def test_nothing_is_added_after_the_end_but_usage() -> None:
         ([TextDelta("Hello")], "Hello", [STEP, text("Hello")]),
         ([], "Hello", [STEP, text("Hello")]),
         ([TextDelta("Hello")], "", [STEP, text("Hello")]),
-        ([TextDelta("Hello")], " Hello\n", [STEP, text("Hello")]),
+        ([TextDelta(" Hello\n")], "Hello", [STEP, text(" Hello\n")]),
+        ([TextDelta("Hello")], "Hello\n", [STEP, text("Hello\n")]),
         ([TextDelta("Hello")], "Bye", [STEP, text("Hello"), STEP, text("Bye")]),
         (
             [TextDelta("a"), ReasoningDelta("r")],
@@ -229,6 +230,12 @@ def test_the_final_text_may_be_that_of_the_last_step(
     before: list[AiEvent] = [TextDelta("A"), call("1"), ToolCallResult("1", 2)]
     found = parts(*before, *after, AssistantFinal(final))[3:]
     assert found == (parts(*before, *after)[3:] if expected is None else expected)
+
+
+def test_the_final_text_may_come_before_the_last_tool() -> None:
+    said: list[AiEvent] = [TextDelta("A"), call("1"), ToolCallResult("1", 2), TextDelta("B")]
+    searched: list[AiEvent] = [call("2"), ToolCallResult("2", 3)]
+    assert parts(*said, *searched, AssistantFinal("B")) == parts(*said, *searched)
 
 
 def test_a_final_text_that_contradicts_the_stream_is_reported() -> None:

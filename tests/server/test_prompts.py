@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import copy
 import json
 import re
@@ -112,6 +113,64 @@ def test_a_history_is_made_of_little_and_says_all(thread: list[UIMessage]) -> No
                 assert ("output" in part) != ("errorText" in part)
             else:
                 assert part["type"] in ("file", "step-start")
+
+
+def data(head: str, content: bytes) -> str:
+    return f"data:{head};base64,{base64.b64encode(content).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("media_type", "url", "told"),
+    [
+        ("text/plain", data("text/plain", "grüße".encode("latin1")), "grüße"),
+        ("text/plain", data("text/plain", "grüße".encode()), "grüße"),
+        ("text/plain", data("text/plain", "grüße".encode("utf-16")), "grüße"),
+        ("text/csv;charset=iso-8859-2", data("", "łódź".encode("iso-8859-2")), "łódź"),
+        ("", data('text/plain; charset="koi8-r"', "да".encode("koi8-r")), "да"),
+        ("text/plain;charset=nonsense", data("", "grüße".encode()), "grüße"),
+        ("application/json", data("", b'{"a": 1}'), '{"a": 1}'),
+        ("application/ld+json", "data:application/ld+json,%7B%7D", "{}"),
+        ("image/svg+xml", data("", b"<svg/>"), "<svg/>"),
+        ("text/plain", data("", b"a\0b\x07"), "a\ufffdb\ufffd"),
+    ],
+)
+def test_text_files_are_text_in_whatever_encoding(media_type: str, url: str, told: str) -> None:
+    file = {"type": "file", "mediaType": media_type, "url": url, "filename": "f.txt"}
+    [part] = prompt_history([{"id": "u", "role": "user", "parts": [file]}])[0]["parts"]
+    assert part["text"].startswith("[An attached file: f.txt (")
+    assert part["text"].endswith(f"]\n{told}\n[End of the file]")
+
+
+@pytest.mark.parametrize(
+    ("media_type", "url", "kind"),
+    [
+        ("audio/webm;codecs=opus", data("audio/webm", b"x"), "audio/webm"),
+        ("IMAGE/JPG", data("", b"x"), "image/jpeg"),
+        ("image/png", data("", b"\xff\xd8\xff\xe0"), "image/jpeg"),
+        ("", data("", stored_threads.PNG), "image/png"),
+        ("application/zip", data("", b"%PDF-"), "application/zip"),
+        ("", "DATA:audio/mp3;base64,eA", "audio/mpeg"),
+        ("image/png", "https://example.org/a.png", "image/png"),
+        ("image/png", "https://example.org/a b.png", None),
+        ("image/png", "https://", None),
+        ("image/png", "http://[::1/x", None),
+        ("image/png", "ftp://example.org/a.png", None),
+        ("image/png", "data:image/png;base64,*", None),
+        ("image/png", "", None),
+    ],
+)
+def test_other_files_have_their_type_or_are_told(
+    media_type: str, url: str, kind: str | None
+) -> None:
+    file = {"type": "file", "mediaType": media_type, "url": url}
+    [part] = prompt_history([{"id": "u", "role": "user", "parts": [file]}])[0]["parts"]
+    if kind is None:
+        assert part == {
+            "type": "text",
+            "text": "[A file that cannot be read was attached: image/png.]",
+        }
+    else:
+        assert part == {"type": "file", "mediaType": kind, "url": url}
 
 
 def thread_of(size: int) -> dict[str, list[UIMessage]]:
