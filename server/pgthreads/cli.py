@@ -183,6 +183,7 @@ def doctor(
         Finding,
         check_database,
         check_installation,
+        check_keys,
         check_suite,
     )
     from .embedded import EmbeddedError, attached  # noqa: PLC0415
@@ -196,6 +197,10 @@ def doctor(
         click.echo(f"{finding.verdict:<4}  {finding.text}")
         if finding.hint:
             click.echo(f"      {finding.hint}")
+
+    async def report_keys() -> None:
+        async for finding in check_keys(settings):
+            report(finding)
 
     async def report_database(conninfo: str) -> None:
         async for finding in check_database(conninfo, tenant_of(settings.tenant_key)):
@@ -213,6 +218,7 @@ def doctor(
         report(Finding("ok", f"port {settings.port} of {settings.host} is free"))
     except click.ClickException as error:
         report(Finding("note", *error.message.split("\nHint: ", 1)))
+    asyncio.run(report_keys())
     try:
         if settings.database_url is not None:
             asyncio.run(report_database(settings.database_url))

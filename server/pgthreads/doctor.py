@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ import psycopg
 
 from . import __version__
 from .embedded import EmbeddedError, installed_version
-from .errors import PgThreadsError
+from .errors import PgThreadsError, UnavailableError
 from .executors import ExecutorSpecError, chosen
+from .key_set import KeySet
 from .migrate import MigrateError
 from .pgtap import SuiteError, run_installed_suite
 from .pools import Pool, reason_of
@@ -89,6 +91,25 @@ def _check_spool(folder: Path) -> Finding:
             "look at them, and delete them; they are as the model gave them",
         )
     return Finding("ok", f"spool {folder}, {len(waiting)} answers wait")
+
+
+async def check_keys(settings: Settings) -> AsyncIterator[Finding]:
+    """Whether the key set of `--jwks-url` can be fetched, and has keys."""
+    if settings.jwks_url is None:
+        return
+    lifetime = settings.jwks_lifetime
+    keys = KeySet(settings.jwks_url, lifetime=lifetime, log_level=logging.DEBUG)
+    async with keys.running():
+        try:
+            count = await keys.count()
+        except UnavailableError as error:
+            yield Finding("FAIL", f"{error}: {error.detail}", "see --jwks-url")
+            return
+    if count:
+        yield Finding("ok", f"{settings.jwks_url} has {count} keys")
+    else:
+        hint = "a key counts that has a kid, and no use but sig"
+        yield Finding("FAIL", f"{settings.jwks_url} has no key for signatures", hint)
 
 
 async def check_database(conninfo: str, tenant: Tenant = named) -> AsyncIterator[Finding]:

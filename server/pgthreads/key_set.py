@@ -42,10 +42,19 @@ class KeySet:
     `running` fetches them all the time, so that a request with a known key waits for nobody.
     """
 
-    def __init__(self, url: str, *, lifetime: float, cooldown: float = COOLDOWN) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        lifetime: float,
+        cooldown: float = COOLDOWN,
+        log_level: int = logging.WARNING,
+    ) -> None:
+        """`log_level` is how loud a fetch that fails is."""
         self._url = url
         self._lifetime = lifetime
         self._cooldown = cooldown
+        self._log_level = log_level
         self._keys: dict[str, jwt.PyJWK] = {}
         self._good_until = 0.0
         self._quiet_until = 0.0
@@ -88,6 +97,13 @@ class KeySet:
             ) from self._failure
         return key
 
+    async def count(self) -> int:
+        """Fetch the key set and return how many keys it has. Raises UnavailableError."""
+        await asyncio.shield(self._fetch())
+        if self._failure is not None:
+            raise UnavailableError("the key set cannot be fetched", detail=str(self._failure))
+        return len(self._keys)
+
     def _known(self, key_id: str) -> jwt.PyJWK | None:
         return self._keys.get(key_id) if self._now() < self._good_until else None
 
@@ -110,7 +126,7 @@ class KeySet:
             # Whatever it is: what is known goes on until it ends.
             reason = str(error) or f"no answer within {FETCH_SECONDS:g} s"
             self._failure = KeySetError(f"{self._url}: {reason}")
-            log.warning("the key set cannot be fetched: %s", self._failure)
+            log.log(self._log_level, "the key set cannot be fetched: %s", self._failure)
         else:
             self._failure = None
             # Counted from the question: what the answer left out was gone by then.

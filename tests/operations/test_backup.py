@@ -21,7 +21,7 @@ from psycopg.types.json import Jsonb
 from pgthreads.migrate import migrate
 from pgthreads.tenants import signed_with
 from tests import programs
-from tests.database import APP_ROLE, Database, Server, installed_cluster, prepared
+from tests.database import APP_ROLE, Database, Server, embedded_cluster, installed_cluster, prepared
 from tests.operations.chains import (
     OWNERS,
     append,
@@ -209,6 +209,36 @@ def test_a_dump_where_nobody_is_a_superuser(fresh_database: FreshDatabase, tmp_p
                 with psycopg.connect(each.admin_dsn, autocommit=True) as connection:
                     connection.execute(f"drop owned by {installer}, {backup}")
             admin.execute(f"drop role {installer}, {backup}")
+
+
+def test_a_dump_for_a_postgresql_without_lz4(fresh_database: FreshDatabase, tmp_path: Path) -> None:
+    """Messages that lz4 compressed: only a dump that does not say so is taken."""
+    database = fresh_database()
+    fill(database.server_dsn)
+    with psycopg.connect(database.server_dsn, autocommit=True) as app:
+        (notes,) = app.execute("select count(*) from pgthreads.site_notes()").fetchall()
+    if notes == (0,):
+        pytest.skip("this PostgreSQL has no lz4")
+    plain, without = tmp_path / "plain", tmp_path / "without"
+    for dump, options in ((plain, ()), (without, ("--no-toast-compression",))):
+        dumped = run("pg_dump", database, *options, "-Fc", "-f", dump)
+        assert (dumped.returncode, dumped.stderr) == (0, "")
+    with embedded_cluster() as conninfo:
+        restored = Database("chat", prepared(conninfo, "a PostgreSQL without lz4"))
+        with psycopg.connect(conninfo, autocommit=True) as admin:
+            admin.execute("create database chat")
+            admin.execute("create database other")
+            migrate(make_conninfo(conninfo, dbname="other"))
+            admin.execute(f"grant pgthreads_server to {APP_ROLE}")
+        restore = ("--exit-on-error", "-1", "-d", "chat")
+        refused = run("pg_restore", restored, *restore, plain)
+        loaded = run("pg_restore", restored, *restore, without)
+
+        assert "compression method lz4 not supported" in refused.stderr
+        assert (loaded.returncode, loaded.stderr) == (0, "")
+        assert chains(restored.admin_dsn) == chains(database.admin_dsn)
+        assert_it_lives(restored)
+        assert migrate(restored.admin_dsn) == []
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,10 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from pgthreads.doctor import check_keys
 from pgthreads.errors import UnavailableError
 from pgthreads.key_set import MAX_BYTES, KeySet, KeySetError, signing_keys
+from pgthreads.settings import Settings
 from tests.server.service import THREADS, running_service
 from tests.server.test_auth import bearer, token
 
@@ -203,6 +205,25 @@ def test_what_of_a_key_set_counts() -> None:
     assert signing_keys(b'{"keys": []}') == {}
     with pytest.raises(KeySetError):
         signing_keys(b"{}")
+
+
+@pytest.mark.parametrize(
+    ("status", "key_ids", "verdict", "text"),
+    [
+        (200, ("a", "b"), "ok", "has 2 keys"),
+        (200, (), "FAIL", "no key for signatures"),
+        (500, (), "FAIL", "the answer is 500"),
+    ],
+)
+async def test_the_doctor_looks_at_the_key_set(
+    server: KeyServer, status: int, key_ids: tuple[str, ...], verdict: str, text: str
+) -> None:
+    server.publish(*key_ids)
+    server.status = status
+    settings = Settings(auth="jwt", jwks_url=server.url)
+    (found,) = [each async for each in check_keys(settings)]
+    assert found.verdict == verdict
+    assert text in found.text
 
 
 async def test_a_token_of_a_removed_key(server: KeyServer, server_dsn: str, admin_dsn: str) -> None:
