@@ -19,7 +19,7 @@ from tests.operations.test_backup import assert_it_lives, counts
 
 PUBLISHED = (
     "thread, message, turn, late_answer, retention, config, redaction_rule, tenant_key,"
-    " tenant_secret"
+    " tenant_secret, usage_total"
 )
 FILLED = ("config", "redaction_rule", "tenant_secret")
 
@@ -94,7 +94,7 @@ def test_another_server_takes_over(servers: tuple[Database, Database]) -> None:
         )
         until(
             subscriber,
-            "select bool_and(srsubstate = 'r') and count(*) = 9 from pg_subscription_rel",
+            "select bool_and(srsubstate = 'r') and count(*) = 10 from pg_subscription_rel",
         )
         with psycopg.connect(publisher.server_dsn, autocommit=True) as app:
             append(app, OWNERS[0], "old1", message("while it follows"))
