@@ -50,6 +50,8 @@ select pgthreads.apply_migration('0008_late_answers', :'migration');
 select pgthreads.apply_migration('0009_first_look', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0010_recent_at.sql"`
 select pgthreads.apply_migration('0010_recent_at', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0013_redaction.sql"`
+select pgthreads.apply_migration('0013_redaction', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0016_budgets.sql"`
 select pgthreads.apply_migration('0016_budgets', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0017_owner_limits.sql"`
@@ -72,6 +74,7 @@ select pgthreads.refuse_older_release();
 \ir functions/begin_turn.sql
 \ir functions/branch_head.sql
 \ir functions/branch_ranges.sql
+\ir functions/check_redaction_rule.sql
 \ir functions/clean_json.sql
 \ir functions/current_tenant.sql
 \ir functions/erase_owner.sql
@@ -80,21 +83,29 @@ select pgthreads.refuse_older_release();
 \ir functions/fit_doubles.sql
 \ir functions/fit_range.sql
 \ir functions/fold_json.sql
+\ir functions/fold_text.sql
 \ir functions/forget_journal.sql
 \ir functions/has_message_shape.sql
 \ir functions/has_plain_numbers.sql
+\ir functions/hide_escapes.sql
 \ir functions/hmac_sha256.sql
+\ir functions/iban_length.sql
+\ir functions/iban_remainder.sql
+\ir functions/is_card.sql
 \ir functions/is_iban.sql
 \ir functions/is_luhn.sql
 \ir functions/is_named_tenant.sql
 \ir functions/is_plain_message.sql
 \ir functions/is_ui_message.sql
 \ir functions/is_url.sql
+\ir functions/joined_screens.sql
 \ir functions/keep_answer.sql
 \ir functions/keep_usage.sql
 \ir functions/list_branches.sql
 \ir functions/list_threads.sql
 \ir functions/load_thread.sql
+\ir functions/luhn_sum.sql
+\ir functions/may_hold_secret.sql
 \ir functions/merge_json.sql
 \ir functions/merge_metadata.sql
 \ir functions/message_title.sql
@@ -114,9 +125,13 @@ select pgthreads.refuse_older_release();
 \ir functions/redact_match.sql
 \ir functions/redact_message.sql
 \ir functions/redact_text.sql
+\ir functions/redact_texts.sql
+\ir functions/redaction_faults.sql
+\ir functions/redaction_rule_fault.sql
 \ir functions/refresh_redaction_screen.sql
 \ir functions/refresh_tenancy.sql
 \ir functions/refuse_change.sql
+\ir functions/refuse_screen_change.sql
 \ir functions/remove_thread.sql
 \ir functions/request_stop.sql
 \ir functions/replaced_message.sql
@@ -140,6 +155,7 @@ select pgthreads.refuse_older_release();
 \ir functions/transaction_proof.sql
 \ir functions/ui_message_fault.sql
 \ir functions/update_thread.sql
+\ir functions/verified_part.sql
 \ir functions/verified_tenant.sql
 \ir functions/verify_tenant_token.sql
 \ir functions/verify_thread.sql
@@ -159,6 +175,7 @@ select pgthreads.refuse_older_release();
 \ir policies/message.sql
 \ir policies/queued_turn.sql
 \ir policies/redaction_rule.sql
+\ir policies/redaction_screen.sql
 \ir policies/retention.sql
 \ir policies/tenant_key.sql
 \ir policies/tenant_secret.sql

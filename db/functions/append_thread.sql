@@ -77,11 +77,16 @@ begin
       and m.count = (select count(distinct i.id) from unnest(m.ids) as i (id))
       and m.longest <= c.max_message_bytes
       and case
-        when m.look ~ coalesce(c.redaction_first_look, '') then (m.look ~ c.redaction_screen) is not true
+        when m.look ~ coalesce(r.first_look, '') then m.look !~ coalesce(r.screen, '')
+        else true
+      end
+      and case
+        when octet_length(m.look) > char_length(m.look) then m.look !~ coalesce(r.folded, '')
         else true
       end
   into v_max_messages, v_ids, v_texts, v_clean
   from pgthreads.config as c
+  left join pgthreads.redaction_screen as r on true
   cross join lateral (
     -- In the order of the rows, which one distinct aggregate among these would undo.
     select array_agg(e.id) as ids, array_agg(e.text) as texts, count(e.text) as count,

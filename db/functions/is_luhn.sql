@@ -1,20 +1,27 @@
--- Whether the digits of a text have a right check digit by Luhn's formula (ISO/IEC 7812-1).
+-- Whether the digits of a text have a right check digit by Luhn's formula (ISO/IEC 7812-1). Two digits at a
+-- time, from the right: of the pair tu, u + 2t + t/5 is what the formula adds, modulo 10.
 
 create or replace function pgthreads.is_luhn(p_text text)
 returns boolean
-language sql
+language plpgsql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(sum(
-    case
-      when d.place % 2 = 1 then d.digit::int
-      else d.digit::int * 2 - case when d.digit::int > 4 then 9 else 0 end
-    end) % 10 = 0, false)
-  from regexp_split_to_table(reverse(regexp_replace(p_text, '[^0-9]', '', 'g')), '')
-    with ordinality as d (digit, place)
-  where d.digit <> '';
+declare
+  v_digits text := regexp_replace(p_text, '[^0-9]', '', 'g');
+begin
+  if octet_length(v_digits) <= 18 then
+    return v_digits <> '' and pgthreads.luhn_sum(v_digits::bigint) % 10 = 0;
+  end if;
+  return (
+    select sum(case
+        when (octet_length(v_digits) - d.place) % 2 = 0 then d.digit::int
+        else d.digit::int * 2 + d.digit::int / 5
+      end) % 10 = 0
+    from string_to_table(v_digits, null) with ordinality as d (digit, place)
+  );
+end;
 $$;
 
 comment on function pgthreads.is_luhn(text) is

@@ -8,6 +8,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_limit constant int := 65536;
+  v_bytes int;
   v_metadata jsonb;
 begin
   if jsonb_typeof(p_changes) is distinct from 'object' then
@@ -22,12 +23,16 @@ begin
       detail = 'p_metadata has a number that a double cannot hold, or with over 400 decimal places.',
       hint = 'Pass such a number as a string.';
   end if;
-  v_metadata := p_metadata || pgthreads.redact_json(p_changes);
-  if octet_length(v_metadata::text) > v_limit then
+  -- What is too large is not redacted.
+  v_bytes := octet_length(p_changes::text);
+  if v_bytes <= v_limit then
+    v_metadata := p_metadata || pgthreads.redact_json(p_changes);
+    v_bytes := octet_length(v_metadata::text);
+  end if;
+  if v_bytes > v_limit then
     raise exception 'the metadata is too large' using
       errcode = 'THMAX',
-      detail = format('It would have %s bytes, the limit is %s.',
-        octet_length(v_metadata::text), v_limit),
+      detail = format('It would have %s bytes, the limit is %s.', v_bytes, v_limit),
       hint = 'Keep large values in a table of your own that refers to thread.id.';
   end if;
   return v_metadata;

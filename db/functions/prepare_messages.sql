@@ -47,7 +47,7 @@ begin
         hint = 'Keep large content elsewhere and refer to it by a URL in a file part.';
     end if;
     -- redact_message looks again without the id, which may well look like a secret.
-    if v_text ~ v_config.redaction_screen then
+    if pgthreads.may_hold_secret(v_text) then
       v_text := pgthreads.redact_message(v_message)::text;
     end if;
     if v_id = any (v_ids) then

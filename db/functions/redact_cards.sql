@@ -1,3 +1,5 @@
+-- Not called any more; a call of the release before may be in the middle of it during an upgrade.
+--
 -- A run of digits, in groups with single spaces or hyphens between them, with the payment cards in it
 -- replaced: a run may hold other numbers next to a card. A card is one group, or groups as cards print
 -- them (4-4-4-4 and a rest of up to 3, 4-6-5, 4-6-4), with an issuer's first digits (ISO/IEC 7812-1)

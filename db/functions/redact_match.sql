@@ -1,3 +1,5 @@
+-- Not called any more; a call of the release before may be in the middle of it during an upgrade.
+--
 -- A match of a rule with a verifier. What it has in front of the number (see the rules' <start>) is
 -- kept. Of an IBAN's match the longest run of words from the start that passes is replaced, since it
 -- may have swallowed the words behind it; in a run of digits each card.

@@ -1,6 +1,6 @@
 -- A UIMessage without secrets: REDACT_BEFORE_PERSIST. Ids, types and states are left alone, and so is
--- the body of a data URL; every other string goes through redact_text(). A message that the screen
--- finds clean comes back as it is.
+-- the body of a data URL; every other string goes through the rules. A message that the screen finds
+-- clean comes back as it is.
 
 create or replace function pgthreads.redact_message(p_message jsonb)
 returns jsonb
@@ -8,31 +8,51 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set jit = off
 as $$
 declare
   v_kept constant text[] := array[
     'id', 'type', 'state', 'toolCallId', 'toolName', 'mediaType', 'sourceId', 'preliminary',
     'providerExecuted'];
-  v_screen text := (select c.redaction_screen from pgthreads.config as c);
+  v_open jsonb;
+  v_redacted jsonb;
 begin
-  if v_screen is null or (p_message - 'id')::text !~ v_screen then
+  if not pgthreads.may_hold_secret((p_message - 'id')::text) then
     return p_message;
   end if;
-  return p_message
-    || pgthreads.redact_json(p_message - array['id', 'role', 'parts'])
-    || (
-      select jsonb_build_object('parts', coalesce(jsonb_agg(
-        e.part || pgthreads.redact_json(
-          e.part - v_kept - case when e.part ->> 'url' ilike 'data:%' then 'url' else '' end)
+  -- What is looked at, in one value: what it costs does not grow with the number of parts.
+  v_open := jsonb_build_object(
+    'message', p_message - array['id', 'role', 'parts'],
+    'parts', (
+      select coalesce(jsonb_agg(
+        e.part - v_kept
+          - case when e.part ->> 'url' ilike 'data:%' then array['url'] else array[]::text[] end
           || case
-            when jsonb_typeof(e.part -> 'approval') = 'object' then jsonb_build_object(
-              'approval',
-              (e.part -> 'approval') || pgthreads.redact_json((e.part -> 'approval') - 'id'))
+            when jsonb_typeof(e.part -> 'approval') = 'object'
+              then jsonb_build_object('approval', (e.part -> 'approval') - 'id')
             else '{}'
           end
-        order by e.place), '[]'))
+        order by e.place), '[]')
       from jsonb_array_elements(p_message -> 'parts') with ordinality as e (part, place)
-    );
+    ));
+  v_redacted := pgthreads.redact_json(v_open);
+  if v_redacted = v_open then
+    return p_message;
+  end if;
+  return p_message || (v_redacted -> 'message') || jsonb_build_object('parts', (
+    select coalesce(jsonb_agg(
+      e.part || e.redacted
+        || case
+          when jsonb_typeof(e.part -> 'approval') = 'object' then jsonb_build_object(
+            'approval', (e.part -> 'approval') || (e.redacted -> 'approval'))
+          else '{}'
+        end
+      order by e.place), '[]')
+    from rows from (
+      jsonb_array_elements(p_message -> 'parts'), jsonb_array_elements(v_redacted -> 'parts')
+    ) with ordinality as e (part, redacted, place)
+  ));
 end;
 $$;
 

@@ -1,5 +1,5 @@
--- Keeps config.redaction_first_look and config.redaction_screen: the first looks and the screens of all
--- enabled rules as one expression each, so that a clean message costs one scan.
+-- Keeps redaction_screen: the first looks and the screens of all enabled rules as one expression each,
+-- so that a clean message costs one scan.
 
 create or replace function pgthreads.refresh_redaction_screen()
 returns trigger
@@ -10,17 +10,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pgthreads.redact_text('');
-  update pgthreads.config as c
-  set redaction_screen = s.screen,
-    redaction_first_look = s.first_look
-  from (
-    select string_agg(r.screen, '|' order by r.ordering, r.name) as screen,
-      string_agg(distinct coalesce(r.first_look, r.screen), '|') as first_look
-    from pgthreads.redaction_rule as r
-    where r.enabled
-  ) as s
-  where (c.redaction_screen, c.redaction_first_look) is distinct from (s.screen, s.first_look);
-  perform '' ~ c.redaction_screen, '' ~ c.redaction_first_look from pgthreads.config as c;
+  insert into pgthreads.redaction_screen as s (first_look, screen, folded)
+  select j.first_look, j.screen, j.folded
+  from pgthreads.joined_screens() as j
+  on conflict (only_row) do update
+  set first_look = excluded.first_look, screen = excluded.screen, folded = excluded.folded
+  where (s.first_look, s.screen, s.folded)
+    is distinct from (excluded.first_look, excluded.screen, excluded.folded);
+  perform '' ~ s.screen, '' ~ s.first_look from pgthreads.redaction_screen as s;
   return null;
 end;
 $$;

@@ -27,15 +27,19 @@ set jit = off
 as $$
 #variable_conflict use_column
 declare
-  v_title text := btrim(pgthreads.redact_text(p_title));
+  v_title text;
 begin
-  perform pgthreads.require_thread(p_owner_user_id, p_state_key);
-  if char_length(v_title) > 200 then
+  if char_length(p_title) > 200 and char_length(btrim(p_title)) > 200 then
+    -- The thread first: a foreign one has the same answer whatever comes with it.
+    perform pgthreads.require_thread(p_owner_user_id, p_state_key);
     raise exception 'the title is too long' using
       errcode = 'string_data_right_truncation',
-      detail = format('It has %s characters.', char_length(v_title)),
+      detail = format('It has %s characters.', char_length(btrim(p_title))),
       hint = 'A title has at most 200 characters.';
   end if;
+  -- Before the lock; what stands in the place of a secret may be longer than it was.
+  v_title := left(btrim(pgthreads.redact_text(btrim(p_title))), 200);
+  perform pgthreads.require_thread(p_owner_user_id, p_state_key);
   return query
     update pgthreads.thread as t
     set title = case when p_title is null then t.title else nullif(v_title, '') end,

@@ -4,7 +4,8 @@ select plan(6);
 
 -- The tables without a tenant.
 create temp view exempt as
-select unnest(array['migration', 'config', 'redaction_rule', 'tenant_key', 'tenant_secret'])
+select unnest(array['migration', 'config', 'redaction_rule', 'redaction_screen', 'tenant_key',
+  'tenant_secret'])
   as relname
 union all
 -- Only where search is installed.

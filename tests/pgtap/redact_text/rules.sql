@@ -18,7 +18,7 @@ values
   ('provider_api_key', '', 'xai-' || repeat('a', 40), '', ''),
   ('provider_api_key', '', 'pplx-' || repeat('a', 40), '', ''),
   ('provider_api_key', '', 'r8_' || repeat('a', 37), '', ''),
-  ('provider_api_key', '', 'xoxb-' || '123456789012-abcdef', '', ''),
+  ('slack_token', '', 'xoxb-' || '123456789012-abcdef', '', ''),
   ('cloud_key', '', 'AKIA' || 'IOSFODNN7EXAMPLE', '', ''),
   ('cloud_key', '', 'ASIA' || 'IOSFODNN7EXAMPLE', '', ''),
   ('cloud_key', 'aws_secret_access_key = ', 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', '',
@@ -27,7 +27,7 @@ values
     '"secretAccessKey": "'),
   ('cloud_key', 'AccountKey=', repeat('aB3+', 21) || '==', ';', 'AccountKey='),
   ('bearer_token', 'Authorization: Bearer ', repeat('aB3.', 8), '', 'Authorization: Bearer '),
-  ('bearer_token', E'bearer\t', repeat('a', 16), '', E'bearer\t'),
+  ('bearer_token', E'bearer\t', repeat('a1b2', 4), '', E'bearer\t'),
   ('github_token', '', 'ghp_' || repeat('a1', 18), '', ''),
   ('github_token', '', 'github_pat_' || repeat('a1', 20), '', ''),
   ('github_token', '', 'glpat-' || repeat('a1', 10), '', ''),
@@ -52,7 +52,51 @@ values
   ('iban', '', 'DE89370400440532013000', '', ''),
   ('iban', '', 'DE89 3704 0044 0532 0130 00', '', ''),
   ('iban', '', 'GB82 WEST 1234 5698 7654 32', ' AND MORE WORDS', ' AND MORE WORDS'),
-  ('iban', '', 'NO9386011117947', '', '');
+  ('iban', '', 'NO9386011117947', '', ''),
+  ('iban', '', 'de89370400440532013000', '', ''),
+  ('iban', '', 'DE89-3704-0044-0532-0130-00', '', ''),
+  ('private_key', '', E'-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A\n\nMIIE',
+    '', ''),
+  ('private_key', '', E'-----BEGIN PRIVATE KEY-----\n> MIIE\n> AB3x', '', ''),
+  ('private_key', '', '-----BEGIN PRIVATE KEY-----<br>MIIE<br/>AB3x', '', ''),
+  ('github_token', '', 'glrt-' || repeat('a1', 10), '', ''),
+  ('github_token', '', 'gldt-' || repeat('a1', 10), '', ''),
+  ('slack_token', '', 'xapp-' || '1-A0B1C2D3-123456-abc123', '', ''),
+  ('slack_token', 'https://', 'hooks.slack' || '.com/services/T0A1/B0A1/abc123', '', 'https://'),
+  ('provider_api_key', '', 'whsec_' || repeat('aB3x', 8), '', ''),
+  ('provider_api_key', '', 'nvapi-' || repeat('aB3_', 16), '', ''),
+  ('package_token', '', 'npm_' || repeat('aB3x', 9), '', ''),
+  ('package_token', '', 'pypi-' || 'AgEI' || repeat('aB3_', 15), '', ''),
+  ('service_token', '', 'SG.' || repeat('aB3_', 5) || 'xY.' || repeat('aB3-', 10) || 'xYz', '', ''),
+  ('service_token', '', 'dop_' || 'v1_' || repeat('ab12', 16), '', ''),
+  ('service_token', '', 'sbp_' || repeat('ab12', 10), '', ''),
+  ('service_token', '', 'sb_secret' || '_' || repeat('aB3x', 6), '', ''),
+  ('service_token', '', 'vcp_' || repeat('aB3x', 6), '', ''),
+  ('service_token', '', '123456789:' || 'AA' || repeat('aB3_', 8) || 'x', '', ''),
+  ('service_token', '', 'SK' || repeat('0a1b', 8), '', ''),
+  ('service_token', '', 'hvs.' || repeat('aB3x', 6), '', ''),
+  ('google_oauth', '', 'ya29.' || repeat('aB3_', 10), '', ''),
+  ('google_oauth', '', 'GOCSPX-' || repeat('aB3x', 7), '', ''),
+  ('google_oauth', '', '1//0' || repeat('aB3x', 11), '', ''),
+  ('cloud_key', 'SharedAccessKey=', repeat('aB3+', 10) || 'xY3=', '', 'SharedAccessKey='),
+  ('cloud_key', 'https://a.example/b?sv=1&sig=', repeat('aB3x', 10) || '%3D', '&se=2',
+    'https://a.example/b?sv=1&sig='),
+  ('cloud_key', '', 'aB3' || '8Q~' || repeat('aB3.', 8), '', ''),
+  ('basic_auth', 'Authorization: Basic ', repeat('dXN1', 4) || '==', '', 'Authorization: Basic '),
+  ('named_key', 'x-api-key: ', repeat('aB3x', 6), '', 'x-api-key: '),
+  ('named_key', 'TWILIO_AUTH_TOKEN=', repeat('0a1b', 8), '', 'TWILIO_AUTH_TOKEN='),
+  ('named_key', '"client_secret": "', repeat('aB3x', 6), '"', '"client_secret": "'),
+  ('password', 'postgres://user:', 'p/w3rd', '@db.example/x', 'postgres://user:@db.example/x'),
+  ('password', 'jdbc:mysql://db.example/x?user=a&password=', 'hunter2', '&ssl=1',
+    'jdbc:mysql://db.example/x?user=a&password='),
+  ('payment_card', '', '4111.1111.1111.1111', '', ''),
+  ('payment_card', '', '2221000000000009', '', ''),
+  ('payment_card', '', '6200000000000005', '', ''),
+  ('payment_card', '', '3530111333300000', '', ''),
+  ('payment_card', '', '4000000000000000006', '', ''),
+  ('payment_card', 'Visa: ', '4222222222222', '', 'Visa: '),
+  ('payment_card', '2 of ', '4111 1111 1111 1111', ' 12/27 123', '2 of '),
+  ('payment_card', '1234 ', '4111 1111 1111 1111', '', '1234 ');
 
 reset role;
 grant select on hit to tap_server;
@@ -108,6 +152,12 @@ from (values
   ('123-00-6789'), ('123-45-0000'), ('123-45-67890'), ('1123-45-6789'), ('5-123-45-6789'),
   ('DE89370400440532013001'), ('DE8937040044'), ('ABCD 1234 EFGH 5678'),
   ('id 3f2504e0-4f89-41d3-9a0c-0305e82c3301'),
+  ('0.4111111111111111'), ('52.4111111111111111, 13.5500005555555559'), ('a4111111111111111'),
+  ('4111111111111111f'), ('4111111111111111-1'), ('41111111-1111-4111-8111-111111111111'),
+  ('4006381333931'), ('490154203237518'), ('ORD-4111111111111111'), ('/posts/4111111111111111'),
+  ('4000 4100 4200 4301'), ('sk-' || 'folding-cube-wrapper'), ('bearer authentication-scheme'),
+  ('basic authentication'), ('x-api-key: your-key-goes-here'), ('https://host.example:8080/a/@b/c'),
+  ('http://[::1]:8080/a@b'), ('111-22-3333-4'),
   -- Off by default.
   ('mail me@example.com'), ('call +49 170 1234567'), ('ping 192.168.0.1'), ('')
 ) as n (text);
@@ -136,9 +186,10 @@ select is_empty(
     cross join (values (''), (E'\n'), (E'"\\'), ('{\"k\":\"'), (E'\x01')) as f (front)
     cross join lateral (values (f.front || h.before || h.secret || h.after)) as t (text)
     join pgthreads.redaction_rule as r
-      on regexp_replace(t.text, r.pattern, '', 'g') <> t.text
+      on pgthreads.redact_texts(array[t.text], r.name) <> array[t.text]
     where to_jsonb(t.text)::text !~ r.screen
-      or to_jsonb(t.text)::text !~ (select c.redaction_screen from pgthreads.config as c)
+      or to_jsonb(t.text)::text !~ coalesce(r.first_look, '')
+      or to_jsonb(t.text)::text !~ (select c.screen from pgthreads.redaction_screen as c)
   $$,
   'each rule''s own screen fires wherever its pattern does'
 );

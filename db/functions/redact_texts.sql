@@ -1,0 +1,230 @@
+-- Decoded strings through all enabled rules, in their order, or through the one that is named. All
+-- strings together, so that the cost grows with their length and not with their number: they are
+-- joined, and each rule marks in one pass what it finds in a folded copy of that; what it replaces is
+-- blank for the rules after it. At the end the spans, which are counted in bytes, are cut out of the
+-- original.
+--
+-- U+FDD0 to U+FDD2 separate here. These noncharacters mean nothing in a text that is interchanged; in
+-- a text that has them they become U+FFFD.
+
+create or replace function pgthreads.redact_texts(p_texts text[], p_rule text default null)
+returns text[]
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set jit = off
+as $$
+declare
+  v_between constant text := chr(64976);
+  v_match constant text := chr(64977);
+  v_field constant text := chr(64978);
+  -- What hide_escapes() puts in the place of b, f, n, r and t.
+  v_hidden constant text := chr(2) || chr(3) || chr(4) || chr(5) || chr(6);
+  v_many constant boolean := cardinality(p_texts) > 1;
+  v_text text := array_to_string(p_texts, v_between, '');
+  v_copy text;
+  v_escapes boolean;
+  v_fold_starts int[];
+  v_fold_shifts int[];
+  v_bytes bytea;
+  v_rule record;
+  v_marks text;
+  v_marked text;
+  v_found record;
+  v_starts int[] := array[]::int[];
+  v_ends int[] := array[]::int[];
+  v_replacements text[] := array[]::text[];
+begin
+  if array_to_string(p_texts, '') ~ ('[' || v_between || '-' || v_field || ']') then
+    return pgthreads.redact_texts(
+      array(
+        select translate(u.text, v_between || v_match || v_field, repeat(chr(65533), 3))
+        from unnest(p_texts) with ordinality as u (text, place)
+        order by u.place
+      ), p_rule);
+  end if;
+  v_copy := v_text;
+  if octet_length(v_text) > char_length(v_text)
+    and v_text ~ coalesce((select s.folded from pgthreads.redaction_screen as s), '')
+  then
+    select f.copy, f.starts, f.shifts
+    into strict v_copy, v_fold_starts, v_fold_shifts
+    from pgthreads.fold_text(v_text) as f;
+  end if;
+
+  -- The letter of an escape would hide where a word starts: JSON is often inside of a string.
+  v_escapes := strpos(v_copy, '\') > 0;
+  if v_escapes then
+    v_copy := pgthreads.hide_escapes(v_copy);
+  end if;
+
+  for v_rule in
+    select r.pattern, r.min_length, r.verifier, t.front, t.back,
+      strpos(r.replacement, '\') = 0 as is_plain,
+      substr(r.replacement, 1 + char_length(t.front),
+        char_length(r.replacement) - char_length(t.front) - char_length(t.back)) as replacement
+    from pgthreads.redaction_rule as r
+    -- The groups that are put back, in front of the replacement and behind it.
+    cross join lateral (
+      select coalesce(substring(r.replacement from '^(?:\\[1-9])+'), '') as front,
+        case
+          when r.replacement ~ '^(?:\\[1-9])+$' or strpos(r.replacement, '\\') > 0 then ''
+          else coalesce(substring(r.replacement from '(?:\\[1-9])+$'), '')
+        end as back
+    ) as t
+    where case when p_rule is null then r.enabled else r.name = p_rule end
+    order by r.ordering, r.name
+  loop
+    -- Each match becomes: what is put back in front, the replacement, what is put back behind it (if the
+    -- rule puts something back), and the match itself. Then comes the text behind the match.
+    v_marks := case
+      when v_rule.is_plain then v_match || '\&' || v_field
+      else v_match || v_rule.front || v_field || v_rule.replacement || v_field || v_rule.back
+        || v_field || '\&' || v_field
+    end;
+    if v_escapes and strpos(v_rule.pattern, '\\') > 0 then
+      v_copy := translate(v_copy, v_hidden, 'bfnrt');
+    end if;
+    -- What passes a check may be a part of a match, and another may be in what is left of it.
+    for v_pass in 1..3 loop
+      v_marked := regexp_replace(v_copy, v_rule.pattern, v_marks, 'g');
+      exit when v_marked = v_copy;
+      -- No match goes from one string into the next, and each string has its own start and end.
+      if v_many and (
+        v_rule.pattern ~ '(?:^|[^[\\])\^|\$|\\[AZ]'
+        or v_marked ~ replace(replace(replace(
+          case when v_rule.is_plain then 'M[^MF]*B' else 'M[^MF]*F[^MF]*F[^MF]*F[^MF]*B' end,
+          'M', v_match), 'F', v_field), 'B', v_between)
+      ) then
+        v_marked := (
+          select string_agg(regexp_replace(s.string, v_rule.pattern, v_marks, 'g'), v_between
+            order by s.place)
+          from unnest(string_to_array(v_copy, v_between)) with ordinality as s (string, place)
+        );
+        exit when v_marked = v_copy;
+      end if;
+
+      select string_agg(case
+          when m.part is null then m.found || m.rest
+          else left(m.found, m.first_sign - 1) || repeat(chr(1), octet_length(m.taken))
+            || substr(m.found, m.first_sign + m.part[2]) || m.rest
+        end, '') as copy,
+        array_agg(m.start) filter (where m.taken <> '') as starts,
+        array_agg(m.start + octet_length(m.taken)) filter (where m.taken <> '') as ends,
+        array_agg(m.replacement) filter (where m.taken <> '') as replacements,
+        coalesce(bool_or(m.taken <> m.core), false) as in_part
+      into strict v_found
+      from (
+        select w.place, w.found, w.rest, w.replacement, w.core, w.part, w.first_sign,
+          substr(w.found, w.first_sign, w.part[2]) as taken,
+          (w.passed + octet_length(left(w.found, w.first_sign - 1)))::int as start
+        from (
+          select c.place, c.found, c.rest, c.replacement, c.core, c.part,
+            1 + char_length(c.front) + c.part[1] as first_sign,
+            coalesce(sum(octet_length(c.found) + octet_length(c.rest)) over (
+              order by c.place rows between unbounded preceding and 1 preceding), 0) as passed
+          from (
+            select k.place, k.found, k.rest, k.replacement, k.core, k.front,
+              case
+                when k.found = '' or char_length(k.core) < v_rule.min_length then null
+                when v_rule.verifier is null then array[0, char_length(k.core)]
+                else pgthreads.verified_part(k.core, v_rule.verifier)
+              end as part
+            from (
+              select s.place, s.found, s.rest,
+                case when o.fits then s.front else '' end as front,
+                case when o.fits then s.replacement else s.front || s.replacement || s.back end
+                  as replacement,
+                case
+                  when o.fits then substr(s.found, 1 + char_length(s.front),
+                    char_length(s.found) - char_length(s.front) - char_length(s.back))
+                  else s.found
+                end as core
+              from (
+                select p.place,
+                  case
+                    when p.place = 1 or v_rule.is_plain then ''
+                    else split_part(p.piece, v_field, 1)
+                  end as front,
+                  case
+                    when v_rule.is_plain then v_rule.replacement
+                    else split_part(p.piece, v_field, 2)
+                  end as replacement,
+                  case when v_rule.is_plain then '' else split_part(p.piece, v_field, 3) end as back,
+                  case
+                    when p.place = 1 then ''
+                    else split_part(p.piece, v_field, case when v_rule.is_plain then 1 else 4 end)
+                  end as found,
+                  case
+                    when p.place = 1 then p.piece
+                    else split_part(p.piece, v_field, case when v_rule.is_plain then 2 else 5 end)
+                  end as rest
+                from unnest(string_to_array(v_marked, v_match)) with ordinality as p (piece, place)
+                offset 0
+              ) as s
+              cross join lateral (
+                select starts_with(s.found, s.front) and right(s.found, char_length(s.back)) = s.back
+                  and char_length(s.front) + char_length(s.back) <= char_length(s.found) as fits
+              ) as o
+              offset 0
+            ) as k
+            offset 0
+          ) as c
+        ) as w
+        -- Once for all aggregates: an order in each would be a sort for each.
+        order by w.place
+      ) as m;
+      exit when v_found.starts is null;
+      v_copy := v_found.copy;
+      v_starts := v_starts || v_found.starts;
+      v_ends := v_ends || v_found.ends;
+      v_replacements := v_replacements || v_found.replacements;
+      exit when v_rule.verifier is null or not v_found.in_part;
+    end loop;
+    if v_escapes and strpos(v_rule.pattern, '\\') > 0 then
+      v_copy := pgthreads.hide_escapes(v_copy);
+    end if;
+  end loop;
+
+  if v_starts = '{}' then
+    return p_texts;
+  end if;
+  v_bytes := convert_to(v_text, 'UTF8');
+  v_text := (
+    select string_agg(
+        convert_from(substr(v_bytes, 1 + c.covered, c.start - c.covered), 'UTF8') || c.replacement, ''
+        order by c.start)
+      || convert_from(substr(v_bytes, 1 + max(c.ends)), 'UTF8')
+    from (
+      -- A later rule may have found what an earlier one had replaced a part of.
+      select greatest(u.start, u.covered) as start, u.ends, u.covered, u.replacement
+      from (
+        select s.start, s.ends, s.replacement,
+          coalesce(max(s.ends) over (
+            order by s.start, s.ends desc rows between unbounded preceding and 1 preceding), 0)
+            as covered
+        from (
+          select a.replacement,
+            a.start + case
+              when v_fold_starts is null then 0
+              else v_fold_shifts[width_bucket(a.start, v_fold_starts)]
+            end as start,
+            a.ends + case
+              when v_fold_starts is null then 0
+              else v_fold_shifts[width_bucket(a.ends, v_fold_starts)]
+            end as ends
+          from unnest(v_starts, v_ends, v_replacements) as a (start, ends, replacement)
+        ) as s
+      ) as u
+      where u.ends > u.covered
+    ) as c
+  );
+  return case when v_many then string_to_array(v_text, v_between) else array[v_text] end;
+end;
+$$;
+
+comment on function pgthreads.redact_texts(text[], text) is
+  'The strings with everything replaced that the enabled redaction rules find, or the named one.';
+revoke all on function pgthreads.redact_texts(text[], text) from public;
