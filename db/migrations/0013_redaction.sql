@@ -1,6 +1,6 @@
 -- Rules that can be checked: each enabled rule has an example, and the screens move to a table of their
 -- own that only a trigger writes. config.redaction_screen and config.redaction_first_look are read by
--- nothing any more; they stay for calls of the release before, which may be under way.
+-- nothing any more; they stay for calls of the release before, which may be under way, and match all.
 --
 -- Rules that nobody has changed get the patterns of this release; what an operator has changed or added
 -- stays as it is. A rule that was switched off stays off.
@@ -331,3 +331,6 @@ set category = excluded.category,
 where md5(concat_ws('|', r.pattern, r.replacement, r.screen, coalesce(r.verifier, ''))) in (
   select v.shipped from rule as v where v.name = excluded.name
 );
+
+-- Last, for the trigger of the release before has run.
+update pgthreads.config set redaction_screen = '', redaction_first_look = '';
