@@ -263,6 +263,10 @@ HARMS: dict[str, tuple[Harm, set[str]]] = {
     "a late answer": (_keep_late_of_a_turn, set()),
     "a late answer to something else": (_keep_late_of_another, {"kept"}),
     "a file of the spool": (lambda _, record: record.spooled.append("x.refused"), {"kept"}),
+    "a file that was being written, and nobody was killed": (
+        lambda _, record: (record.killed.clear(), record.spooled.append("x.partial.corrupt")),
+        {"kept"},
+    ),
 }
 
 
