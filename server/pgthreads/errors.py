@@ -220,6 +220,12 @@ class AnswerTooSlowError(PgThreadsError):
     code = "answer_too_slow"
 
 
+class KeysUnavailableError(UnavailableError):
+    """A token's key is not known, and the key set of `--jwks-url` cannot be fetched."""
+
+    code = "keys_unavailable"
+
+
 class ThreadLockedError(UnavailableError):
     """Somebody else holds the thread's lock, or too many calls wait for it.
 

@@ -11,11 +11,12 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from math import ceil
 
 import jwt
 from aiohttp import ClientSession, ClientTimeout
 
-from .errors import UnavailableError
+from .errors import KeysUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -81,8 +82,8 @@ class KeySet:
         """Return the key of this id, None if there is none.
 
         A key that is known is returned without waiting. Another one causes a fetch, if none was
-        made within the cooldown; whoever asks meanwhile waits for that one. Raises UnavailableError
-        where the key is not known and the last fetch failed, so that nobody can tell.
+        made within the cooldown; whoever asks meanwhile waits for that one. Where the key is not
+        known and the last fetch failed, nobody can tell: it raises KeysUnavailableError.
         """
         key = self._known(key_id)
         if key is not None:
@@ -92,16 +93,19 @@ class KeySet:
             await asyncio.shield(self._fetch())
             key = self._known(key_id)
         if key is None and self._failure is not None:
-            raise UnavailableError(
-                "the key set cannot be fetched", detail=str(self._failure), hint="try again"
+            raise KeysUnavailableError(
+                "the key set cannot be fetched",
+                detail=str(self._failure),
+                hint="try again",
+                retry_after=max(1, ceil(self._quiet_until - self._now())),
             ) from self._failure
         return key
 
     async def count(self) -> int:
-        """Fetch the key set and return how many keys it has. Raises UnavailableError."""
+        """Fetch the key set and return how many keys it has. Raises KeysUnavailableError."""
         await asyncio.shield(self._fetch())
         if self._failure is not None:
-            raise UnavailableError("the key set cannot be fetched", detail=str(self._failure))
+            raise KeysUnavailableError("the key set cannot be fetched", detail=str(self._failure))
         return len(self._keys)
 
     def _known(self, key_id: str) -> jwt.PyJWK | None:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from pgthreads.auth import DevAuth
 from pgthreads.errors import ForbiddenError
+from pgthreads.key_set import COOLDOWN
 from tests.server.service import CHAT, THREADS, Service, running_service
 
 SECRET = "a secret of the tests that is long enough for every algorithm there is"
@@ -165,6 +166,8 @@ async def test_keys_of_a_jwks_url(server_dsn: str, admin_dsn: str) -> None:
             await service.get(THREADS, headers=bearer(good[0])) as response,
         ):
             assert response.status == 503
+            assert (await response.json())["code"] == "keys_unavailable"
+            assert 1 <= int(response.headers["Retry-After"]) <= COOLDOWN
     finally:
         await runner.cleanup()
 
