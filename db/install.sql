@@ -50,6 +50,8 @@ select pgthreads.apply_migration('0008_late_answers', :'migration');
 select pgthreads.apply_migration('0009_first_look', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0010_recent_at.sql"`
 select pgthreads.apply_migration('0010_recent_at', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0011_questions.sql"`
+select pgthreads.apply_migration('0011_questions', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0013_redaction.sql"`
 select pgthreads.apply_migration('0013_redaction', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0016_budgets.sql"`
@@ -79,6 +81,7 @@ select pgthreads.refuse_older_release();
 \ir functions/current_tenant.sql
 \ir functions/erase_owner.sql
 \ir functions/extend_turn.sql
+\ir functions/find_question.sql
 \ir functions/finish_turn.sql
 \ir functions/fit_doubles.sql
 \ir functions/fit_range.sql
@@ -97,6 +100,7 @@ select pgthreads.refuse_older_release();
 \ir functions/is_named_tenant.sql
 \ir functions/is_plain_message.sql
 \ir functions/is_ui_message.sql
+\ir functions/is_same_question.sql
 \ir functions/is_url.sql
 \ir functions/joined_screens.sql
 \ir functions/keep_answer.sql
@@ -115,6 +119,8 @@ select pgthreads.refuse_older_release();
 \ir functions/prompt_history.sql
 \ir functions/purge_threads.sql
 \ir functions/purge_turns.sql
+\ir functions/question_content.sql
+\ir functions/question_of.sql
 \ir functions/read_journal.sql
 \ir functions/read_messages.sql
 \ir functions/read_thread.sql
@@ -148,6 +154,8 @@ select pgthreads.refuse_older_release();
 \ir functions/save_thread.sql
 \ir functions/set_tenant.sql
 \ir functions/site_notes.sql
+\ir functions/shown_head.sql
+\ir functions/shown_parent.sql
 \ir functions/soft_delete_thread.sql
 \ir functions/tenant_mac.sql
 \ir functions/tenant_proof.sql

@@ -160,7 +160,10 @@ begin
       select
       from unnest(v_stored_ids, v_stored_texts) as s (id, body)
       join unnest(v_ids, v_texts) as g (id, body) on g.id = s.id
-      where s.body <> g.body and s.body::jsonb <> g.body::jsonb
+      where s.body <> g.body
+        and s.body::jsonb <> g.body::jsonb
+        -- A rule that was enabled since then has taken something out of this one alone.
+        and pgthreads.redact_message(s.body::jsonb) <> g.body::jsonb
     ) then
       raise exception 'this message id is stored with other content' using
         errcode = 'THDUP',
@@ -169,6 +172,7 @@ begin
           from unnest(v_stored_ids, v_stored_texts) as s (id, body)
           join unnest(v_ids, v_texts) with ordinality as g (id, body, place) on g.id = s.id
           where s.body::jsonb <> g.body::jsonb
+            and pgthreads.redact_message(s.body::jsonb) <> g.body::jsonb
           order by g.place
           limit 1
         )),

@@ -12,11 +12,12 @@
 -- stop and waits for its end, enqueue waits alone. Waiting is an outcome, too (waiting): nothing is
 -- appended, and the caller calls again with the same message until its turn comes.
 --
--- Branches: p_replaces names a stored message that this turn replaces. Of a user message the new one
--- becomes a sibling, under an id made of the old one and the new content; an answer is given anew to
--- the message that it answered, and p_message is not looked at. p_regenerate does the latter for the
--- newest answer, or for the user message that p_replaces names. An id that is not stored replaces
--- nothing: the message goes to the end.
+-- What a page shows says what is asked, and find_question() finds it: p_message is its last user
+-- message, p_parent_id the id of the message before that ('' for none), p_replaces the message whose
+-- place the turn takes, p_regenerate whether p_message is answered again. p_on_stale says where a new
+-- message goes that does not continue the newest branch: append puts it at the end all the same, branch
+-- behind its parent, reject raises THSTL. Without p_on_stale parents are not looked at, nor is p_message
+-- with p_regenerate: calls of earlier releases mean what they meant.
 
 create or replace function pgthreads.begin_turn(
   p_owner_user_id text,
@@ -27,7 +28,9 @@ create or replace function pgthreads.begin_turn(
   p_metadata jsonb default null,
   p_replaces text default null,
   p_regenerate boolean default false,
-  p_busy text default 'reject'
+  p_busy text default 'reject',
+  p_parent_id text default null,
+  p_on_stale text default null
 )
 returns table (
   outcome text,
@@ -57,12 +60,14 @@ declare
   v_id text;
   v_seq int;
   v_appended int := 0;
-  v_sibling_of text;
   v_parent_id text;
   v_anew boolean := false;
+  v_joins boolean := true;
+  v_answer_seq int;
   v_answer json;
   v_turn pgthreads.turn;
 begin
+  -- Look at the arguments.
   if not pgthreads.is_named_tenant(p_owner_user_id) then
     perform pgthreads.require_tenant(p_owner_user_id);
   end if;
@@ -75,62 +80,60 @@ begin
   if p_last < 1 then
     perform pgthreads.require_window(p_last, null);
   end if;
+  if p_on_stale not in ('append', 'branch', 'reject') then
+    raise exception 'not a policy for a stale page' using
+      errcode = 'invalid_parameter_value',
+      detail = format('p_on_stale is %L.', left(p_on_stale, 80)),
+      hint = 'It is append, branch or reject.';
+  end if;
   select c.* into strict v_config from pgthreads.config as c;
 
-  if p_replaces is not null or p_regenerate then
-    if p_state_key is not null then
-      perform pgthreads.require_state_key(p_state_key);
-      -- A thread that somebody else is making is waited for here: it may hold what is replaced.
-      insert into pgthreads.thread (owner_user_id, state_key)
-      values (p_owner_user_id, p_state_key)
-      on conflict (owner_user_id, state_key) do nothing;
-    end if;
-    -- What a dead server has left of the answer may be what is to be given anew.
-    select n.* into v_turn
-    from pgthreads.turn as n
-    where n.owner_user_id = p_owner_user_id
-      and n.state_key = p_state_key
-      and n.status = 'running'
-      and n.lease_until <= clock_timestamp();
-    if found then
-      perform pgthreads.abandon_turn(p_owner_user_id, p_state_key, v_turn.turn_id);
-    end if;
-    select r.message_count, r.user_seq, r.user_id, r.sibling_of, r.parent_id
-    into v_count, v_seq, v_id, v_sibling_of, v_parent_id
-    from pgthreads.replaced_message(p_owner_user_id, p_state_key, p_replaces, p_regenerate) as r;
-    v_anew := v_seq is not null;
-  end if;
-  if not v_anew then
+  -- Find the question. A new message for the end of the thread, as nearly always, needs no look.
+  if p_state_key is not null
+    and (p_replaces is not null or p_regenerate
+      or p_parent_id is not null and p_on_stale <> 'append')
+  then
+    select q.message_count, q.seq, q.message_id, q.message, q.parent_id, q.anew, q.joins, q.answer_seq
+    into strict v_count, v_seq, v_id, v_message, v_parent_id, v_anew, v_joins, v_answer_seq
+    from pgthreads.find_question(
+      p_owner_user_id, p_state_key, p_message, p_turn_id, p_replaces, p_regenerate, p_parent_id,
+      p_on_stale) as q;
+  else
     v_message := pgthreads.require_user_message(p_message);
-    if v_sibling_of is not null then
-      v_message := v_message || jsonb_build_object('id', left(v_sibling_of, 200) || '~'
-        || left(encode(sha256(convert_to((v_message - 'id')::text, 'UTF8')), 'hex'), 16));
-    end if;
     v_id := v_message ->> 'id';
   end if;
+
+  -- Wait for the turn that runs, and for those who came first.
   if p_busy is distinct from 'reject' then
     return query
       select 'waiting', p_state_key, w.turn_id, w.message_count, w.lease_until, null::int,
         null::json, null::json
-      from pgthreads.wait_for_turn(p_owner_user_id, p_state_key, v_id, v_anew, p_busy) as w;
+      from pgthreads.wait_for_turn(
+        p_owner_user_id, p_state_key,
+        -- Who interrupts the answer to the same question waits as if for another one.
+        case when v_joins or p_busy <> 'interrupt' then v_id else '~' || v_id end,
+        v_anew and v_answer_seq is null, p_busy) as w;
     if found then
       return;
     end if;
   end if;
-  if not v_anew then
+
+  -- Append the question.
+  if v_seq is null then
     select a.state_key, a.message_count, a.message_count, a.appended
     into strict v_key, v_count, v_seq, v_appended
     from pgthreads.append_thread(
       p_owner_user_id, p_state_key, jsonb_build_array(v_message), null, null, p_metadata,
       v_parent_id) as a;
-  end if;
-
-  if v_appended = 0 then
-    if not v_anew then
+    if v_appended = 0 then
       select m.seq into strict v_seq
       from pgthreads.message as m
       where m.owner_user_id = p_owner_user_id and m.state_key = v_key and m.message_id = v_id;
     end if;
+  end if;
+
+  -- A question that was stored before: its turn may run, or have ended with an answer.
+  if v_appended = 0 then
     select n.* into v_turn
     from pgthreads.turn as n
     where n.owner_user_id = p_owner_user_id and n.state_key = v_key and n.status = 'running'
@@ -153,7 +156,7 @@ begin
       v_turn := null;
     end if;
     if not v_anew then
-      select m.message into v_answer
+      select m.seq into v_answer_seq
       from pgthreads.message as m
       where m.owner_user_id = p_owner_user_id
         and m.state_key = v_key
@@ -162,7 +165,7 @@ begin
       order by m.seq desc
       limit 1;
       if not found then
-        select m.message into v_answer
+        select m.seq into v_answer_seq
         from pgthreads.message as m
         where m.owner_user_id = p_owner_user_id
           and m.state_key = v_key
@@ -171,19 +174,21 @@ begin
           and m.message ->> 'role' = 'assistant'
         order by m.seq;
       end if;
-      if found then
-        return query select
-          'answered', v_key, null::text, v_count, null::timestamptz, null::int, null::json,
-          v_answer;
-        return;
-      end if;
-      if v_seq < v_count then
-        raise exception 'this message was not answered, and others came after it' using
-          errcode = 'THDUP',
-          detail = format('Message %L of thread %s is number %s of %s.', v_id, v_key, v_seq,
-            v_count),
-          hint = 'Send it again with a new id.';
-      end if;
+    end if;
+    if v_answer_seq is not null then
+      select m.message into strict v_answer
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id and m.state_key = v_key and m.seq = v_answer_seq;
+      return query select
+        'answered', v_key, null::text, v_count, null::timestamptz, null::int, null::json, v_answer;
+      return;
+    end if;
+    if not v_anew and v_seq < v_count then
+      raise exception 'this message was not answered, and others came after it' using
+        errcode = 'THDUP',
+        detail = format('Message %L of thread %s is number %s of %s.', v_id, v_key, v_seq,
+          v_count),
+        hint = 'Send it again with a new id, or have it answered where it stands: p_regenerate.';
     end if;
     if v_turn.lease_until > clock_timestamp() then
       raise exception 'a turn is running' using
@@ -194,6 +199,7 @@ begin
     end if;
   end if;
 
+  -- Start.
   if v_count >= v_config.max_messages then
     raise exception 'the thread has no room for an answer' using
       errcode = 'THMAX',

@@ -35,7 +35,8 @@ begin
     perform pgthreads.require_state_key(p_state_key);
     perform pgthreads.require_window(p_last, p_before_seq);
   end if;
-  select t.message_count, p_leaf_id is null and not exists (
+  select pgthreads.shown_head(p_owner_user_id, p_state_key, t.message_count),
+    p_leaf_id is null and not exists (
     select
     from pgthreads.message as m
     where m.owner_user_id = p_owner_user_id
@@ -66,7 +67,11 @@ begin
   select array_agg(r.first_seq), array_agg(r.last_seq) into v_first, v_last
   from pgthreads.branch_ranges(
     p_owner_user_id, p_state_key,
-    pgthreads.branch_head(p_owner_user_id, p_state_key, p_leaf_id), p_last, p_before_seq) as r;
+    case
+      when p_leaf_id is null then v_to
+      else pgthreads.branch_head(p_owner_user_id, p_state_key, p_leaf_id)
+    end,
+    p_last, p_before_seq) as r;
   return (
     select coalesce(json_agg(m.message order by m.seq), '[]')
     from unnest(v_first, v_last) as r (first_seq, last_seq)

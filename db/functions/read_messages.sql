@@ -36,7 +36,8 @@ begin
     perform pgthreads.require_state_key(p_state_key);
     perform pgthreads.require_window(p_last, p_before_seq);
   end if;
-  select t.message_count, p_leaf_id is null and not exists (
+  select pgthreads.shown_head(p_owner_user_id, p_state_key, t.message_count),
+    p_leaf_id is null and not exists (
     select
     from pgthreads.message as m
     where m.owner_user_id = p_owner_user_id
@@ -64,7 +65,11 @@ begin
   into v_first, v_last
   from pgthreads.branch_ranges(
     p_owner_user_id, p_state_key,
-    pgthreads.branch_head(p_owner_user_id, p_state_key, p_leaf_id), p_last, p_before_seq) as r;
+    case
+      when p_leaf_id is null then v_to
+      else pgthreads.branch_head(p_owner_user_id, p_state_key, p_leaf_id)
+    end,
+    p_last, p_before_seq) as r;
   for v_index in 1..coalesce(cardinality(v_first), 0) loop
     v_from := v_first[v_index];
     v_to := v_last[v_index];

@@ -41,6 +41,7 @@ declare
   v_to int;
   v_linear boolean;
   v_known boolean;
+  v_digest text;
   v_max_bytes int;
   v_first int[];
   v_last int[];
@@ -54,8 +55,7 @@ begin
     perform pgthreads.require_state_key(p_state_key);
     perform pgthreads.require_window(p_last, p_before_seq);
   end if;
-  select c.max_page_bytes, t.message_count,
-    encode(t.head_digest, 'hex') is not distinct from p_known_digest,
+  select c.max_page_bytes, h.seq, d.digest, d.digest is not distinct from p_known_digest,
     p_leaf_id is null and not exists (
     select
     from pgthreads.message as m
@@ -63,9 +63,17 @@ begin
       and m.state_key = p_state_key
       and m.parent_seq is not null
   )
-  into v_max_bytes, v_to, v_known, v_linear
+  into v_max_bytes, v_to, v_digest, v_known, v_linear
   from pgthreads.thread as t
   cross join pgthreads.config as c
+  cross join lateral pgthreads.shown_head(p_owner_user_id, p_state_key, t.message_count) as h (seq)
+  -- While less than all is shown this has a digest of its own: what was shown before is not now.
+  cross join lateral (
+    select encode(case
+      when p_leaf_id is not null or h.seq = t.message_count then t.head_digest
+      else sha256(t.head_digest || convert_to('up to ' || h.seq, 'UTF8'))
+    end, 'hex') as digest
+  ) as d
   where t.owner_user_id = p_owner_user_id
     and t.state_key = p_state_key
     and t.deleted_at is null;
@@ -86,12 +94,14 @@ begin
     into v_first, v_last, v_from
     from pgthreads.window_ranges(
       p_owner_user_id, p_state_key,
-      pgthreads.branch_head(p_owner_user_id, p_state_key, p_leaf_id), p_last, p_before_seq,
-      v_max_bytes) as r;
+      case
+        when p_leaf_id is null then v_to
+        else pgthreads.branch_head(p_owner_user_id, p_state_key, p_leaf_id)
+      end,
+      p_last, p_before_seq, v_max_bytes) as r;
   end if;
   return query
-    select t.state_key, t.title, t.message_count, t.metadata, t.created_at, t.updated_at,
-      encode(t.head_digest, 'hex'),
+    select t.state_key, t.title, t.message_count, t.metadata, t.created_at, t.updated_at, v_digest,
       case v_linear
         when true then (
           select coalesce(json_agg(s.message), '[]')

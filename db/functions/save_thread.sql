@@ -53,7 +53,8 @@ begin
   v_count := coalesce(v_count, 0);
   if v_deleted_at is null and v_count > 0 then
     select sum(r.last_seq - r.first_seq + 1)::int into v_length
-    from pgthreads.branch_ranges(p_owner_user_id, p_state_key, v_count) as r;
+    from pgthreads.branch_ranges(p_owner_user_id, p_state_key,
+      pgthreads.shown_head(p_owner_user_id, p_state_key, v_count)) as r;
     select m.place into v_place
     from pgthreads.read_messages(p_owner_user_id, p_state_key)
       with ordinality as m (seq, message, place)

@@ -1,7 +1,8 @@
 """Request bodies: strict JSON, and what of a chat request counts.
 
 CLIENT_SENDS_USER_ONLY: of everything a client sends, the last user message is taken, and of that
-its text and file parts. `begin_turn` checks what is left, and refuses any other role or part.
+its text and file parts. `begin_turn` checks what is left, and refuses any other role or part. The
+id of the message before it says which one the page continues; nothing else of that is looked at.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from .errors import (
 )
 from .events import UIMessage
 from .keys import SETTINGS
-from .settings import BUSY_POLICIES
+from .settings import BUSY_POLICIES, STALE_POLICIES
 
 USER_PARTS = frozenset(("text", "file"))
+MAX_ID = 256
+MAX_TURN_ID = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,10 @@ class ChatRequest:
     """What a chat request asks for: `state_key` is None if the client named none.
 
     `replaces` is the id of the message that is edited, or whose answer is wanted anew, and
-    `regenerate` whether it is the latter. `on_busy` is what to do while another turn runs; None
-    leaves that to the setting.
+    `regenerate` whether it is the latter. `parent_id` is the message before the last user message
+    on the page: "" if that is the first one, None if the client does not say. `on_stale` is what to
+    do if the thread has gone on since then, `on_busy` what to do while another turn runs; None
+    leaves either to its setting. `turn_id` makes the request one that can be sent again.
     """
 
     state_key: str | None
@@ -45,6 +50,9 @@ class ChatRequest:
     replaces: str | None
     regenerate: bool
     on_busy: str | None
+    parent_id: str | None = None
+    on_stale: str | None = None
+    turn_id: str | None = None
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
@@ -79,26 +87,69 @@ def chat_request(body: dict[str, Any]) -> ChatRequest:
     model = body.get("model")
     if model is not None and (not isinstance(model, str) or len(model) > 200):
         raise BadRequestError("model is not a string of at most 200 characters")
-    on_busy = body.get("onBusy")
-    if on_busy is not None and on_busy not in BUSY_POLICIES:
-        raise BadRequestError(f"onBusy is none of {', '.join(BUSY_POLICIES)}")
-    message = _user_message(body)
+    turn_id = body.get("turnId")
+    if turn_id is not None and not _is_id(turn_id, MAX_TURN_ID):
+        raise BadRequestError(f"turnId is not a string of 1 to {MAX_TURN_ID} characters")
+    message, shown_before = _question(body)
     regenerate = body.get("trigger") == "regenerate-message"
     replaces = body.get("messageId")
     if not isinstance(replaces, str) or not (regenerate or _is_edit(body, message, replaces)):
         replaces = None
-    return ChatRequest(state_key_of(body), message, model, replaces, regenerate, on_busy)
+    on_stale = _choice(body, "onStale", STALE_POLICIES)
+    parent_id = body.get("parentId")
+    if parent_id is None:
+        parent_id = shown_before
+    elif parent_id == "" or _is_id(parent_id, MAX_ID):
+        on_stale = "branch"
+    else:
+        raise BadRequestError(f"parentId is not a string of at most {MAX_ID} characters")
+    return ChatRequest(
+        state_key_of(body),
+        message,
+        model,
+        replaces,
+        regenerate,
+        _choice(body, "onBusy", BUSY_POLICIES),
+        parent_id,
+        on_stale,
+        turn_id,
+    )
+
+
+def continued_answer(body: dict[str, Any]) -> str | None:
+    """Return the id of the answer that the client asks to have continued; None for a question.
+
+    `sendAutomaticallyWhen` of the AI SDK does that when an answer ends with a tool's result: the
+    last message is that answer, and `messageId` names it.
+    """
+    messages, message_id = body.get("messages"), body.get("messageId")
+    if body.get("message") is not None or body.get("trigger") == "regenerate-message":
+        return None
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    if not isinstance(last, dict) or last.get("role") != "assistant":
+        return None
+    return message_id if isinstance(message_id, str) and message_id == last.get("id") else None
 
 
 def _is_edit(body: dict[str, Any], message: UIMessage, message_id: str) -> bool:
-    """Whether the client's last message takes the place of one that it had.
-
-    A tool result of the client's comes with a messageId too, but there the last one is not the
-    user's.
-    """
+    """Whether the client's last message takes the place of one that it had."""
     messages = body.get("messages")
     last = messages[-1] if body.get("message") is None and isinstance(messages, list) else message
-    return last.get("role") == "user" and message["id"] == message_id
+    return isinstance(last, dict) and last.get("role") == "user" and message["id"] == message_id
+
+
+def _is_id(value: object, longest: int) -> bool:
+    """Whether the database can look for a message of this id."""
+    if not isinstance(value, str) or not 1 <= len(value) <= longest or "\0" in value:
+        return False
+    return not any("\ud800" <= each <= "\udfff" for each in value)
+
+
+def _choice(body: dict[str, Any], name: str, choices: tuple[str, ...]) -> str | None:
+    value = body.get(name)
+    if value is not None and value not in choices:
+        raise BadRequestError(f"{name} is none of {', '.join(choices)}")
+    return value
 
 
 def state_key_of(body: dict[str, Any]) -> str | None:
@@ -113,19 +164,22 @@ def state_key_of(body: dict[str, Any]) -> str | None:
     return key
 
 
-def _user_message(body: dict[str, Any]) -> UIMessage:
+def _question(body: dict[str, Any]) -> tuple[UIMessage, str | None]:
+    """Return the last user message, and the id of the one before it, "" if it is the first one."""
     message = body.get("message")
+    before: str | None = None
     if message is None:
         messages = body.get("messages")
         if not isinstance(messages, list):
             raise MessageError(
                 "there is no user message", hint="send messages: UIMessage[], or message"
             )
-        message = next(
-            (m for m in reversed(messages) if isinstance(m, dict) and m.get("role") == "user"),
-            None,
-        )
-        if message is None:
+        for place in reversed(range(len(messages))):
+            message = messages[place]
+            if isinstance(message, dict) and message.get("role") == "user":
+                before = _before(body, messages, place)
+                break
+        else:
             raise MessageError(
                 "there is no user message", hint="the last message of role user is taken"
             )
@@ -135,7 +189,17 @@ def _user_message(body: dict[str, Any]) -> UIMessage:
         raise MessageError(
             "there is no user message", hint="message is a string or a UIMessage of role user"
         )
-    return {"id": message.get("id", generate()), "role": "user"} | _content(message)
+    return {"id": message.get("id", generate()), "role": "user"} | _content(message), before
+
+
+def _before(body: dict[str, Any], messages: list[Any], place: int) -> str | None:
+    if place == 0:
+        # The AI SDK's own transport names a trigger and sends all that the page shows. Others send
+        # the last message alone, which says nothing of where it belongs.
+        return "" if isinstance(body.get("trigger"), str) else None
+    known = messages[place - 1]
+    before = known.get("id") if isinstance(known, dict) else None
+    return before if isinstance(before, str) and _is_id(before, MAX_ID) else None
 
 
 def _content(message: dict[str, Any]) -> dict[str, Any]:

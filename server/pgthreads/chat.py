@@ -9,7 +9,7 @@ from contextlib import aclosing
 from aiohttp import web
 
 from .answers import Begin
-from .bodies import ChatRequest, chat_request, read_object, state_key_of
+from .bodies import ChatRequest, chat_request, continued_answer, read_object, state_key_of
 from .errors import ExecutorError, LimitError, PgThreadsError, TurnRunningError
 from .events import ExecutorRequest
 from .keys import (
@@ -32,7 +32,7 @@ from .sending import Sender
 from .state_keys import require_state_key
 from .turn_log import TurnLog
 from .turns import begin_turn
-from .wire import replay
+from .wire import nothing_to_add, replay
 
 SSE_HEADERS = {
     "Content-Type": "text/event-stream",
@@ -58,6 +58,12 @@ async def _answer(request: web.Request) -> web.StreamResponse:
     if key is not None:
         require_state_key(key)
         request[STATE_KEY] = key
+    continued = continued_answer(body)
+    if continued is not None:
+        # No call waits for what the client could send, so there is nothing to continue with.
+        if _wants_json(request):
+            return web.Response(status=204)
+        return web.Response(body=nothing_to_add(continued), headers=SSE_HEADERS)
     request.app[PUMPS].require_room(
         request[OWNER], request[STATE_KEY], request.app[SETTINGS].max_turns
     )

@@ -76,6 +76,14 @@ class DuplicateError(PgThreadsError):
     sqlstate = "THDUP"
 
 
+class StaleError(PgThreadsError):
+    """What the page shows does not fit what is stored."""
+
+    status = 409
+    code = "stale_page"
+    sqlstate = "THSTL"
+
+
 class TurnRunningError(PgThreadsError):
     """A turn is running on this thread."""
 

@@ -24,6 +24,7 @@ from .tenants import tenant_of
 
 AUTH_MODES = ("dev", "jwt")
 BUSY_POLICIES = ("reject", "interrupt", "enqueue")
+STALE_POLICIES = ("append", "branch", "reject")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _MINIMUM_SECRET_BYTES = 32
 
@@ -173,6 +174,12 @@ class Settings:
         " front.",
         click.FloatRange(0, 3600),
         default=30.0,
+    )
+    on_stale: str = setting(
+        "What to do with a message from a page that does not show the end of the thread, unless the"
+        " request says: append it at the end, begin a branch where the page is, or reject it.",
+        click.Choice(STALE_POLICIES),
+        default="append",
     )
     cors_origin: Sequence[str] = setting(
         "Origin whose pages may call, for example https://app.example; may be given again.",

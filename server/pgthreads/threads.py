@@ -89,16 +89,19 @@ class Threads:
         replaces: str | None = None,
         regenerate: bool = False,
         busy: str = "reject",
+        parent_id: str | None = None,
+        stale: str = "append",
     ) -> BegunTurn:
         """Append the user message and take the lease of a turn.
 
         With `replaces` or `regenerate` on a new branch; `busy` is what to do while another turn
-        runs: `reject`, `interrupt` or `enqueue`. See db/functions/begin_turn.sql.
+        runs: `reject`, `interrupt` or `enqueue`; `stale` what to do if `parent_id` is not where the
+        newest branch ends: `append`, `branch` or `reject`. See db/functions/begin_turn.sql.
         """
         rows = await self._rows(
             _select(BegunTurn, "b") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.begin_turn("
-            "t.owner, %s, %s::jsonb, %s, %s, null, %s, %s, %s) as b",
+            "t.owner, %s, %s::jsonb, %s, %s, null, %s, %s, %s, %s, %s) as b",
             (
                 owner_user_id,
                 state_key,
@@ -108,6 +111,8 @@ class Threads:
                 replaces,
                 regenerate,
                 busy,
+                parent_id,
+                stale,
             ),
             class_row(BegunTurn),
             alone=(owner_user_id, state_key),

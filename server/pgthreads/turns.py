@@ -38,7 +38,7 @@ async def begin_turn(
     busy = chat.on_busy or settings.on_busy
     deadline = asyncio.get_running_loop().time() + settings.busy_timeout
 
-    turn_id = generate()
+    turn_id = chat.turn_id or generate()
 
     async def ask() -> BegunTurn:
         nonlocal turn_id
@@ -46,8 +46,8 @@ async def begin_turn(
             try:
                 return await ask_for(turn_id)
             except TurnLostError as error:
-                # A connection broke, and the turn that the first try began lost its lease before
-                # the second one came.
+                # The turn has ended without an answer: a connection broke, and it lost its lease
+                # before the second try came; or the client has sent the request again.
                 turn_id, lost = generate(), error
         raise UnavailableError("the database is too slow for the lease of a turn") from lost
 
@@ -62,6 +62,8 @@ async def begin_turn(
                 replaces=chat.replaces,
                 regenerate=chat.regenerate,
                 busy=busy,
+                parent_id=chat.parent_id,
+                stale=chat.on_stale or settings.on_stale,
             )
         except UnavailableError as error:
             if error.uncertain and not pumps.draining:

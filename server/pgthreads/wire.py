@@ -170,6 +170,22 @@ def replay(message: UIMessage, finish_reason: FinishReason = "stop") -> bytes:
     return b"".join(frames)
 
 
+def nothing_to_add(message_id: str) -> bytes:
+    """A stream that ends an answer which the client has whole.
+
+    It begins a step that stays empty. Without it a page whose `sendAutomaticallyWhen` looks at the
+    last step would ask again, and again. A client takes a step in with the chunk after it that
+    makes it draw, and that is `start`.
+    """
+    chunks: list[dict[str, Any]] = [
+        {"type": "start-step"},
+        {"type": "start", "messageId": message_id},
+        {"type": "finish-step"},
+        {"type": "finish", "finishReason": "stop"},
+    ]
+    return b"".join(map(_frame, chunks)) + DONE
+
+
 def _chunks_of_part(part: Mapping[str, Any], number: int) -> Iterator[dict[str, Any]]:
     kind: str = part["type"]
     if kind in ("text", "reasoning"):

@@ -1,0 +1,262 @@
+-- Which question a turn answers: ANSWER_BELONGS_TO_QUESTION. Of what a page shows nothing is believed,
+-- but its last user message (p_message) says what is asked, and the message before that (p_parent_id)
+-- where. One row, found under the thread's lock, which is held until the transaction ends:
+--
+--   seq          the question, if it is stored
+--   message_id   its id, stored or not
+--   message      what is to be appended otherwise, behind the message parent_id ('' for none)
+--   anew         a stored question is answered again, though it has an answer
+--   joins        a turn that runs for it already is the one that is asked for
+--   answer_seq   the answer, where the call is the repetition of one that was answered
+--
+-- An edited message is stored beside the one that it replaces, as <id>~<hash of its content>, and as
+-- <id>~<hash>.2 and so on where that text was there before. These are the family of <id>: a page goes on to
+-- use <id> for each of them. What the newest branch ends with tells a repetition from the wish for the
+-- same text once more: a repetition finds there what it made itself.
+--
+-- Locks: the thread's row, then a turn's row. Raises THDEL, THMSG, THDUP, and THSTL where the page does
+-- not fit the thread.
+
+create or replace function pgthreads.find_question(
+  p_owner_user_id text,
+  p_state_key text,
+  p_message jsonb,
+  p_turn_id text,
+  p_replaces text,
+  p_regenerate boolean,
+  p_parent_id text,
+  p_on_stale text
+)
+returns table (
+  message_count int,
+  seq int,
+  message_id text,
+  message jsonb,
+  parent_id text,
+  anew boolean,
+  joins boolean,
+  answer_seq int
+)
+language plpgsql
+volatile
+rows 1
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+  v_count int;
+  v_deleted_at timestamptz;
+  v_turn_id text;
+  v_named_seq int;
+  v_named_role text;
+  v_last_question int;
+  v_last_id text;
+  v_last_answer int;
+  v_id text;
+  v_stored jsonb;
+  v_seq int;
+  v_parent int;
+  v_root text;
+  v_sibling text;
+  v_same bigint;
+  v_question int;
+  v_first_answer int;
+  v_message jsonb;
+  v_answer int;
+begin
+  -- The lock. A thread that somebody else is making is waited for here.
+  loop
+    select t.message_count, t.deleted_at into v_count, v_deleted_at
+    from pgthreads.thread as t
+    where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
+    for update;
+    exit when found;
+    perform pgthreads.require_state_key(p_state_key);
+    insert into pgthreads.thread (owner_user_id, state_key)
+    values (p_owner_user_id, p_state_key)
+    on conflict (owner_user_id, state_key) do nothing;
+  end loop;
+  if v_deleted_at is not null then
+    perform pgthreads.require_thread(p_owner_user_id, p_state_key);
+  end if;
+  -- What a dead server has left of an answer may be what is replaced, or continued.
+  select n.turn_id into v_turn_id
+  from pgthreads.turn as n
+  where n.owner_user_id = p_owner_user_id
+    and n.state_key = p_state_key
+    and n.status = 'running'
+    and n.lease_until <= clock_timestamp();
+  if found then
+    v_count := v_count + pgthreads.abandon_turn(p_owner_user_id, p_state_key, v_turn_id);
+  end if;
+
+  -- What p_replaces names, and the question that the newest branch ends with.
+  if p_replaces is not null then
+    select m.seq, m.message ->> 'role' into v_named_seq, v_named_role
+    from pgthreads.message as m
+    where m.owner_user_id = p_owner_user_id
+      and m.state_key = p_state_key
+      and m.message_id = p_replaces;
+  end if;
+  if p_replaces is not null or p_regenerate then
+    select q.question_seq, q.question_id, q.first_answer_seq
+    into v_last_question, v_last_id, v_last_answer
+    from pgthreads.question_of(p_owner_user_id, p_state_key, v_count) as q;
+  end if;
+
+  -- An answer anew, told without the question: that of the answer that is named, or the newest one.
+  if p_regenerate and (p_on_stale is null or p_message is null)
+    or not p_regenerate and v_named_role = 'assistant'
+  then
+    select r.user_seq, r.user_id into v_seq, v_id
+    from pgthreads.replaced_message(p_owner_user_id, p_state_key, p_replaces, p_regenerate) as r;
+    if v_seq is not null then
+      return query select v_count, v_seq, v_id, null::jsonb, null::text, true, true, null::int;
+      return;
+    end if;
+  end if;
+
+  -- The message that the page shows last: is it stored, under its id or as one of its family?
+  if p_regenerate and p_on_stale is not null or v_named_role = 'user' then
+    v_id := p_message ->> 'id';
+    v_question := v_named_seq;
+    if p_regenerate then
+      select m.seq into v_question
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = p_state_key
+        and m.message_id = v_id;
+    else
+      v_id := p_replaces;
+    end if;
+    select m.message::jsonb, coalesce(m.parent_seq, m.seq - 1) into v_stored, v_parent
+    from pgthreads.message as m
+    where m.owner_user_id = p_owner_user_id
+      and m.state_key = p_state_key
+      and m.seq = v_question;
+    if v_stored ->> 'role' <> 'user' then
+      raise exception 'this message id is stored with other content' using
+        errcode = 'THDUP',
+        detail = format('Message %L of thread %s is not a user message.', v_id, p_state_key),
+        hint = 'Give the question an id of its own.';
+    end if;
+  end if;
+  if v_question is not null then
+    v_root := left(regexp_replace(v_id, '~[0-9a-f]{16}([.][0-9]+)?$', ''), 200);
+    if exists (
+      select
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = p_state_key
+        and m.seq = v_last_question
+        and coalesce(m.parent_seq, m.seq - 1) = v_parent
+        and (m.seq = v_question or m.message_id = v_root
+          or starts_with(m.message_id, v_root || '~'))
+        and pgthreads.is_same_question(m.message::jsonb, p_message)
+    ) then
+      v_seq := v_last_question;
+      -- An edit that leaves the text as it is asks for another answer, unless there is none.
+      if not p_regenerate and v_seq = v_named_seq and v_last_answer is not null and not exists (
+        select
+        from pgthreads.turn as n
+        where n.owner_user_id = p_owner_user_id
+          and n.state_key = p_state_key
+          and n.status = 'running'
+          and n.user_seq = v_seq
+      ) then
+        v_seq := null;
+      end if;
+    elsif p_regenerate and pgthreads.is_same_question(v_stored, p_message) then
+      v_seq := v_question;
+    end if;
+    if v_seq is null then
+      v_message := pgthreads.require_user_message(p_message);
+      v_sibling := v_root || '~' || left(encode(sha256(convert_to(
+        (pgthreads.redact_message(v_message) - 'id')::text, 'UTF8')), 'hex'), 16);
+      -- The siblings with this text: v_sibling itself, and what begins with it and a dot, after which
+      -- comes the slash.
+      select max(m.seq) filter (where coalesce(m.parent_seq, m.seq - 1) = v_parent), count(*)
+      into v_question, v_same
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = p_state_key
+        and m.message_id >= v_sibling
+        and m.message_id < v_sibling || '/';
+      if p_regenerate and v_question is not null then
+        v_seq := v_question;
+      else
+        v_message := v_message || jsonb_build_object(
+          'id', v_sibling || case when v_same > 0 then '.' || v_same + 1 else '' end);
+        parent_id := '';
+        select m.message_id into parent_id
+        from pgthreads.message as m
+        where m.owner_user_id = p_owner_user_id
+          and m.state_key = p_state_key
+          and m.seq = v_parent;
+      end if;
+    end if;
+    if v_seq is not null then
+      select m.message_id into v_id
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id and m.state_key = p_state_key and m.seq = v_seq;
+    end if;
+  else
+    v_message := pgthreads.require_user_message(p_message);
+    v_id := v_message ->> 'id';
+    parent_id := pgthreads.shown_parent(
+      p_owner_user_id, p_state_key, v_id, p_parent_id, p_on_stale, v_count);
+  end if;
+
+  -- An answer that is named has to be one to this question. If the newest branch ends with a later
+  -- one, this call made that already.
+  if p_regenerate and p_on_stale is not null and v_named_seq is not null then
+    select q.question_seq, q.first_answer_seq into v_question, v_first_answer
+    from pgthreads.question_of(p_owner_user_id, p_state_key, v_named_seq) as q;
+    if (v_question = v_seq or p_replaces = p_message ->> 'id') is not true then
+      raise exception 'the message to replace does not belong to the question' using
+        errcode = 'THSTL',
+        detail = format('Message %L of thread %s is no answer to %L, the last question that the page '
+          'shows.', left(p_replaces, 256), p_state_key, left(p_message ->> 'id', 256)),
+        hint = 'Load the thread again; or name no message, to have the last question answered.';
+    end if;
+    if v_last_question = v_seq and v_last_answer > v_first_answer then
+      v_answer := v_count;
+    end if;
+  end if;
+  -- So it did if its turn is known.
+  if p_regenerate and v_seq is not null then
+    select case when n.status = 'running' then n.turn_id end, coalesce(m.seq, v_answer)
+    into v_turn_id, v_answer
+    from (values (p_turn_id)) as t (turn_id)
+    left join pgthreads.turn as n
+      on n.owner_user_id = p_owner_user_id
+      and n.state_key = p_state_key
+      and n.turn_id = t.turn_id
+      and n.user_seq = v_seq
+    left join pgthreads.message as m
+      on m.owner_user_id = n.owner_user_id
+      and m.state_key = n.state_key
+      and m.message_id = n.assistant_message_id
+      and n.status <> 'running';
+  else
+    v_turn_id := null;
+  end if;
+  return query select
+    v_count,
+    v_seq,
+    case when v_seq is null then v_message ->> 'id' else v_id end,
+    case when v_seq is null then v_message end,
+    case when v_seq is null then parent_id end,
+    p_regenerate and v_seq is not null,
+    not p_regenerate or v_turn_id is not null or v_named_role is not distinct from 'assistant',
+    v_answer;
+end;
+$$;
+
+comment on function pgthreads.find_question(text, text, jsonb, text, text, boolean, text, text) is
+  'The question that a turn answers, stored or to be appended, under the thread''s lock.';
+revoke all on function
+  pgthreads.find_question(text, text, jsonb, text, text, boolean, text, text) from public;

@@ -1,0 +1,22 @@
+-- Whether a stored user message says what a page shows. The page may hold it as it was before
+-- redaction, and a redaction rule may have been enabled since it was stored: so the two are the same
+-- if they are after the redaction of today.
+
+create or replace function pgthreads.is_same_question(p_stored jsonb, p_shown jsonb)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_stored jsonb := pgthreads.question_content(p_stored);
+  v_shown jsonb := pgthreads.question_content(p_shown);
+begin
+  return v_stored = v_shown
+    or pgthreads.redact_message(v_stored) = pgthreads.redact_message(v_shown);
+end;
+$$;
+
+comment on function pgthreads.is_same_question(jsonb, jsonb) is
+  'Whether a stored user message says the same as the one that a page shows, redaction aside.';
+revoke all on function pgthreads.is_same_question(jsonb, jsonb) from public;
