@@ -99,8 +99,8 @@ select pgthreads.refuse_older_release();
 \ir functions/is_luhn.sql
 \ir functions/is_named_tenant.sql
 \ir functions/is_plain_message.sql
-\ir functions/is_ui_message.sql
 \ir functions/is_same_question.sql
+\ir functions/is_ui_message.sql
 \ir functions/is_url.sql
 \ir functions/joined_screens.sql
 \ir functions/keep_answer.sql
@@ -139,8 +139,8 @@ select pgthreads.refuse_older_release();
 \ir functions/refuse_change.sql
 \ir functions/refuse_screen_change.sql
 \ir functions/remove_thread.sql
-\ir functions/request_stop.sql
 \ir functions/replaced_message.sql
+\ir functions/request_stop.sql
 \ir functions/require_batch.sql
 \ir functions/require_queue_quota.sql
 \ir functions/require_server_role.sql
@@ -153,9 +153,9 @@ select pgthreads.refuse_older_release();
 \ir functions/requires_token.sql
 \ir functions/save_thread.sql
 \ir functions/set_tenant.sql
-\ir functions/site_notes.sql
 \ir functions/shown_head.sql
 \ir functions/shown_parent.sql
+\ir functions/site_notes.sql
 \ir functions/soft_delete_thread.sql
 \ir functions/tenant_mac.sql
 \ir functions/tenant_proof.sql

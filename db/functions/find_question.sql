@@ -190,12 +190,14 @@ begin
       else
         v_message := v_message || jsonb_build_object(
           'id', v_sibling || case when v_same > 0 then '.' || v_same + 1 else '' end);
-        parent_id := '';
-        select m.message_id into parent_id
-        from pgthreads.message as m
-        where m.owner_user_id = p_owner_user_id
-          and m.state_key = p_state_key
-          and m.seq = v_parent;
+        parent_id := coalesce(
+          (
+            select m.message_id
+            from pgthreads.message as m
+            where m.owner_user_id = p_owner_user_id
+              and m.state_key = p_state_key
+              and m.seq = v_parent
+          ), '');
       end if;
     end if;
     if v_seq is not null then

@@ -87,7 +87,7 @@ def save_thread(owner: str, *arguments: Any) -> Call:
 
 
 def begin_turn(owner: str, *arguments: Any) -> Call:
-    """State key, message, turn id, last, metadata, replaces, regenerate, busy."""
+    """State key, message, turn id, last, metadata, replaces, regenerate, busy, parent, stale."""
     return _call(
         owner,
         "begin_turn",

@@ -118,12 +118,14 @@ class ThreadsMachine(ComparingMachine):
         replaces=some.maybe(some.parents),
         regenerate=some.rarely,
         busy=some.busy,
+        parent_id=some.maybe(some.parents),
+        stale=some.wild_stale,
     )
     def begin_turn(self, at: some.Place, message: Json, turn_id: str, **options: Any) -> None:
         if at.begins or at.session in self.world.transactions:
             # A ticket lives for seconds only, and one that is not committed cannot be kept.
             options["busy"] = "reject"
-        names = ("last", "metadata", "replaces", "regenerate", "busy")
+        names = ("last", "metadata", "replaces", "regenerate", "busy", "parent_id", "stale")
         arguments = [options[name] for name in names]
         turn_id = self._new_turn(at) if turn_id == some.FITTING else turn_id
         self.send(at, begin_turn(self.owners[at.owner], at.key, message, turn_id, *arguments))
@@ -151,8 +153,42 @@ class ThreadsMachine(ComparingMachine):
     )
     def whole_turn(self, at: some.Place, ask: Json, regenerate: bool, message: Json) -> None:
         """A turn with an answer or none, which makes threads that have something to replace."""
-        owner, turn_id = self.owners[at.owner], self._new_turn(at)
-        self.send(at, begin_turn(owner, at.key, ask, turn_id, None, None, None, regenerate))
+        turn_id = self._new_turn(at)
+        arguments = (ask, turn_id, None, None, None, regenerate)
+        self._turn_with(at, turn_id, arguments, message)
+
+    @rule(
+        at=some.places,
+        view=some.page_views,
+        ask=some.user_messages,
+        known_turn=some.rarely,
+        stale=some.stale,
+        message=some.mostly(some.answers),
+    )
+    def page_turn(
+        self,
+        at: some.Place,
+        view: some.PageView,
+        ask: Json,
+        known_turn: bool,
+        stale: str | None,
+        message: Json,
+    ) -> None:
+        """What a page sends that shows some branch of the thread up to some message."""
+        owner = self.owners[at.owner]
+        thread: Thread | None = View(self.world, at.session).get(("thread", owner, at.key))
+        shown, ask, replaces = view.of(thread or Thread(), ask)
+        turn_id = "t1" if known_turn else self._new_turn(at)
+        parent_id = shown[-1] if shown else ""
+        regenerate = view.does in ("again", "named", "edited")
+        arguments = (ask, turn_id, None, None, replaces, regenerate, "reject", parent_id, stale)
+        self._turn_with(at, turn_id, arguments, message)
+
+    def _turn_with(
+        self, at: some.Place, turn_id: str, arguments: tuple[Any, ...], message: Json
+    ) -> None:
+        owner = self.owners[at.owner]
+        self.send(at, begin_turn(owner, at.key, *arguments))
         if message is None:
             self.send(at, finish_turn(owner, at.key, turn_id, "stopped"))
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.properties.thread_model import require_key, running_turn
+from tests.properties.thread_model import require_key, running_turn, shown_head
 from tests.properties.world import Json, Refused, Thread, View
 
 
@@ -28,7 +28,7 @@ def window(
     thread = _visible(view, owner, key)
     if thread is None:
         return []
-    head = len(thread.messages) if leaf_id is None else thread.seq_of(leaf_id)
+    head = shown_head(view, owner, key) if leaf_id is None else thread.seq_of(leaf_id)
     if head is None:
         raise Refused("THNON")
     seqs = [seq for seq in thread.path(head) if before is None or seq < before]

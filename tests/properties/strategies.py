@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.properties import calls
 from tests.properties.message_model import REDACTED, SECRET, replaced
-from tests.properties.world import Json
+from tests.properties.world import Json, Thread
 
 OWNERS = ("ada", "bea")
 SESSION_COUNT = 3
@@ -29,6 +29,33 @@ class Place:
     key: str
     savepoint: bool
     begins: bool = False
+
+
+@dataclass(frozen=True)
+class PageView:
+    """A page that shows the branch of a message, without the last `cut` of it, and what it does."""
+
+    head: int
+    cut: int
+    does: str
+
+    def of(self, thread: Thread, ask: Json) -> tuple[list[str], Json, str | None]:
+        """Return the ids before the question, the question, and the id that it replaces."""
+        count = len(thread.messages)
+        path = [thread.messages[seq - 1] for seq in thread.path(min(self.head, count))]
+        shown, dropped = path[: len(path) - self.cut], path[len(path) - self.cut :]
+        while self.does != "send" and shown and shown[-1].role != "user":
+            dropped = [shown.pop(), *dropped]
+        if self.does == "send" or not shown:
+            return [each.message_id for each in shown], ask, None
+        asked, before = shown[-1], [each.message_id for each in shown[:-1]]
+        if self.does == "edit":
+            return before, ask | {"id": asked.message_id}, asked.message_id
+        if self.does == "edited":
+            # The page goes on to use the id of the message that it edited.
+            return before, asked.body | {"id": asked.message_id.partition("~")[0]}, None
+        named = dropped[0].message_id if dropped and self.does == "named" else None
+        return before, asked.body, named
 
 
 def maybe(strategy: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
@@ -53,6 +80,14 @@ places = st.builds(Place, sessions, owners, wild_keys, st.booleans(), seldom)
 
 ids = st.sampled_from(["m1", "m2", "m3", "m4", "m5", "m6", "m7"])
 parents = ids | st.just("")
+page_views = st.builds(
+    PageView,
+    st.integers(1, 9),
+    st.sampled_from([0, 0, 1, 2]),
+    st.sampled_from(["send", "edit", "edit", "again", "named", "edited"]),
+)
+stale = st.sampled_from([None, None, "append", "append", *["branch"] * 4, "reject"])
+wild_stale = rarely.flatmap(lambda wild: st.just("other") if wild else stale)
 FITTING = "fitting"
 """The running turn; a new one for a turn that begins."""
 

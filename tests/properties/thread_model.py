@@ -32,6 +32,15 @@ def running_turn(view: View, owner: str, key: str) -> str | None:
     return None
 
 
+def shown_head(view: View, owner: str, key: str) -> int:
+    """Return the seq that the newest branch is shown up to: the question of a turn that answers it
+    anew, while that has stored nothing, else the last message."""
+    count = len(view.get(("thread", owner, key)).messages)
+    running = running_turn(view, owner, key)
+    turn: Turn | None = None if running is None else view.get(("turn", owner, key, running))
+    return turn.user_seq if turn is not None and turn.live and turn.begun_count == count else count
+
+
 def append(
     view: View,
     owner: str,
@@ -193,7 +202,8 @@ def save(
     branch: list[Json] = []
     if thread is not None and not thread.deleted:
         count = len(thread.messages)
-        branch = [thread.messages[seq - 1].body for seq in thread.path(count)]
+        head = shown_head(view, owner, key)
+        branch = [thread.messages[seq - 1].body for seq in thread.path(head)]
         differs = len(messages) < len(branch) or any(
             stored != sent and not (is_message(sent) and stored == redact(sent))
             for stored, sent in zip(branch, messages, strict=False)

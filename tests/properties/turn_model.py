@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from hashlib import sha256
 from typing import Any
 
-from tests.properties.message_model import is_message, json_text
+from tests.properties.question_model import STALE_POLICIES, STRICT, Asked, find, user_message
 from tests.properties.read_model import load
 from tests.properties.thread_model import (
     MAX_MESSAGES,
@@ -21,25 +20,6 @@ from tests.properties.world import Json, Queue, Refused, Thread, Turn, View
 BeginResult = tuple[Any, ...]
 
 
-def user_message(message: Json) -> Json:
-    """Return what counts of a client's message. Raises THMSG."""
-    if not is_message(message) or message["role"] != "user":
-        raise Refused("THMSG")
-    parts = []
-    for part in message["parts"]:
-        if part["type"] == "text":
-            parts.append({"type": "text", "text": part["text"]})
-        elif part["type"] == "file":
-            kept = ("type", "mediaType", "url", "filename")
-            parts.append({name: part[name] for name in kept if name in part})
-        else:
-            raise Refused("THMSG")
-    if all(part["type"] == "text" and not part["text"].strip() for part in parts):
-        raise Refused("THMSG")
-    metadata = {"metadata": message["metadata"]} if "metadata" in message else {}
-    return {"id": message["id"], "role": "user", "parts": parts} | metadata
-
-
 def begin(
     view: View,
     owner: str,
@@ -51,40 +31,33 @@ def begin(
     replaces: str | None = None,
     regenerate: bool = False,
     busy: str = "reject",
+    parent_id: str | None = None,
+    stale: str | None = None,
 ) -> BeginResult:
     """`begin_turn`: outcome, key, turn id, count, whether there is a lease, history, answer."""
     if not 1 <= len(turn_id) <= 128 or (last is not None and last < 1):
         raise Refused("22023")
-    anew, sibling_of, parent_id = None, None, None
-    if replaces is not None or regenerate:
-        require_key(key)
-        if view.get(("thread", owner, key)) is None:
-            view.insert(("thread", owner, key), Thread())
-        running = running_turn(view, owner, key)
-        if running is not None and not view.get(("turn", owner, key, running)).live:
-            abandon(view, owner, key)
-        anew, sibling_of, parent_id = _replaced(view, owner, key, replaces, regenerate)
-    if anew is None:
-        message = user_message(message)
-        if sibling_of is not None:
-            text = json_text({name: each for name, each in message.items() if name != "id"})
-            digest = sha256(text.encode()).hexdigest()[:16]
-            message["id"] = f"{sibling_of[:200]}~{digest}"
-        message_id = message["id"]
+    if stale not in (None, *STALE_POLICIES):
+        raise Refused("22023")
+    if replaces is not None or regenerate or (parent_id is not None and stale in STRICT):
+        asked = find(view, owner, key, message, turn_id, replaces, regenerate, parent_id, stale)
     else:
-        message_id = anew
+        asked = Asked(message=user_message(message))
     if busy != "reject":
-        waited = _wait(view, owner, key, message_id, anew is not None, busy)
+        ticket = asked.message_id if asked.joins or busy != "interrupt" else f"~{asked.message_id}"
+        waited = _wait(view, owner, key, ticket, asked.anew and asked.answer is None, busy)
         if waited is not None:
             return ("waiting", key, *waited, None, None)
     appended = 0
-    if anew is None:
-        _, _, appended = append(view, owner, key, [message], metadata=metadata, parent_id=parent_id)
+    if asked.seq is None:
+        _, _, appended = append(
+            view, owner, key, [asked.message], metadata=metadata, parent_id=asked.parent_id
+        )
     thread: Thread = view.get(("thread", owner, key))
-    count, seq = len(thread.messages), thread.seq_of(message_id)
+    count, seq = len(thread.messages), asked.seq or thread.seq_of(asked.message_id)
     assert seq is not None
     if not appended:
-        found = _repeated(view, owner, key, thread, seq, turn_id, last, anew is not None)
+        found = _repeated(view, owner, key, thread, seq, turn_id, last, asked)
         if found is not None:
             return found
         count = len(view.get(("thread", owner, key)).messages)
@@ -95,29 +68,8 @@ def begin(
     if used is not None:
         raise Refused("THLST" if used.user_seq == seq else "22023")
     view.insert(item, Turn(seq, count))
-    history = load(view, owner, key, last, None, message_id)
+    history = load(view, owner, key, last, None, thread.messages[seq - 1].message_id)
     return "started", key, turn_id, count, True, history, None
-
-
-def _replaced(
-    view: View, owner: str, key: str, replaces: str | None, regenerate: bool
-) -> tuple[str | None, str | None, str | None]:
-    """Return the user message to answer anew; or whose sibling comes, and what both continue."""
-    thread: Thread = view.lock(("thread", owner, key))
-    if thread.deleted:
-        raise Refused("THDEL")
-    seq = len(thread.messages) if replaces is None else thread.seq_of(replaces)
-    if not seq:
-        return None, None, None
-    target = thread.messages[seq - 1]
-    before = thread.messages[target.parent - 1] if target.parent else None
-    if target.role == "assistant" and before is not None and before.role == "user":
-        return before.message_id, None, None
-    if target.role == "user" and not regenerate:
-        return None, target.message_id, "" if before is None else before.message_id
-    if target.role == "user" and replaces is not None:
-        return target.message_id, None, None
-    return None, None, None
 
 
 def _repeated(
@@ -128,7 +80,7 @@ def _repeated(
     seq: int,
     turn_id: str,
     last: int | None,
-    anew: bool,
+    asked: Asked,
 ) -> BeginResult | None:
     """What a message that is stored already leads to; None for a new turn."""
     count = len(thread.messages)
@@ -145,7 +97,10 @@ def _repeated(
         abandon(view, owner, key)
         turn, thread = None, view.get(("thread", owner, key))
         count = len(thread.messages)
-    if not anew:
+    if asked.answer is not None:
+        body = thread.messages[asked.answer - 1].body
+        return "answered", key, None, count, False, None, body
+    if not asked.anew:
         answers = [m for m in thread.messages if m.parent == seq and m.role == "assistant"]
         if answers:
             return "answered", key, None, count, False, None, answers[-1].body
