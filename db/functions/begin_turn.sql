@@ -62,7 +62,8 @@ declare
   v_appended int := 0;
   v_parent_id text;
   v_anew boolean := false;
-  v_joins boolean := true;
+  v_attaches boolean := false;
+  v_ticket text;
   v_answer_seq int;
   v_answer json;
   v_turn pgthreads.turn;
@@ -93,8 +94,10 @@ begin
     and (p_replaces is not null or p_regenerate
       or p_parent_id is not null and p_on_stale <> 'append')
   then
-    select q.message_count, q.seq, q.message_id, q.message, q.parent_id, q.anew, q.joins, q.answer_seq
-    into strict v_count, v_seq, v_id, v_message, v_parent_id, v_anew, v_joins, v_answer_seq
+    select q.message_count, q.seq, q.message_id, q.message, q.parent_id, q.anew, q.attaches,
+      q.answer_seq
+    into strict v_count, v_seq, v_id, v_message, v_parent_id, v_anew, v_attaches,
+      v_answer_seq
     from pgthreads.find_question(
       p_owner_user_id, p_state_key, p_message, p_turn_id, p_replaces, p_regenerate, p_parent_id,
       p_on_stale) as q;
@@ -105,16 +108,25 @@ begin
 
   -- Wait for the turn that runs, and for those who came first.
   if p_busy is distinct from 'reject' then
-    return query
-      select 'waiting', p_state_key, w.turn_id, w.message_count, w.lease_until, null::int,
-        null::json, null::json
-      from pgthreads.wait_for_turn(
-        p_owner_user_id, p_state_key,
-        -- Who interrupts the answer to the same question waits as if for another one.
-        case when v_joins or p_busy <> 'interrupt' then v_id else '~' || v_id end,
-        v_anew and v_answer_seq is null, p_busy) as w;
-    if found then
-      return;
+    v_ticket := v_id;
+    -- Who wants another answer to the question that is being answered waits as if for another one.
+    if p_busy = 'interrupt' and p_regenerate and p_on_stale is not null then
+      v_ticket := '~' || v_id;
+    end if;
+    if v_attaches then
+      delete from pgthreads.queued_turn as q
+      where q.owner_user_id = p_owner_user_id
+        and q.state_key = p_state_key
+        and q.message_id = v_ticket;
+    else
+      return query
+        select 'waiting', p_state_key, w.turn_id, w.message_count, w.lease_until, null::int,
+          null::json, null::json
+        from pgthreads.wait_for_turn(p_owner_user_id, p_state_key, v_ticket,
+          v_anew and v_answer_seq is null, p_busy) as w;
+      if found then
+        return;
+      end if;
     end if;
   end if;
 

@@ -6,7 +6,8 @@
 --   message_id   its id, stored or not
 --   message      what is to be appended otherwise, behind the message parent_id ('' for none)
 --   anew         a stored question is answered again, though it has an answer
---   joins        a turn that runs for it already is the one that is asked for
+--   attaches     the turn that runs is the one that is asked for, also if the call is to interrupt:
+--                it is this call's own, or what comes takes the place of the answer that is named
 --   answer_seq   the answer, where the call is the repetition of one that was answered
 --
 -- An edited message is stored beside the one that it replaces, as <id>~<hash of its content>, and as
@@ -34,7 +35,7 @@ returns table (
   message jsonb,
   parent_id text,
   anew boolean,
-  joins boolean,
+  attaches boolean,
   answer_seq int
 )
 language plpgsql
@@ -66,6 +67,7 @@ declare
   v_first_answer int;
   v_message jsonb;
   v_answer int;
+  v_attaches boolean := false;
 begin
   -- The lock. A thread that somebody else is making is waited for here.
   loop
@@ -114,7 +116,7 @@ begin
     select r.user_seq, r.user_id into v_seq, v_id
     from pgthreads.replaced_message(p_owner_user_id, p_state_key, p_replaces, p_regenerate) as r;
     if v_seq is not null then
-      return query select v_count, v_seq, v_id, null::jsonb, null::text, true, true, null::int;
+      return query select v_count, v_seq, v_id, null::jsonb, null::text, true, false, null::int;
       return;
     end if;
   end if;
@@ -230,21 +232,20 @@ begin
   end if;
   -- So it did if its turn is known.
   if p_regenerate and v_seq is not null then
-    select case when n.status = 'running' then n.turn_id end, coalesce(m.seq, v_answer)
-    into v_turn_id, v_answer
-    from (values (p_turn_id)) as t (turn_id)
-    left join pgthreads.turn as n
-      on n.owner_user_id = p_owner_user_id
-      and n.state_key = p_state_key
-      and n.turn_id = t.turn_id
-      and n.user_seq = v_seq
+    select coalesce(max(m.seq), v_answer),
+      coalesce(bool_or(
+        n.status = 'running' and (n.turn_id = p_turn_id or v_named_role = 'assistant')), false)
+    into v_answer, v_attaches
+    from pgthreads.turn as n
     left join pgthreads.message as m
       on m.owner_user_id = n.owner_user_id
       and m.state_key = n.state_key
       and m.message_id = n.assistant_message_id
-      and n.status <> 'running';
-  else
-    v_turn_id := null;
+      and n.turn_id = p_turn_id
+    where n.owner_user_id = p_owner_user_id
+      and n.state_key = p_state_key
+      and (n.status = 'running' or n.turn_id = p_turn_id)
+      and n.user_seq = v_seq;
   end if;
   return query select
     v_count,
@@ -253,7 +254,7 @@ begin
     case when v_seq is null then v_message end,
     case when v_seq is null then parent_id end,
     p_regenerate and v_seq is not null,
-    not p_regenerate or v_turn_id is not null or v_named_role is not distinct from 'assistant',
+    v_attaches,
     v_answer;
 end;
 $$;

@@ -163,7 +163,9 @@ class ThreadsMachine(ComparingMachine):
         ask=some.user_messages,
         known_turn=some.rarely,
         stale=some.stale,
+        busy=some.policies,
         message=some.mostly(some.answers),
+        ends=some.commits,
     )
     def page_turn(
         self,
@@ -172,7 +174,9 @@ class ThreadsMachine(ComparingMachine):
         ask: Json,
         known_turn: bool,
         stale: str | None,
+        busy: str,
         message: Json,
+        ends: bool,
     ) -> None:
         """What a page sends that shows some branch of the thread up to some message."""
         owner = self.owners[at.owner]
@@ -181,8 +185,13 @@ class ThreadsMachine(ComparingMachine):
         turn_id = "t1" if known_turn else self._new_turn(at)
         parent_id = shown[-1] if shown else ""
         regenerate = view.does in ("again", "named", "edited")
-        arguments = (ask, turn_id, None, None, replaces, regenerate, "reject", parent_id, stale)
-        self._turn_with(at, turn_id, arguments, message)
+        if at.begins or at.session in self.world.transactions:
+            busy = "reject"
+        arguments = (ask, turn_id, None, None, replaces, regenerate, busy, parent_id, stale)
+        if ends:
+            self._turn_with(at, turn_id, arguments, message)
+        else:
+            self.send(at, begin_turn(owner, at.key, *arguments))
 
     def _turn_with(
         self, at: some.Place, turn_id: str, arguments: tuple[Any, ...], message: Json

@@ -27,7 +27,7 @@ class Asked:
     message: Json = None
     parent_id: str | None = None
     anew: bool = False
-    joins: bool = True
+    attaches: bool = False
     answer: int | None = None
 
     @property
@@ -79,35 +79,44 @@ def find(
     thread: Thread = view.get(item)
     named = thread.seq_of(replaces)
     role = thread.messages[named - 1].role if named else None
-    if (
-        role == "assistant" if not regenerate else stale is None or message is None
-    ) and (seq := _of_named(thread, named, replaces)) is not None:  # fmt: skip
-        return _stored(thread, seq, anew=True)
-    if role != "user" and not (regenerate and stale is not None):
+    is_told = regenerate and stale is not None
+    if message is None or not is_told:
+        seq = _of_named(thread, named, replaces)
+        if seq is not None and (regenerate or role == "assistant"):
+            return _stored(thread, seq, anew=True)
+    if role != "user" and not is_told:
         return _new(thread, message, parent_id, stale)
     if not regenerate:
         return _edited(view, owner, key, thread, named or 0, message)
     asked = _shown_last(thread, message, parent_id, stale)
     if named is not None:
-        question, answer = question_of(thread, named)
+        question, _ = question_of(thread, named)
         if (question is None or question != asked.seq) and replaces != message["id"]:
             raise Refused("THSTL")
-        last_question, last_answer = question_of(thread, len(thread.messages))
-        if last_question == asked.seq and answer and last_answer and last_answer > answer:
-            return _stored(thread, asked.seq or 0, anew=True, answer=len(thread.messages))
     if asked.seq is None:
-        return Asked(message=asked.message, parent_id=asked.parent_id, joins=role == "assistant")
-    turn: Turn | None = view.get(("turn", owner, key, turn_id))
-    is_own, answer_id = False, None
-    if turn is not None and turn.user_seq == asked.seq:
-        is_own, answer_id = turn.status == "running", turn.answer_id
-    return _stored(
-        thread,
-        asked.seq,
-        anew=True,
-        joins=is_own or role == "assistant",
-        answer=thread.seq_of(answer_id),
+        return asked
+    turns = {each[3]: view.get(each) for each in view.items("turn", owner, key)}
+    turn: Turn | None = turns.get(turn_id)
+    known = turn.answer_id if turn is not None and turn.user_seq == asked.seq else None
+    running = running_turn(view, owner, key)
+    attaches = (
+        running is not None
+        and turns[running].user_seq == asked.seq
+        and (running == turn_id or role == "assistant")
     )
+    before = None
+    if named is not None:
+        before = _answered_since(thread, asked.seq, named)
+    answer = thread.seq_of(known) or before
+    return _stored(thread, asked.seq, anew=True, attaches=attaches, answer=answer)
+
+
+def _answered_since(thread: Thread, seq: int, named: int) -> int | None:
+    """The last message, if that is a later answer to the question than the one that is named."""
+    _, answer = question_of(thread, named)
+    last_question, last_answer = question_of(thread, len(thread.messages))
+    is_later = answer and last_answer and last_answer > answer
+    return len(thread.messages) if last_question == seq and is_later else None
 
 
 def question_of(thread: Thread, seq: int) -> tuple[int | None, int | None]:
@@ -121,10 +130,10 @@ def question_of(thread: Thread, seq: int) -> tuple[int | None, int | None]:
 
 
 def _stored(
-    thread: Thread, seq: int, *, anew: bool, joins: bool = True, answer: int | None = None
+    thread: Thread, seq: int, *, anew: bool, attaches: bool = False, answer: int | None = None
 ) -> Asked:
     message_id = thread.messages[seq - 1].message_id
-    return Asked(seq, message_id, anew=anew, joins=joins, answer=answer)
+    return Asked(seq, message_id, anew=anew, attaches=attaches, answer=answer)
 
 
 def _of_named(thread: Thread, named: int | None, replaces: str | None) -> int | None:

@@ -44,8 +44,16 @@ def begin(
     else:
         asked = Asked(message=user_message(message))
     if busy != "reject":
-        ticket = asked.message_id if asked.joins or busy != "interrupt" else f"~{asked.message_id}"
-        waited = _wait(view, owner, key, ticket, asked.anew and asked.answer is None, busy)
+        is_wish = busy == "interrupt" and regenerate and stale is not None
+        ticket = f"~{asked.message_id}" if is_wish else asked.message_id
+        if asked.attaches:
+            line = ("queue", owner, key)
+            queue: Queue = view.get(line) or Queue()
+            view.put(line, Queue(tuple(each for each in queue.tickets if each[0] != ticket)))
+            waited = None
+        else:
+            anew = asked.anew and asked.answer is None
+            waited = _wait(view, owner, key, ticket, anew, busy)
         if waited is not None:
             return ("waiting", key, *waited, None, None)
     appended = 0
