@@ -3,14 +3,18 @@
 //   node chat.mjs '{"baseUrl": "http://127.0.0.1:8080", "version": 7, "steps": [{"prompt": "hi"}]}'
 //
 // Options: `baseUrl`, `version` (see sdk.mjs), `token` (bearer), `chatId`, `messages` (what a page
-// loaded), `body` (sent with each request, e.g. {"stateKey": ...}), `steps`. A step is one of
+// loaded), `body` (sent with each request, e.g. {"stateKey": ...}), `auto` (send by itself when an
+// answer ends with its tools' results), `steps`. A step is one of
 //   {"prompt": text, "messageId"?: id}   a user message; the id is made up unless given
 //   {"resume": true}                     what `resume: true` does when a page is opened
 //   {"edit": index, "prompt": text}      another text in place of the message at that index
 //   {"regenerate": true}                 the last answer anew, with "index": that message's
+//   {"cut": index, "prompt": text}       as assistant-ui edits: the messages from that index on are
+//                                        taken away, and a new one is sent
 // and may have "abortAfter": n, leave after n changes of the messages (the user message is one), or
 // "stopAfter": n, ask the server to stop then, or "sendAfter": n with "next": text, send that then,
-// with "leave": true after chat.stop() and the end of that stream, as a page's code would.
+// with "leave": true after chat.stop() and the end of that stream, as a page's code would; with
+// "again": true it is regenerate() instead. With "offline": true the network is away.
 //
 // Prints one JSON object: {messages, status, errors, data, finishes, responses: [{method, path,
 // status, stateKey}]}.
@@ -24,8 +28,11 @@ const headers = options.token ? { authorization: `Bearer ${options.token}` } : {
 const responses = [];
 let writes = 0;
 let onWrite = () => {};
+let offline = false;
 
 async function recordingFetch(url, init) {
+  if (offline) throw new TypeError('fetch failed');
+  if (responses.length > 20) throw new Error('this goes on for ever');
   const response = await fetch(url, init);
   responses.push({
     method: init?.method ?? 'GET',
@@ -49,12 +56,15 @@ const { chat, events } = createChat(sdk, {
   },
 });
 
+if (options.auto) chat.sendAutomaticallyWhen = sdk.lastAssistantMessageIsCompleteWithToolCalls;
+
 function run(step) {
   if (step.resume) return chat.resumeStream();
   if (step.regenerate) {
     return chat.regenerate({ messageId: chat.messages[step.index]?.id });
   }
   const parts = [{ type: 'text', text: step.prompt }];
+  if (step.cut !== undefined) chat.messages = chat.messages.slice(0, step.cut);
   if (step.edit !== undefined) {
     return chat.sendMessage({ parts, messageId: chat.messages[step.edit].id });
   }
@@ -66,6 +76,7 @@ for (const step of options.steps) {
   let sending;
   let running;
   writes = 0;
+  offline = step.offline ?? false;
   onWrite = count => {
     if (count === step.abortAfter) void chat.stop();
     if (count === step.stopAfter) {
@@ -75,7 +86,7 @@ for (const step of options.steps) {
     if (count === step.sendAfter) {
       // Older clients still take in what they have read, after stop() returned.
       const left = step.leave ? chat.stop().then(() => running) : Promise.resolve();
-      sending = left.then(() => chat.sendMessage({ text: step.next }));
+      sending = left.then(() => (step.again ? chat.regenerate() : chat.sendMessage({ text: step.next })));
     }
   };
   running = run(step);
@@ -83,6 +94,8 @@ for (const step of options.steps) {
   await stopping;
   await sending;
 }
+// What it sends by itself does not belong to a step.
+if (options.auto) await new Promise(resolve => setTimeout(resolve, 200));
 
 const { messages, status } = chat;
 console.log(JSON.stringify({ messages, status, ...events, responses }));

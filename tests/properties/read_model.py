@@ -41,6 +41,16 @@ def load(view: View, owner: str, key: str, *bounds: Any) -> list[Json]:
     return [body for _, body in window(view, owner, key, *bounds)]
 
 
+def prompt(view: View, owner: str, key: str, last: int | None, leaf_id: str) -> list[Json]:
+    """The history of a turn: where older messages are left out it begins with a user's."""
+    rows = window(view, owner, key, last, None, leaf_id)
+    thread: Thread = view.get(("thread", owner, key))
+    if thread.messages[rows[0][0] - 1].parent > 0:
+        while rows[0][1]["role"] != "user":
+            del rows[0]
+    return [body for _, body in rows]
+
+
 def read(view: View, owner: str, key: str, *bounds: Any) -> list[tuple[Any, ...]]:
     """`read_thread`, without times and digest."""
     rows = window(view, owner, key, *bounds)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.properties.question_model import STALE_POLICIES, STRICT, Asked, find, user_message
-from tests.properties.read_model import load
+from tests.properties.read_model import prompt
 from tests.properties.thread_model import (
     MAX_MESSAGES,
     MAX_QUEUED,
@@ -76,7 +76,7 @@ def begin(
     if used is not None:
         raise Refused("THLST" if used.user_seq == seq else "22023")
     view.insert(item, Turn(seq, count))
-    history = load(view, owner, key, last, None, thread.messages[seq - 1].message_id)
+    history = prompt(view, owner, key, last, thread.messages[seq - 1].message_id)
     return "started", key, turn_id, count, True, history, None
 
 
@@ -99,7 +99,7 @@ def _repeated(
         if running != turn_id:
             return "running", key, running, count, True, None, None
         message_id = thread.messages[seq - 1].message_id
-        history = load(view, owner, key, last, None, message_id)
+        history = prompt(view, owner, key, last, message_id)
         return "started", key, turn_id, count, True, history, None
     if turn is not None and not turn.live:
         abandon(view, owner, key)
