@@ -54,7 +54,6 @@ declare
   v_named_seq int;
   v_named_role text;
   v_last_question int;
-  v_last_id text;
   v_last_answer int;
   v_id text;
   v_stored jsonb;
@@ -104,8 +103,7 @@ begin
       and m.message_id = p_replaces;
   end if;
   if p_replaces is not null or p_regenerate then
-    select q.question_seq, q.question_id, q.first_answer_seq
-    into v_last_question, v_last_id, v_last_answer
+    select q.question_seq, q.first_answer_seq into v_last_question, v_last_answer
     from pgthreads.question_of(p_owner_user_id, p_state_key, v_count) as q;
   end if;
 

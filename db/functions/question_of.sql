@@ -8,7 +8,7 @@ create or replace function pgthreads.question_of(
   p_state_key text,
   p_seq int
 )
-returns table (question_seq int, question_id text, first_answer_seq int)
+returns table (question_seq int, first_answer_seq int)
 language plpgsql
 stable
 rows 1
@@ -21,17 +21,15 @@ as $$
 declare
   v_seq int := p_seq;
   v_role text;
-  v_id text;
   v_parent int;
   v_answer int;
 begin
   for v_step in 1..32 loop
-    select m.message ->> 'role', m.message_id, coalesce(m.parent_seq, m.seq - 1)
-    into v_role, v_id, v_parent
+    select m.message ->> 'role', coalesce(m.parent_seq, m.seq - 1) into v_role, v_parent
     from pgthreads.message as m
     where m.owner_user_id = p_owner_user_id and m.state_key = p_state_key and m.seq = v_seq;
     if v_role = 'user' then
-      return query select v_seq, v_id, v_answer;
+      return query select v_seq, v_answer;
       return;
     end if;
     exit when v_role is distinct from 'assistant';

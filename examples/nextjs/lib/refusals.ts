@@ -6,6 +6,7 @@ const STATUS: Record<string, number> = {
   THMSG: 400,
   THCNT: 409,
   THSHR: 409,
+  THSTL: 409,
   THDUP: 409,
   THTRN: 409,
   THLST: 409,
