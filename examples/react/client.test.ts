@@ -29,3 +29,16 @@ test('a chat over the transport, without React around it', async () => {
   assert.equal(opened.messages.length, 4);
   await server.stop(id);
 });
+
+test('an edit under a new id, as assistant-ui makes it', async () => {
+  const id = 'react-edit';
+  const chat = new Chat({ id, transport: server.transport() });
+  for (const text of ['one', 'two']) await chat.sendMessage({ text });
+  for (const kept of [2, 0]) {
+    chat.messages = chat.messages.slice(0, kept);
+    await chat.sendMessage({ text: `in place of number ${kept}` });
+    assert.equal(chat.error, undefined);
+    assert.equal(chat.messages.length, kept + 2);
+    assert.deepEqual(texts(await server.load(id)), texts(chat.messages));
+  }
+});

@@ -15,15 +15,22 @@ export class Pgthreads {
   };
 
   /**
-   * Sends the newest user message and nothing else: the server has the thread. A resumed stream is
-   * read from `${api}/chat/${id}/stream`, which is where the transport looks for it by itself.
+   * Sends the newest user message, and the id of the one before it: the server has the thread, and
+   * this tells where the page is in it. Edited messages and older branches need no more than that. A
+   * resumed stream is read from `${api}/chat/${id}/stream`, where the transport looks by itself.
    */
   transport(): DefaultChatTransport<UIMessage> {
     return new DefaultChatTransport({
       api: `${this.api}/chat`,
       headers: this.headers,
       prepareSendMessagesRequest: ({ id, messages, trigger, messageId }) => ({
-        body: { stateKey: id, messages: messages.slice(-1), trigger, messageId },
+        body: {
+          stateKey: id,
+          messages: messages.slice(-1),
+          parentId: messages.at(-2)?.id ?? '',
+          trigger,
+          messageId,
+        },
       }),
     });
   }

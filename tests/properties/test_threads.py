@@ -32,6 +32,11 @@ FAULTS = {
         "if v_message is not null then",
         "if false then",
     ),
+    "an answer to the newest question and not to the one that is shown": (
+        "find_question",
+        "if p_regenerate and (p_on_stale is null or p_message is null)",
+        "if p_regenerate",
+    ),
 }
 """What is wrong, in which function, and how it gets there."""
 

@@ -49,9 +49,12 @@ export class Api {
     return this._call(`/threads/${key}/stop`, { method: "POST" });
   }
 
-  /** The response whose body is the answer's stream. */
-  send(key, message, signal) {
-    return this._call("/chat", { method: "POST", body: { message, id: key }, signal });
+  /**
+   * The response whose body is the answer's stream. `parentId` is the message that is shown before
+   * this one, "" if it is the first.
+   */
+  send(key, message, parentId, signal) {
+    return this._call("/chat", { method: "POST", body: { message, id: key, parentId }, signal });
   }
 
   /** As `send`, for a turn that runs already; null if none does. */

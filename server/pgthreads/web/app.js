@@ -158,13 +158,13 @@ function send(text) {
  */
 async function ask(mine, message) {
   $.notice.replaceChildren();
-  upsert(mine, message);
+  const parentId = upsert(mine, message).root.previousElementSibling?.dataset.id ?? "";
   showWelcome();
   scrollDown();
   setStreaming(mine, true);
   setStatus("Waiting for the server…");
   try {
-    const response = await api.send(mine.key, message, mine.leave.signal);
+    const response = await api.send(mine.key, message, parentId, mine.leave.signal);
     if (mine !== thread) return;
     list.refresh();
     await show(mine, response);
