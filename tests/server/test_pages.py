@@ -48,7 +48,7 @@ async def ask(service: Service, key: str, *messages: Any, **more: Any) -> tuple[
     """Send a page's messages; return the status, and the answer's text or the error's code."""
     body = {"id": key, "messages": list(messages), **more}
     async with await service.post(CHAT, body, headers=JSON) as response:
-        answer = await response.json() if response.status != 204 else None
+        answer: Any = await response.json() if response.status != 204 else None
         if response.status == 200:
             return 200, text_of(answer)
         return response.status, answer and answer["code"]
