@@ -60,6 +60,8 @@ select pgthreads.apply_migration('0016_budgets', :'migration');
 select pgthreads.apply_migration('0017_owner_limits', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0018_retention_of_turns.sql"`
 select pgthreads.apply_migration('0018_retention_of_turns', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0022_monitoring.sql"`
+select pgthreads.apply_migration('0022_monitoring', :'migration');
 select exists (
   select from pgthreads.migration as m where m.name = '1001_message_search'
 ) or coalesce(current_setting('pgthreads.optional', true) = 'search', false) as with_search \gset
@@ -115,6 +117,7 @@ select pgthreads.refuse_older_release();
 \ir functions/message_title.sql
 \ir functions/mint_tenant_token.sql
 \ir functions/new_state_key.sql
+\ir functions/note_verification.sql
 \ir functions/prepare_messages.sql
 \ir functions/prompt_history.sql
 \ir functions/purge_threads.sql
@@ -133,6 +136,7 @@ select pgthreads.refuse_older_release();
 \ir functions/redact_text.sql
 \ir functions/redact_texts.sql
 \ir functions/redaction_faults.sql
+\ir functions/redaction_fingerprint.sql
 \ir functions/redaction_rule_fault.sql
 \ir functions/refresh_redaction_screen.sql
 \ir functions/refresh_tenancy.sql
@@ -190,6 +194,7 @@ select pgthreads.refuse_older_release();
 \ir policies/thread.sql
 \ir policies/turn.sql
 \ir policies/usage_total.sql
+\ir policies/verification.sql
 
 \if :with_search
 \ir optional/search/functions/index_messages.sql

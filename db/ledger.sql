@@ -26,6 +26,8 @@ declare
   v_names text := array_to_string(v_tables, ', ');
   v_lock_timeout text := current_setting('lock_timeout');
   v_tries constant int := 30;
+  -- Who held a table at every try: a transaction that is older than those of the servers' calls.
+  v_holders text[];
 begin
   if v_tables <> '{}' then
     perform set_config('lock_timeout', '3s', true);
@@ -37,6 +39,13 @@ begin
         exit;
       exception
         when lock_not_available or deadlock_detected then
+          v_holders := array(
+            select distinct l.pid || ' ' || l.virtualtransaction
+            from pg_catalog.pg_locks as l
+            where l.relation = any (v_tables) and l.granted and l.pid <> pg_backend_pid()
+              and (v_try = 1
+                or l.pid || ' ' || l.virtualtransaction = any (v_holders))
+          );
           if v_try = v_tries then
             raise;
           end if;
@@ -49,10 +58,19 @@ exception
   when lock_not_available or deadlock_detected then
     raise exception 'the tables of pgthreads are in use' using
       errcode = 'lock_not_available',
-      detail = format('Sessions that use them: %s.', (
-        select string_agg(distinct l.pid::text, ', ')
-        from pg_catalog.pg_locks as l
-        where l.relation = any (v_tables) and l.granted and l.pid <> pg_backend_pid())),
+      detail = format('Sessions that use them: %s.', coalesce(
+        (
+          select string_agg(distinct split_part(h.holder, ' ', 1), ', ')
+          from unnest(v_holders) as h (holder)
+        ),
+        -- No try came so far: a VACUUM or an index that is built. Calls hold weaker locks.
+        (
+          select string_agg(distinct l.pid::text, ', ')
+          from pg_catalog.pg_locks as l
+          where l.relation = any (v_tables) and l.granted and l.pid <> pg_backend_pid()
+            and l.mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
+        ),
+        'unknown')),
       hint = 'Nothing was changed. Run it again when pg_dump and long transactions are done.';
 end;
 $$;

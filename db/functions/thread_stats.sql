@@ -1,5 +1,5 @@
--- Counts and sizes for operators. Reads the headers of all threads and the running turns, never
--- messages; bytes are those of the tables on disk with their indexes, partitions and dead rows.
+-- Counts and sizes for operators. Reads the headers of all threads, the running turns, what waits and
+-- late answers, never messages; bytes are those of the tables on disk with their indexes, partitions and dead rows.
 -- Takes no lock.
 
 create or replace function pgthreads.thread_stats()
@@ -14,7 +14,11 @@ returns table (
   oldest_turn interval,
   thread_bytes bigint,
   message_bytes bigint,
-  turn_bytes bigint
+  turn_bytes bigint,
+  waiting_messages bigint,
+  late_answers bigint,
+  journal_bytes bigint,
+  late_answer_bytes bigint
 )
 language sql
 stable
@@ -22,7 +26,12 @@ set search_path = pg_catalog, pg_temp
 set role = 'pgthreads_maintenance'
 as $$
   select h.*, r.*,
-    s.bytes[1], s.bytes[2], s.bytes[3]
+    s.bytes[1], s.bytes[2], s.bytes[3],
+    (
+      select count(*) from pgthreads.queued_turn as q where q.expires_at > clock_timestamp()
+    ),
+    (select count(*) from pgthreads.late_answer as l),
+    s.bytes[4], s.bytes[5]
   from (
     select
       count(distinct t.owner_user_id),
@@ -51,14 +60,16 @@ as $$
         (select sum(pg_total_relation_size(p.relid)) from pg_partition_tree(c.oid) as p),
         pg_total_relation_size(c.oid)
       )::bigint
-      order by array_position(array['thread', 'message', 'turn']::name[], c.relname)
+      order by array_position(
+        array['thread', 'message', 'turn', 'journal', 'late_answer']::name[], c.relname)
     ) as bytes
     from pg_class as c
-    where c.relnamespace = 'pgthreads'::regnamespace and c.relname in ('thread', 'message', 'turn')
+    where c.relnamespace = 'pgthreads'::regnamespace
+      and c.relname in ('thread', 'message', 'turn', 'journal', 'late_answer')
   ) as s;
 $$;
 
 comment on function pgthreads.thread_stats() is
-  'Threads, messages, running and dead turns, and the tables'' sizes, across tenants.';
+  'Threads, messages, running and dead turns, what waits, and the tables'' sizes, across tenants.';
 revoke all on function pgthreads.thread_stats() from public;
 grant execute on function pgthreads.thread_stats() to pgthreads_maintenance;

@@ -343,6 +343,10 @@ insert into released values
   ('core', 'column', 'usage_total.owner_user_id', 'text; not null; collate C'),
   ('core', 'column', 'usage_total.turns', 'bigint; not null'),
   ('core', 'column', 'usage_total.usage', 'jsonb; not null; default ''{}''::jsonb'),
+  ('core', 'column', 'verification.bad', 'bigint; not null'),
+  ('core', 'column', 'verification.finished_at', 'timestamp with time zone; not null; default clock_timestamp()'),
+  ('core', 'column', 'verification.only_row', 'boolean; not null; default true'),
+  ('core', 'column', 'verification.threads', 'bigint; not null'),
   ('core', 'constraint', 'config.config_late_answers_kept_check', 'CHECK ((late_answers_kept >= ''00:00:00''::interval))'),
   ('core', 'constraint', 'config.config_lease_check', 'CHECK ((lease > ''00:00:00''::interval))'),
   ('core', 'constraint', 'config.config_max_message_bytes_check', 'CHECK ((max_message_bytes > 0))'),
@@ -398,6 +402,9 @@ insert into released values
   ('core', 'constraint', 'usage_total.usage_total_owner_user_id_check', 'CHECK (((char_length(owner_user_id) >= 1) AND (char_length(owner_user_id) <= 255)))'),
   ('core', 'constraint', 'usage_total.usage_total_pkey', 'PRIMARY KEY (owner_user_id, month)'),
   ('core', 'constraint', 'usage_total.usage_total_usage_check', 'CHECK ((jsonb_typeof(usage) = ''object''::text))'),
+  ('core', 'constraint', 'verification.verification_counts_check', 'CHECK (((bad >= 0) AND (bad <= threads)))'),
+  ('core', 'constraint', 'verification.verification_only_row_check', 'CHECK (only_row)'),
+  ('core', 'constraint', 'verification.verification_pkey', 'PRIMARY KEY (only_row)'),
   ('core', 'function', 'abandon_turn(p_owner_user_id text, p_state_key text, p_turn_id text)', 'returns integer; plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body a712f006911ac83c0c69f67eff0ba146'),
   ('core', 'function', 'api_version()', 'returns integer; sql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance, pgthreads_server; body 39c08f9ac64cba938b7de8d1bd6bc0f0'),
   ('core', 'function', 'append_thread(p_owner_user_id text, p_state_key text, p_messages jsonb, p_expected_count integer, p_turn_id text, p_metadata jsonb, p_parent_id text)', 'arguments p_owner_user_id text, p_state_key text, p_messages jsonb, p_expected_count integer DEFAULT NULL::integer, p_turn_id text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_parent_id text DEFAULT NULL::text; returns TABLE(state_key text, message_count integer, appended integer); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 55909f13dd3ae8922493a4da0922531b'),
@@ -445,6 +452,7 @@ insert into released values
   ('core', 'function', 'message_title(p_messages text[])', 'returns text; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 16cd59a637f772ba32f22ce52a7c77a6'),
   ('core', 'function', 'mint_tenant_token(p_owner_user_id text, p_ttl interval)', 'arguments p_owner_user_id text, p_ttl interval DEFAULT ''00:05:00''::interval; returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 3f8e1ff64355a5aec49a4bfa33d91493'),
   ('core', 'function', 'new_state_key()', 'returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 6ff1ea087324a27709520b2ae5e29156'),
+  ('core', 'function', 'note_verification(p_threads bigint, p_bad bigint)', 'returns timestamp with time zone; sql; volatile; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 636a18b931fa008217c608ee5ddf8f60'),
   ('core', 'function', 'prepare_messages(p_messages jsonb)', 'returns TABLE(message_id text, body text); plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 76aa4a152cdd542af6365a20376be71e'),
   ('core', 'function', 'prompt_history(p_owner_user_id text, p_state_key text, p_head_seq integer, p_last integer, p_max_bytes bigint)', 'returns json; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 818cf261123f1c40bfe981a5296238ae'),
   ('core', 'function', 'purge_threads(p_deleted_before interval, p_batch integer)', 'arguments p_deleted_before interval DEFAULT NULL::interval, p_batch integer DEFAULT 100; returns TABLE(threads integer, messages integer, turns integer, bytes bigint, more boolean); plpgsql; volatile; plan_cache_mode=force_generic_plan; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body e3d938ba0de03b5538a3a0c0e5acc415'),
@@ -463,6 +471,7 @@ insert into released values
   ('core', 'function', 'redact_text(p_text text)', 'returns text; plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 27e7599fe51c7069884cb2a32ae0d91d'),
   ('core', 'function', 'redact_texts(p_texts text[], p_rule text)', 'arguments p_texts text[], p_rule text DEFAULT NULL::text; returns text[]; plpgsql; stable; security definer; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 34cc7bfab3d4b8af0269272663a8b6b0'),
   ('core', 'function', 'redaction_faults()', 'returns TABLE(rule text, fault text); plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance, pgthreads_server; body 601c096927806ee366beaeba8cb35c50'),
+  ('core', 'function', 'redaction_fingerprint()', 'returns bigint; sql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 2df8e41909be464810980fc6a1e89065'),
   ('core', 'function', 'redaction_rule_fault(p_name text)', 'returns text; plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 6d269b907bc0811ef8b9ee73c994c92c'),
   ('core', 'function', 'refresh_redaction_screen()', 'returns trigger; plpgsql; volatile; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 3002be7d5506e11f5e76a46c16a0b1a1'),
   ('core', 'function', 'refresh_tenancy()', 'returns trigger; plpgsql; volatile; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body bc0a3a86b755db149c26ca3a98ed9708'),
@@ -490,7 +499,7 @@ insert into released values
   ('core', 'function', 'soft_delete_thread(p_owner_user_id text, p_state_key text)', 'returns boolean; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 1804e475a835bb1a52983a3b715bff2c'),
   ('core', 'function', 'tenant_mac(p_owner_user_id text, p_claims bytea)', 'returns bytea; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 402ee3e433f489401afb3a3d0d816078'),
   ('core', 'function', 'tenant_proof(p_owner_user_id text)', 'returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 5ea89fc588f57f6e3d473eb4a36467cc'),
-  ('core', 'function', 'thread_stats()', 'returns TABLE(owners bigint, threads bigint, deleted_threads bigint, due_threads bigint, messages bigint, running_turns bigint, dead_turns bigint, oldest_turn interval, thread_bytes bigint, message_bytes bigint, turn_bytes bigint); sql; stable; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 1b3243d567ba5c3b72df2aed6e436790'),
+  ('core', 'function', 'thread_stats()', 'returns TABLE(owners bigint, threads bigint, deleted_threads bigint, due_threads bigint, messages bigint, running_turns bigint, dead_turns bigint, oldest_turn interval, thread_bytes bigint, message_bytes bigint, turn_bytes bigint, waiting_messages bigint, late_answers bigint, journal_bytes bigint, late_answer_bytes bigint); sql; stable; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 5f8ca2c1c63177bc6daa2609ebb10913'),
   ('core', 'function', 'transaction_proof(p_owner_user_id text, p_expires bigint)', 'returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 8f7513379e104d8c5652f0e09a148c28'),
   ('core', 'function', 'ui_message_fault(p_message jsonb)', 'returns text; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body c1c8f1df3d95d7e9f99478178cf485fc'),
   ('core', 'function', 'update_thread(p_owner_user_id text, p_state_key text, p_title text, p_metadata jsonb)', 'arguments p_owner_user_id text, p_state_key text, p_title text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb; returns TABLE(state_key text, title text, message_count integer, metadata jsonb, created_at timestamp with time zone, updated_at timestamp with time zone); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 732c2b5952789870ef63eaa16f2fb67d'),
@@ -555,6 +564,8 @@ insert into released values
   ('core', 'policy', 'usage_total.backup', 'select; to pgthreads_backup; using true'),
   ('core', 'policy', 'usage_total.usage_total_maintenance', 'all; to pgthreads_maintenance; using true; check true'),
   ('core', 'policy', 'usage_total.usage_total_owner', 'all; to pgthreads_owner; using (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text)); check (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text))'),
+  ('core', 'policy', 'verification.backup', 'select; to pgthreads_backup; using true'),
+  ('core', 'policy', 'verification.verification_maintenance', 'all; to pgthreads_maintenance; using true; check true'),
   ('core', 'role', 'pgthreads_backup', 'nologin'),
   ('core', 'role', 'pgthreads_maintenance', 'nologin'),
   ('core', 'role', 'pgthreads_owner', 'nologin'),
@@ -574,6 +585,7 @@ insert into released values
   ('core', 'table', 'thread', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select; pgthreads_maintenance delete, select; pgthreads_server select'),
   ('core', 'table', 'turn', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select; pgthreads_maintenance delete, select'),
   ('core', 'table', 'usage_total', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select; pgthreads_maintenance delete, insert, select, update'),
+  ('core', 'table', 'verification', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select; pgthreads_maintenance insert, select, update'),
   ('core', 'trigger', 'config.config_tenancy', 'CREATE TRIGGER config_tenancy AFTER UPDATE OF require_verified_tenant ON pgthreads.config FOR EACH ROW EXECUTE FUNCTION pgthreads.refresh_tenancy(); enabled'),
   ('core', 'trigger', 'message.message_grow_only', 'CREATE TRIGGER message_grow_only BEFORE DELETE OR UPDATE OR TRUNCATE ON pgthreads.message FOR EACH STATEMENT EXECUTE FUNCTION pgthreads.refuse_change(); enabled'),
   ('core', 'trigger', 'redaction_rule.redaction_rule_example', 'CREATE TRIGGER redaction_rule_example AFTER INSERT OR UPDATE ON pgthreads.redaction_rule FOR EACH ROW EXECUTE FUNCTION pgthreads.check_redaction_rule(); enabled'),
@@ -940,8 +952,13 @@ select is(
   pg_temp.said('select count(*) from pgthreads.ai_threads'), '1', 'and is not shown'
 );
 
--- Redaction: what is stored is what redact_text() says, for a sample of each kind that ships. Each is
+-- Redaction: its rules, screens and triggers; then what is stored is what redact_text() says, for a sample of each kind that ships. Each is
 -- appended alone, so that no screen does another one's work.
+select is(
+  pg_temp.said($$ select string_agg(concat_ws(': ', f.rule, f.fault), '; ')
+    from pgthreads.redaction_faults() as f $$),
+  null, 'redaction works as its rules say'
+);
 create temp table sample (kind text, text text);
 insert into sample values
   ('private keys', '-----BEGIN PRIVATE KEY-----' || E'\nMIIE\n' || '-----END PRIVATE KEY-----'),

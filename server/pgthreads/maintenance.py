@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import LiteralString, TypeVar
 
@@ -83,6 +83,17 @@ class ThreadStats:
     thread_bytes: int
     message_bytes: int
     turn_bytes: int
+    waiting_messages: int
+    late_answers: int
+    journal_bytes: int
+    late_answer_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotedVerification:
+    """When `note_verification` was called."""
+
+    finished_at: datetime
 
 
 class Maintenance:
@@ -139,8 +150,19 @@ class Maintenance:
 
     def thread_stats(self) -> ThreadStats:
         """Return counts and sizes."""
-        (row,) = self._rows("select s.* from pgthreads.thread_stats() as s", (), ThreadStats)
+        # By their names, since later releases may add to them.
+        columns: LiteralString = ", ".join(f"s.{each.name}" for each in fields(ThreadStats))
+        statement: LiteralString = "select " + columns + " from pgthreads.thread_stats() as s"  # noqa: S608
+        (row,) = self._rows(statement, (), ThreadStats)
         return row
+
+    def note_verification(self, threads: int, bad: int) -> None:
+        """Note that all threads were verified just now, for monitoring."""
+        self._rows(
+            "select pgthreads.note_verification(%s, %s) as finished_at",
+            (threads, bad),
+            NotedVerification,
+        )
 
     def _rows(
         self, statement: LiteralString, values: Sequence[object], row: type[Row]

@@ -110,6 +110,8 @@ def verify(
             messages += sum(row.checked for row in page)
             bad += [row for row in page if not row.ok]
             show(f"verified {threads} threads, {messages} messages, {len(bad)} bad")
+        if owner is None:
+            maintenance.note_verification(threads, len(bad))
     if as_json:
         rows = [
             {

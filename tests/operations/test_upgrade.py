@@ -226,7 +226,8 @@ def test_an_upgrade_that_has_to_wait_gives_up_and_harms_nobody(
         reader.execute("lock table pgthreads.message in " + mode + " mode")
         with at_work(database) as clients, pytest.raises(MigrateError, match="in use") as refusal:
             migrate(database.admin_dsn)
-        assert f"{reader.info.backend_pid}" in str(refusal.value)
+        # It, and none of the clients, which were only seen at it.
+        assert f"Sessions that use them: {reader.info.backend_pid}." in str(refusal.value)
 
     assert "Run it again" in refusal.value.hint
     assert max(client.slowest for client in clients) < 5

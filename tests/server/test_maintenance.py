@@ -220,7 +220,8 @@ def test_stats(threads: Database, operator_dsn: str) -> None:
     told = json.loads(run("stats", "--json", dsn=operator_dsn).stdout)
     done = run("stats", dsn=operator_dsn)
 
-    for name in ("oldestTurn", "threadBytes", "messageBytes", "turnBytes"):
+    sizes = ("threadBytes", "messageBytes", "turnBytes", "journalBytes", "lateAnswerBytes")
+    for name in ("oldestTurn", *sizes):
         assert told.pop(name) > 0
     assert told == {
         "owners": 2,
@@ -230,6 +231,8 @@ def test_stats(threads: Database, operator_dsn: str) -> None:
         "messages": 13,
         "runningTurns": 1,
         "deadTurns": 1,
+        "waitingMessages": 0,
+        "lateAnswers": 0,
     }
     lines = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines()[:7])
     assert lines["deleted threads"] == "2"
