@@ -952,8 +952,8 @@ select is(
   pg_temp.said('select count(*) from pgthreads.ai_threads'), '1', 'and is not shown'
 );
 
--- Redaction: its rules, screens and triggers; then what is stored is what redact_text() says, for a sample of each kind that ships. Each is
--- appended alone, so that no screen does another one's work.
+-- Redaction: its rules, screens and triggers; then that what is stored is what redact_text() says, for
+-- a sample of each kind that ships. Each is appended alone, so that no screen does another one's work.
 select is(
   pg_temp.said($$ select string_agg(concat_ws(': ', f.rule, f.fault), '; ')
     from pgthreads.redaction_faults() as f $$),

@@ -209,6 +209,7 @@ DRIFT: dict[LiteralString, str] = {
     "alter table pgthreads.turn drop constraint turn_finished_check": "constraint turn.",
     "alter table pgthreads.config add column mine int": "nothing else is in the schema",
     "create policy everybody on pgthreads.turn using (true)": "nothing else is in the schema",
+    "update pgthreads.redaction_rule set enabled = false": "redaction works as its rules say",
     "alter role tap_dba in database {} set app.current_user_id = 'ada'": (
         "no role and no database sets a tenant for its sessions"
     ),
