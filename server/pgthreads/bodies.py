@@ -8,8 +8,11 @@ id of the message before it says which one the page continues; nothing else of t
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -25,7 +28,8 @@ from .errors import (
     StateKeyError,
 )
 from .events import UIMessage
-from .keys import SETTINGS
+from .keys import LIMITS, SETTINGS
+from .limits import LARGE
 from .settings import BUSY_POLICIES, STALE_POLICIES
 
 USER_PARTS = frozenset(("text", "file"))
@@ -55,6 +59,18 @@ class ChatRequest:
     turn_id: str | None = None
 
 
+@contextmanager
+def _without_gc() -> Iterator[None]:
+    """Look for no cycles meanwhile: a parser makes none, and a megabyte of lists costs thrice."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 async def read_object(request: web.Request) -> dict[str, Any]:
     """Return the body as a JSON object; raises one of the classes of `errors`."""
     if request.content_type != "application/json":
@@ -72,9 +88,13 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     except web.RequestPayloadError as error:
         raise BadRequestError("the body cannot be decoded", detail=str(error)) from error
     try:
-        value = json.loads(
-            body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
-        )
+        lane = request.app[LIMITS].bodies.enter() if len(body) > LARGE else nullcontext()
+        # A large one keeps all others of this process waiting while it is parsed.
+        async with lane:
+            with _without_gc():
+                value = json.loads(
+                    body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
+                )
     except (ValueError, RecursionError) as error:
         raise BadJsonError("the body is not JSON in UTF-8", detail=str(error)) from error
     if not isinstance(value, dict):

@@ -11,7 +11,7 @@ import math
 import time
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 
 from .errors import TooManyError
 
@@ -26,6 +26,12 @@ ALLOWANCE = 1.0
 
 LARGE = 65_536
 """Characters above which a request is among the costly ones, whoever sends it."""
+
+BODY_PATIENCE = 30.0
+"""Seconds that a large body waits at most to be parsed."""
+
+MOST_REST = 2.0
+"""Seconds for which nothing costly follows on what was costly, at most."""
 
 MOST_USED = 5.0
 """So many seconds beyond the share are remembered at most."""
@@ -49,6 +55,7 @@ class Limits:
         # By user: how many requests he may send at once, and when that was so.
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._streams: Counter[str] = Counter()
+        self.bodies = Lane(BODY_PATIENCE)
 
     def take_request(self, owner: str) -> None:
         """Count a request. Raises TooManyError if this user has sent too many."""
@@ -88,6 +95,29 @@ class Limits:
                 del self._streams[owner]
 
 
+class Lane:
+    """One after the other, and as long as one took there is a rest behind it."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._lock = asyncio.Lock()
+
+    @asynccontextmanager
+    async def enter(self) -> AsyncIterator[None]:
+        """Work in here. Raises TooManyError after a wait of `patience` seconds."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._lock.acquire()
+        except TimeoutError as error:
+            raise TooManyError("too much is asked at once", hint="send less, or later") from error
+        begun = loop.time()
+        try:
+            yield
+        finally:
+            loop.call_later(min(loop.time() - begun, MOST_REST), self._lock.release)
+
+
 class Fairness:
     """What costs the database much waits for its turn, one after the other, beside all else.
 
@@ -101,11 +131,10 @@ class Fairness:
         self, share: float, *, patience: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._share = share
-        self._patience = patience
         self._clock = clock
         # By user: the seconds that were used beyond the share, and when that was so.
         self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._large, self._costly = asyncio.Lock(), asyncio.Lock()
+        self._large, self._costly = Lane(patience), Lane(patience)
 
     @asynccontextmanager
     async def turn(self, owner: str, size: int = 0) -> AsyncIterator[None]:
@@ -114,28 +143,14 @@ class Fairness:
         Raises TooManyError after a wait of `patience` seconds.
         """
         lane = self._lane_of(owner, size)
-        if lane is not None:
-            try:
-                async with asyncio.timeout(self._patience):
-                    await lane.acquire()
-            except TimeoutError as error:
-                raise TooManyError(
-                    "too much is asked of the database", hint="send less, and less often"
-                ) from error
-            try:
-                async with self._counted(owner):
-                    yield
-            finally:
-                lane.release()
-        else:
-            async with self._counted(owner):
-                yield
+        async with lane.enter() if lane else nullcontext(), self._counted(owner):
+            yield
 
     def is_costly(self, owner: str) -> bool:
         """Whether a user has used more than the share, and some more that everybody may."""
         return self._now(owner) > ALLOWANCE
 
-    def _lane_of(self, owner: str, size: int) -> asyncio.Lock | None:
+    def _lane_of(self, owner: str, size: int) -> Lane | None:
         if not self._share:
             return None
         if size > LARGE:
