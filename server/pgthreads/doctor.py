@@ -142,6 +142,11 @@ async def check_database(conninfo: str, tenant: Tenant = named) -> AsyncIterator
             await threads.require_tenant()
             for each in await threads.site_notes():
                 yield Finding("note", each.note, _NOTE_HINTS.get(each.topic, ""))
+            faults = await threads.redaction_faults()
+            for fault in faults:
+                yield Finding("FAIL", f"redaction: {fault}", "see docs/security.md, Redaction")
+            if not faults:
+                yield Finding("ok", "redaction works as its rules say")
         except (PgThreadsError, psycopg.Error) as error:
             hint = getattr(error, "hint", "") or (
                 "pgthreads migrate installs the schema; a superuser then runs:"

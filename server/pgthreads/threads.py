@@ -78,6 +78,14 @@ class Threads:
         """Return if the database takes the tenants of this object; raises TenantError."""
         await self._value("select pgthreads.set_tenant(%s)", ("pgthreads",))
 
+    async def redaction_faults(self) -> list[str]:
+        """Return what is wrong with redaction: a sentence for each fault, none if it works."""
+        return await self._rows(
+            "select concat_ws(': ', f.rule, f.fault) from pgthreads.redaction_faults() as f",
+            (),
+            args_row(str),
+        )
+
     async def begin_turn(
         self,
         owner_user_id: str,

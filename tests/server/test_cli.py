@@ -303,6 +303,24 @@ def test_doctor_passes_what_serve_could_use(server: EmbeddedServer) -> None:
         assert "schema pgthreads, contract" in told.stdout
 
 
+def test_doctor_fails_redaction_that_is_off(server: EmbeddedServer) -> None:
+    with psycopg.connect(server.admin_dsn, autocommit=True) as admin:
+        enabled = admin.execute(
+            "select name from pgthreads.redaction_rule where enabled"
+        ).fetchall()
+        admin.execute("update pgthreads.redaction_rule set enabled = false")
+        try:
+            told = run("doctor", "--database-url", server.app_dsn)
+        finally:
+            admin.execute(
+                "update pgthreads.redaction_rule set enabled = true where name = any (%s)",
+                ([name for (name,) in enabled],),
+            )
+    assert told.returncode == 1
+    assert "FAIL  redaction: No rule is enabled" in told.stdout
+    assert "redaction works" in run("doctor", "--database-url", server.app_dsn).stdout
+
+
 def test_doctor_fails_a_superuser(server: EmbeddedServer) -> None:
     told = run("doctor", "--database-url", server.admin_dsn)
     assert told.returncode == 1
