@@ -13,10 +13,10 @@ declare
 begin
   if tg_op = 'UPDATE' then
     if (new.pattern, new.min_length, new.replacement, new.screen, new.first_look, new.verifier,
-        new.example)
+        new.needles, new.example)
       is not distinct from
       (old.pattern, old.min_length, old.replacement, old.screen, old.first_look, old.verifier,
-        old.example)
+        old.needles, old.example)
       and (old.enabled or not new.enabled)
     then
       return null;

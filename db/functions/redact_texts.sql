@@ -25,6 +25,7 @@ declare
   v_many constant boolean := cardinality(p_texts) > 1;
   v_text text := array_to_string(p_texts, v_between, '');
   v_copy text;
+  v_lower text;
   v_escapes boolean;
   v_fold_starts int[];
   v_fold_shifts int[];
@@ -37,7 +38,9 @@ declare
   v_ends int[] := array[]::int[];
   v_replacements text[] := array[]::text[];
 begin
-  if array_to_string(p_texts, '') ~ ('[' || v_between || '-' || v_field || ']') then
+  if strpos(array_to_string(p_texts, ''), v_between) > 0
+    or strpos(v_text, v_match) > 0 or strpos(v_text, v_field) > 0
+  then
     return pgthreads.redact_texts(
       array(
         select translate(u.text, v_between || v_match || v_field, repeat(chr(65533), 3))
@@ -55,6 +58,7 @@ begin
   end if;
 
   -- The letter of an escape would hide where a word starts: JSON is often inside of a string.
+  v_lower := lower(v_copy collate "C");
   v_escapes := strpos(v_copy, '\') > 0;
   if v_escapes then
     v_copy := pgthreads.hide_escapes(v_copy);
@@ -68,13 +72,20 @@ begin
     from pgthreads.redaction_rule as r
     -- The groups that are put back, in front of the replacement and behind it.
     cross join lateral (
-      select coalesce(substring(r.replacement from '^(?:\\[1-9])+'), '') as front,
+      select case
+          when strpos(r.replacement, '\') = 0 then ''
+          else coalesce(substring(r.replacement from '^(?:\\[1-9])+'), '')
+        end as front,
         case
+          when strpos(r.replacement, '\') = 0 then ''
           when r.replacement ~ '^(?:\\[1-9])+$' or strpos(r.replacement, '\\') > 0 then ''
           else coalesce(substring(r.replacement from '(?:\\[1-9])+$'), '')
         end as back
     ) as t
     where case when p_rule is null then r.enabled else r.name = p_rule end
+      -- A session keeps 32 compiled expressions, so only those are used that may find something.
+      and (r.needles is null or exists (
+        select from unnest(r.needles) as n (needle) where strpos(v_lower, n.needle) > 0))
     order by r.ordering, r.name
   loop
     -- Each match becomes: what is put back in front, the replacement, what is put back behind it (if the

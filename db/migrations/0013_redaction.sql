@@ -12,6 +12,7 @@ set local statement_timeout = '10min';
 
 alter table pgthreads.redaction_rule add column example text;
 alter table pgthreads.redaction_rule add column min_length int not null default 0;
+alter table pgthreads.redaction_rule add column needles text[];
 alter table pgthreads.redaction_rule drop constraint redaction_rule_verifier_check;
 alter table pgthreads.redaction_rule
   add constraint redaction_rule_verifier_check
@@ -24,6 +25,10 @@ comment on column pgthreads.redaction_rule.example is
 comment on column pgthreads.redaction_rule.min_length is
   'Characters that the pattern has to find, without the groups that the replacement puts back. Cheaper '
   'than a counted repetition in the pattern, which costs a state for each of its characters.';
+comment on column pgthreads.redaction_rule.needles is
+  'Texts in lower case: whatever the pattern finds has one of them in it, in either case. A rule whose '
+  'needles are all missing is not tried, which keeps a session''s few compiled expressions for those '
+  'that are. Null: the rule is always tried.';
 comment on column pgthreads.redaction_rule.pattern is
   'Regular expression over one decoded string, never over serialised JSON. The string is folded '
   'before: format characters are out, other forms of ASCII characters are plain, and the letter of an '
@@ -305,16 +310,34 @@ as (
 )
 insert into pgthreads.redaction_rule as r
   (ordering, name, category, pattern, min_length, replacement, screen, first_look, verifier, example,
-  enabled)
+  needles, enabled)
 select v.ordering, v.name, v.category,
   replace(replace(v.pattern, '<start>', '(?<![A-Za-z0-9])'), '<digits>', '(?<![A-Za-z0-9_.+/-])'),
   v.min_length,
   v.replacement, v.screen, case when v.ordering < 200 then l.any_secret end, v.verifier, v.example,
-  v.ordering < 200
+  n.needles, v.ordering < 200
     and (v.name <> 'payment_card_named' or exists (
       select from pgthreads.redaction_rule as c where c.name = 'payment_card' and c.enabled))
 from rule as v
 cross join look as l
+left join (values
+  ('private_key', array['-----begin']), ('private_key_cut', array['-----begin']), ('jwt', array['eyj']),
+  ('bearer_token', array['bearer']), ('basic_auth', array['basic']),
+  ('github_token', array['ghp_', 'gho_', 'ghu_', 'ghs_', 'ghr_']), ('github_pat', array['github_pat_']),
+  ('gitlab_token', array['gl']),
+  ('provider_api_key', array['k-', 'k_', 'hf_', 'xai-', 'pplx-', 'r8_', 'nvapi-']),
+  ('google_api_key', array['aiza']), ('webhook_secret', array['whsec_']),
+  ('slack_token', array['xox', 'xapp-', 'hooks.slack']), ('package_token', array['npm_', 'pypi-']),
+  ('service_token', array['_v1_', 'sbp_', 'sb_secret_', 'vca_', 'vci_', 'vck_', 'vcp_', 'vcr_', 'sk',
+    'hvb.', 'hvs.', 'hvr.']),
+  ('sendgrid_key', array['sg.']), ('telegram_token', array[':aa']),
+  ('google_oauth', array['ya29.', 'gocspx-', '1//0']),
+  ('cloud_key_id', array['akia', 'asia', 'abia', 'acca']), ('cloud_secret', array['key', 'sig=']),
+  ('azure_secret', array['q~']), ('named_key', array['key', 'token', 'secret']),
+  ('url_password', array['://']), ('parameter_password', array['password=', 'pwd=']),
+  ('payment_card_named', array['card', 'visa', 'maestro', 'karte', 'carte', 'tarjeta']),
+  ('us_ssn', array['-']), ('email', array['@']), ('phone', array['+']), ('ip_address', array['.'])
+) as n (name, needles) on n.name = v.name
 -- What an operator has deleted does not come back.
 where v.shipped is null
   or exists (select from pgthreads.redaction_rule as o where o.name = v.name)
@@ -326,7 +349,8 @@ set category = excluded.category,
   screen = excluded.screen,
   first_look = excluded.first_look,
   verifier = excluded.verifier,
-  example = excluded.example
+  example = excluded.example,
+  needles = excluded.needles
 -- Only what is still as it was shipped.
 where md5(concat_ws('|', r.pattern, r.replacement, r.screen, coalesce(r.verifier, ''))) in (
   select v.shipped from rule as v where v.name = excluded.name
