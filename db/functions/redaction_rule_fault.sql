@@ -12,6 +12,8 @@ declare
   v_json text;
 begin
   select r.* into strict v_rule from pgthreads.redaction_rule as r where r.name = p_name;
+  -- Also what is not tried on the example has to compile.
+  perform '' ~ v_rule.pattern, '' ~ v_rule.screen, '' ~ v_rule.first_look;
   if v_rule.example is null then
     return case when v_rule.enabled then 'It has no example, so nothing shows that it works.' end;
   end if;

@@ -9,7 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pgthreads.redact_text('');
+  perform '' ~ r.pattern from pgthreads.redaction_rule as r where r.enabled;
   insert into pgthreads.redaction_screen as s (first_look, screen, folded)
   select j.first_look, j.screen, j.folded
   from pgthreads.joined_screens() as j

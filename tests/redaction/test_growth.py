@@ -92,7 +92,7 @@ def test_what_is_too_long_is_not_redacted(database: Database) -> None:
             begun = time.perf_counter()
             with pytest.raises(psycopg.Error) as caught:
                 connection.execute(
-                    "select r from pgthreads.set_tenant('alice') as t(owner),"  # type: ignore[arg-type]
+                    "select r from pgthreads.set_tenant('alice') as t(owner),"
                     f" lateral pgthreads.{call} as r",
                     [title],
                 )

@@ -1,0 +1,10 @@
+begin;
+select plan(5);
+\ir ../helpers.psql
+
+select test.declared(
+  'is_card', array['text']::name[], 'boolean', false, 'immutable', false
+);
+
+select * from finish();
+rollback;
