@@ -71,7 +71,7 @@ tool_files = st.builds(binary, contents, media_types) | st.fixed_dictionaries(
     }
 )
 values = st.recursive(
-    scalars | st.sampled_from([deep(3), deep(40), deep(400)]) | tool_files,
+    scalars | st.sampled_from([deep(3), deep(40), deep(60)]) | tool_files,
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(["a", "", "kind", "content", "type"]), inner, max_size=3)

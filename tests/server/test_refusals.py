@@ -117,6 +117,18 @@ async def test_files_that_the_model_has_taken_stay_and_others_are_not_suspected(
     assert other["url"] in json.dumps(openai.requests[3])
 
 
+async def test_one_of_several_files_is_suspected_in_its_thread_alone() -> None:
+    bad, logo = file("application/zip"), file("image/png", PNG + b"logo")
+    script = (REFUSED, text("No."), text("Still no."), text("A logo."))
+    async with serve(*script) as openai:
+        run = executor(openai)
+        await turn(run, user("What?", bad, logo))
+        await turn(run, user("What?", bad, logo), assistant("No."), user("Sure?"))
+        await turn(run, user("What?", logo), key="other")
+    shown = [logo["url"] in json.dumps(request) for request in openai.requests]
+    assert shown == [True, False, False, True]
+
+
 async def test_a_prompt_that_is_too_long_loses_its_older_half_and_keeps_its_beginning() -> None:
     history = [
         message

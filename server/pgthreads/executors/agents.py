@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
@@ -93,7 +94,8 @@ class AgentExecutor:
         """Answer the last message; `events.Executor`."""
         attempts = _Attempts(self._refusals, self._agent, request)
         while True:
-            prompt = attempts.prompt()
+            # Megabytes of files are decoded here, and others wait for the loop.
+            prompt = await asyncio.to_thread(attempts.prompt)
             run = _Run(self._agent, prompt, holds_text=self._holds_text)
             try:
                 async with aclosing(run.events()) as events:
@@ -173,7 +175,7 @@ class _Attempts:
     def taken(self, prompt: Prompt) -> None:
         """Keep what this turn has shown, for the next ones."""
         self._refusals.take(self._model, prompt.files)
-        self._refusals.refuse(self._model, self._suspects)
+        self._refusals.refuse(self._model, self._thread, self._suspects)
         if self._omit.max_size is not None:
             self._begin_with(prompt.questions[:1])
         if prompt.files_out or prompt.messages_out:
@@ -198,7 +200,7 @@ class _Attempts:
         return (
             file.key in self._omit.files
             or not _takes(self._profile, file)
-            or self._refusals.is_refused(self._model, file)
+            or self._refusals.is_refused(self._model, self._thread, file)
         )
 
 

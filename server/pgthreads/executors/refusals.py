@@ -2,16 +2,16 @@
 
 Of a model two things are kept, for as long as the process lives and only so many: the files
 without which it took a prompt that it had refused, and those in prompts that it took. Files are
-known by their content, so what one user sends never keeps another user's file of the same type from
-a model. Of a thread the question is kept with which its prompts begin, once a longer one was too
-long or refused for no known reason.
+known by their content, and if there were several, only in the thread in which that was. So what one
+user sends does not keep others' files from a model. Of a thread the question is kept with which its
+prompts begin, once a longer one was too long or refused for no known reason.
 """
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeAlias, TypeVar
 
@@ -94,14 +94,19 @@ class Refusals:
         self._taken = _Recent[bool](MAX_FILES)
         self._first = _Recent[str](MAX_THREADS)
 
-    def is_refused(self, model: str, file: File) -> bool:
+    def is_refused(self, model: str, thread: Hashable, file: File) -> bool:
         """Whether the model took a prompt only without this file."""
-        return self._refused.get((model, file.key)) is not None
+        places = ((model, None, file.key), (model, thread, file.key))
+        return any(self._refused.get(place) is not None for place in places)
 
-    def refuse(self, model: str, keys: Iterable[str]) -> None:
-        """Keep these files, by `File.key`, out of the model's prompts from now on."""
+    def refuse(self, model: str, thread: Hashable, keys: Collection[str]) -> None:
+        """Keep these files, by `File.key`, out of the model's prompts from now on.
+
+        One of several may be at fault, and the others somebody else's as well.
+        """
+        where = None if len(keys) == 1 else thread
         for key in keys:
-            self._refused.put((model, key), True)
+            self._refused.put((model, where, key), True)
 
     def take(self, model: str, files: Iterable[File]) -> None:
         """Note that the model has taken a prompt with these files."""
