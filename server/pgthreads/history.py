@@ -110,10 +110,18 @@ def _told_output(output: JsonValue, left: int) -> tuple[JsonValue, int]:
         else:
             told.append(_not_shown(file))
     told.reverse()
-    whole = told if isinstance(output, list) or len(told) != 1 else told[0]
-    if whole in (None, [], {}) or (isinstance(whole, str) and not whole.strip()):
+    if isinstance(output, list) or len(told) != 1:
+        # Some adapters make a text of each item.
+        whole: JsonValue = ['""' if _is_blank(item) else item for item in told]
+    else:
+        whole = told[0]
+    if whole in (None, [], {}) or _is_blank(whole):
         return "The tool returned nothing.", used
     return whole, used
+
+
+def _is_blank(value: JsonValue) -> bool:
+    return isinstance(value, str) and not value.strip()
 
 
 def _is_shown(file: File) -> bool:

@@ -271,12 +271,13 @@ def test_only_the_newest_files_of_tools_are_shown_again() -> None:
         ({"kind": "image-url", "url": "http://127.0.0.1/", "media_type": "image/png"}, "same"),
         ({"kind": "binary", "media_type": "image/png", "data": "not base64!"}, "same"),
         ({"kind": "binary", "media_type": 5, "data": "aGVsbG8="}, "same"),
+        (["a", " ", None], ["a", '""', None]),
         (None, "The tool returned nothing."),
         ("  ", "The tool returned nothing."),
         ([], "The tool returned nothing."),
     ],
 )
-def test_what_a_stored_output_tells(output: Any, told: str) -> None:
+def test_what_a_stored_output_tells(output: Any, told: Any) -> None:
     call = {"type": "tool-x", "toolCallId": "c", "state": "output-available", "input": {}}
     question = {"id": "u", "role": "user", "parts": [text("So?")]}
     thread = [question, {"id": "a", "role": "assistant", "parts": [{**call, "output": output}]}]
