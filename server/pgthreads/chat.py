@@ -202,10 +202,9 @@ async def _stream(request: web.Request, log: TurnLog, key: TurnKey) -> web.Strea
             async with aclosing(log.read(request.app[SETTINGS].heartbeat)) as pieces:
                 async for piece in pieces:
                     await sender.write(piece or KEEP_ALIVE)
-            await response.write_eof()
+            await sender.end()
     except ConnectionError:
-        # The client left, or took nothing for too long, perhaps while a write waited for it. The
-        # pump goes on.
+        # The client left, or was cut off, perhaps in a write. The pump goes on.
         pass
     finally:
         readers.dec()

@@ -77,6 +77,18 @@ class Sender:
             self._writing = False
             self._writes += 1
 
+    async def end(self) -> None:
+        """Send the end, and wait until all has left this process: nobody looks after it later."""
+        self._writing = True
+        try:
+            # That of Response would send its body once more.
+            await web.StreamResponse.write_eof(self._response)
+            self._transport.set_write_buffer_limits(high=0)
+            await self._writer.drain()
+            self._transport.set_write_buffer_limits(high=PIECE)
+        finally:
+            self._writing = False
+
     def _look(self) -> None:
         """Cut the client off if it has taken nothing of what waits since long enough."""
         self._timer = None
@@ -121,6 +133,5 @@ async def send_in_pieces(request: web.Request, handler: Handler) -> web.StreamRe
             while rest:
                 await sender.write(rest[:PIECE])
                 rest = rest[PIECE:]
-            # That of Response would send the body once more.
-            await web.StreamResponse.write_eof(response)
+            await sender.end()
     return response

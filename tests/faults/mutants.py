@@ -221,7 +221,8 @@ MUTANTS = (
         (
             Edit(
                 _CHAT,
-                "        # The client left. The pump goes on.\n        pass\n",
+                "        # The client left, or was cut off, perhaps in a write. The pump goes on.\n"
+                "        pass\n",
                 "        running = request.app[PUMPS].get(key.owner_user_id, key.state_key)\n"
                 "        if running is not None:\n"
                 "            running[0].stop()\n",

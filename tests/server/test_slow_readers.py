@@ -135,3 +135,18 @@ async def test_who_reads_nothing_of_a_thread_is_cut_off(service: Service) -> Non
     with closing(connect(service, f"GET {THREADS}/unread")) as client:
         await asyncio.sleep(3)
         assert len(await rest_of(client)) < len(LONG)
+
+
+async def test_who_does_not_read_the_end_is_cut_off(service: Service) -> None:
+    """What is left would wait in this process for as long as the client likes."""
+
+    async def script(_: ExecutorRequest) -> AsyncIterator[AiEvent]:
+        yield TextDelta("word " * 6000)
+        yield Done()
+
+    service.executor.script = script
+    await service.chat("ends", "hi")
+    with closing(connect(service, f"GET {THREADS}/ends", 1)) as client:
+        await asyncio.sleep(3)
+        async with asyncio.timeout(10):
+            assert len(await rest_of(client)) < 30_000
