@@ -60,7 +60,7 @@ class ChatRequest:
 
 
 @contextmanager
-def _without_gc() -> Iterator[None]:
+def without_gc() -> Iterator[None]:
     """Look for no cycles meanwhile: a parser makes none, and a megabyte of lists costs thrice."""
     was_on = gc.isenabled()
     gc.disable()
@@ -91,7 +91,7 @@ async def read_object(request: web.Request) -> dict[str, Any]:
         lane = request.app[LIMITS].bodies.enter() if len(body) > LARGE else nullcontext()
         # A large one keeps all others of this process waiting while it is parsed.
         async with lane:
-            with _without_gc():
+            with without_gc():
                 value = json.loads(
                     body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
                 )

@@ -9,7 +9,14 @@ from contextlib import aclosing
 from aiohttp import web
 
 from .answers import Begin
-from .bodies import ChatRequest, chat_request, continued_answer, read_object, state_key_of
+from .bodies import (
+    ChatRequest,
+    chat_request,
+    continued_answer,
+    read_object,
+    state_key_of,
+    without_gc,
+)
 from .errors import ExecutorError, LimitError, PgThreadsError, TurnRunningError
 from .events import ExecutorRequest
 from .keys import (
@@ -138,11 +145,13 @@ async def _begin(
     if begun.history is None or begun.turn_id is None or begun.max_message_bytes is None:
         raise PgThreadsError("begin_turn returned no history")
     try:
+        with without_gc():
+            messages = json.loads(begun.history)
         pump = Pump(
             turns,
             app[EXECUTOR],
             ExecutorRequest(
-                messages=json.loads(begun.history),
+                messages=messages,
                 owner_user_id=owner,
                 state_key=state_key,
                 turn_id=begun.turn_id,
