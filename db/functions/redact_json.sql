@@ -32,7 +32,9 @@ begin
     replace(replace(replace(v_text, '\\', v_backslash), '\"', v_quote), '": ', v_key || '": '), '"');
   select array_agg(p.place::int),
     array_agg(case
-      when p.piece ~ ('[\\' || v_backslash || v_quote || ']') then
+      when strpos(p.piece, '\') > 0 or strpos(p.piece, v_backslash) > 0
+        or strpos(p.piece, v_quote) > 0
+      then
         ('"' || replace(replace(p.piece, v_backslash, '\\'), v_quote, '\"') || '"')::jsonb #>> '{}'
       else p.piece
     end)
