@@ -18,10 +18,7 @@ select pg_catalog.pg_current_xact_id() = :'transaction_id'::pg_catalog.xid8 as i
 do $$ begin raise exception 'run this file in one transaction: psql -1 -f db/install.sql'; end $$;
 \endif
 
--- One installation at a time in this database.
 \o /dev/null
-select pg_catalog.pg_advisory_xact_lock(7304721120260101);
-
 \ir roles.sql
 set local role pgthreads_owner;
 set local check_function_bodies = off;
@@ -102,6 +99,8 @@ select pgthreads.refuse_older_release();
 \ir functions/is_named_tenant.sql
 \ir functions/is_plain_message.sql
 \ir functions/is_same_question.sql
+\ir functions/is_shallow.sql
+\ir functions/is_short.sql
 \ir functions/is_ui_message.sql
 \ir functions/is_url.sql
 \ir functions/joined_screens.sql
@@ -119,6 +118,7 @@ select pgthreads.refuse_older_release();
 \ir functions/new_state_key.sql
 \ir functions/note_verification.sql
 \ir functions/prepare_messages.sql
+\ir functions/prints_within.sql
 \ir functions/prompt_history.sql
 \ir functions/purge_threads.sql
 \ir functions/purge_turns.sql
@@ -149,6 +149,7 @@ select pgthreads.refuse_older_release();
 \ir functions/require_queue_quota.sql
 \ir functions/require_server_role.sql
 \ir functions/require_state_key.sql
+\ir functions/require_storable.sql
 \ir functions/require_tenant.sql
 \ir functions/require_thread.sql
 \ir functions/require_turn_quota.sql

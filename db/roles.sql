@@ -1,9 +1,59 @@
--- The four roles, and the schema that the first of them owns. Roles belong to the whole cluster,
+-- What every installation begins with: the right database, one at a time, then
+-- the four roles, and the schema that the first of them owns. Roles belong to the whole cluster,
 -- so they may exist already, or be made by another installation at this very moment.
 
--- Names below mean PostgreSQL's own, whatever the installer's search_path is; so it stays until the
--- end of the installation.
+-- Names and literals below mean what they say, whatever settings the installer comes with; so these
+-- stay until the end of the installation.
 set local search_path = pg_catalog, pg_temp;
+set local standard_conforming_strings = on;
+set local row_security = on;
+
+do $$
+begin
+  if pg_catalog.getdatabaseencoding() <> 'UTF8' then
+    raise exception 'this database is not in UTF-8' using
+      errcode = 'object_not_in_prerequisite_state',
+      detail = format('Its encoding is %s, in which not all that people write can be stored.',
+        pg_catalog.getdatabaseencoding()),
+      hint = 'Install into one that is: create database chat encoding ''UTF8'' template template0.';
+  end if;
+end;
+$$;
+
+-- One installation at a time in this database. Any login can take such a lock, so it is waited for a
+-- minute and no longer, and whoever holds it is named.
+do $$
+declare
+  v_key constant bigint := 7304721120260101;
+  v_lock_timeout text := current_setting('lock_timeout');
+begin
+  if v_lock_timeout = '0' then
+    perform set_config('lock_timeout', '60s', true);
+  end if;
+  perform pg_advisory_xact_lock(v_key);
+  perform set_config('lock_timeout', v_lock_timeout, true);
+exception
+  when lock_not_available then
+    raise exception 'another session holds the lock of installations' using
+      errcode = 'lock_not_available',
+      detail = format('It is held by %s.', coalesce((
+        select string_agg(format('process %s of role %s (%s)', a.pid, a.usename,
+          coalesce(nullif(a.application_name, ''), 'no name')), ', ')
+        from pg_catalog.pg_locks as l
+        join pg_catalog.pg_stat_activity as a on a.pid = l.pid
+        where l.locktype = 'advisory'
+          and l.granted
+          and l.database = (
+            select d.oid from pg_catalog.pg_database as d where d.datname = current_database()
+          )
+          and l.classid::bigint = v_key >> 32
+          and l.objid::bigint = v_key & 4294967295
+          and l.objsubid = 1
+      ), 'a session that has ended meanwhile')),
+      hint = 'Nothing was changed. If that is no installation, end it with pg_terminate_backend, '
+        'and run this again.';
+end;
+$$;
 
 do $$
 declare

@@ -73,6 +73,8 @@ def checks() -> list[Step]:
         "has_message_shape(p_message jsonb)",
         "has_plain_numbers(p_value jsonb)",
         "is_plain_message(p_message jsonb)",
+        "is_shallow(p_value jsonb)",
+        "is_short(p_value jsonb, p_bytes int)",
     ):
         ignored += ["--proc-without-search-path", f"pgthreads.{function}"]
     pgspot = [str(_BIN / "pgspot"), "--append", *ignored, *_sql_files()]

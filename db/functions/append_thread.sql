@@ -71,7 +71,8 @@ begin
     end if;
   end if;
 
-  -- A message is looked at before it is printed: some numbers would make a very long text.
+  -- A message is looked at before it is printed: some numbers would make a very long text. The factor
+  -- is that of is_short(), so that what is printed here is not too long.
   select c.max_messages, m.ids, m.texts,
     m.count = jsonb_array_length(p_messages)
       and m.count = (select count(distinct i.id) from unnest(m.ids) as i (id))
@@ -98,7 +99,8 @@ begin
       end, E'\n') as look
     from (
       select a.value ->> 'id' as id, case
-        when pgthreads.is_plain_message(a.value) then a.value::text
+        when pg_column_size(a.value) <= c.max_message_bytes / 36
+          and pgthreads.is_plain_message(a.value) then a.value::text
       end as text
       from jsonb_array_elements(
         case when jsonb_array_length(p_messages) <= c.max_messages then p_messages else '[]' end

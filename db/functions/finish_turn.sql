@@ -34,6 +34,9 @@ begin
       detail = format('p_status is %s.', coalesce(quote_literal(left(p_status, 80)), 'null')),
       hint = 'A turn ends completed, stopped or failed.';
   end if;
+  if p_usage is not null then
+    perform pgthreads.require_storable(p_usage, 'p_usage', 65536);
+  end if;
   select t.message_count into v_count
   from pgthreads.thread as t
   where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key

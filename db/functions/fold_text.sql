@@ -11,6 +11,7 @@ immutable
 parallel safe
 rows 1
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 set jit = off
 as $$
 declare

@@ -2,6 +2,10 @@
 -- members, the types of its parts, the fields of each, no null for an optional field, and of a tool
 -- call the fields that its state has. ui_message_fault() adds what a path cannot see.
 --
+-- It takes what any of the AI SDK's majors 5, 6 and 7 takes, so where they differ it asks for what all
+-- of them ask for. A part of a type that none of them knows is one of a newer SDK: it has to have a
+-- type, and is kept as it is. No answer is lost because its writer is newer than this function.
+--
 -- Lax mode unwraps arrays, so the type of every value is asked for before the value is compared. For
 -- the same reason no condition on a part is ever unknown, which the negation in front of it would take
 -- for true. With a search_path of its own the planner could not put it in the place of a call, so it
@@ -22,66 +26,74 @@ as $$
     && (@.role == "assistant" || @.parts.size() > 0)
     && !(@.parts[*].type() != "object")
     && !exists(@.parts[*] ? (!(
-      @.type.type() == "string"
-        && (!exists(@.providerMetadata) || (@.providerMetadata.type() == "object"
-          && !(@.providerMetadata.*.type() != "object")))
-        && (
-          (@.type == "text" && @.text.type() == "string"
-            && (!exists(@.state) || (@.state.type() == "string"
-              && (@.state == "streaming" || @.state == "done"))))
-          || (@.type == "reasoning" && @.text.type() == "string"
-            && (!exists(@.id) || @.id.type() == "string")
-            && (!exists(@.state) || (@.state.type() == "string"
-              && (@.state == "streaming" || @.state == "done"))))
-          || @.type == "step-start"
-          || (@.type == "file" && @.mediaType.type() == "string" && @.url.type() == "string"
-            && (!exists(@.filename) || @.filename.type() == "string"))
-          || (@.type == "source-url" && @.sourceId.type() == "string" && @.url.type() == "string"
-            && (!exists(@.title) || @.title.type() == "string"))
-          || (@.type == "source-document" && @.sourceId.type() == "string"
-            && @.mediaType.type() == "string" && @.title.type() == "string"
-            && (!exists(@.filename) || @.filename.type() == "string"))
-          || (@.type starts with "data-" && exists(@.data)
-            && (!exists(@.id) || @.id.type() == "string"))
-          || (((@.type == "dynamic-tool" && @.toolName.type() == "string")
-              || (@.type starts with "tool-" && @.type != "tool-"))
-            && @.toolCallId.type() == "string" && @.state.type() == "string"
-            && (!exists(@.title) || @.title.type() == "string")
-            && (!exists(@.providerExecuted) || @.providerExecuted.type() == "boolean")
-            && (!exists(@.callProviderMetadata) || (@.callProviderMetadata.type() == "object"
+      @.type.type() == "string" && @.type != "" && (
+        (
+          (
+            (@.type == "text" && @.text.type() == "string"
+              && (!exists(@.state) || (@.state.type() == "string"
+                && (@.state == "streaming" || @.state == "done"))))
+            || (@.type == "reasoning" && @.text.type() == "string"
+              && (!exists(@.id) || @.id.type() == "string")
+              && (!exists(@.state) || (@.state.type() == "string"
+                && (@.state == "streaming" || @.state == "done"))))
+            || (@.type == "file" && @.mediaType.type() == "string" && @.url.type() == "string"
+              && (!exists(@.filename) || @.filename.type() == "string"))
+            || (@.type == "source-url" && @.sourceId.type() == "string"
+              && @.url.type() == "string" && (!exists(@.title) || @.title.type() == "string"))
+            || (@.type == "source-document" && @.sourceId.type() == "string"
+              && @.mediaType.type() == "string" && @.title.type() == "string"
+              && (!exists(@.filename) || @.filename.type() == "string"))
+            || (@.type == "reasoning-file" && @.mediaType.type() == "string"
+              && @.url.type() == "string")
+            || (@.type == "custom" && @.kind.type() == "string")
+          )
+          && (!exists(@.providerMetadata) || (@.providerMetadata.type() == "object"
+            && !(@.providerMetadata.*.type() != "object")))
+        )
+        || @.type == "step-start"
+        || (@.type starts with "data-" && (!exists(@.id) || @.id.type() == "string"))
+        || (@.type == "steering-message" && @.id.type() == "string"
+          && @.parts.type() == "array" && !(@.parts[*].type() != "object")
+          && !exists(@.parts[*] ? (!(@.type.type() == "string"))))
+        || (
+          ((@.type == "dynamic-tool" && @.toolName.type() == "string"
+              && (!exists(@.dynamic) || (@.dynamic.type() == "boolean" && @.dynamic == false)))
+            || @.type starts with "tool-")
+          && @.toolCallId.type() == "string" && @.state.type() == "string"
+          && (!exists(@.providerExecuted) || @.providerExecuted.type() == "boolean")
+          && (@.state == "input-streaming" || !exists(@.callProviderMetadata)
+            || (@.callProviderMetadata.type() == "object"
               && !(@.callProviderMetadata.*.type() != "object")))
-            && (
-              (@.state == "input-streaming" && !exists(@.output) && !exists(@.errorText)
-                && !exists(@.approval))
-              || (@.state == "input-available" && exists(@.input) && !exists(@.output)
-                && !exists(@.errorText) && !exists(@.approval))
-              || (@.state == "output-available" && exists(@.input) && exists(@.output)
-                && !exists(@.errorText)
-                && (!exists(@.preliminary) || @.preliminary.type() == "boolean")
-                && (!exists(@.approval) || (@.approval.type() == "object"
-                  && @.approval.id.type() == "string"
+          && (
+            (@.state == "input-streaming" && !exists(@.output) && !exists(@.errorText)
+              && (!exists(@.rawInput) || @.rawInput.type() == "string")
+              && (@.type == "dynamic-tool" || !exists(@.approval)))
+            || (@.state == "input-available" && !exists(@.output) && !exists(@.errorText)
+              && (@.type == "dynamic-tool" || !exists(@.approval)))
+            || (((@.state == "output-available" && !exists(@.errorText)
+                  && (!exists(@.preliminary) || @.preliminary.type() == "boolean"))
+                || (@.state == "output-error" && @.errorText.type() == "string"
+                  && !exists(@.output)))
+              && (@.type == "dynamic-tool" || !exists(@.approval)
+                || (@.approval.type() == "object" && @.approval.id.type() == "string"
                   && @.approval.approved.type() == "boolean" && @.approval.approved == true
                   && (!exists(@.approval.reason) || @.approval.reason.type() == "string"))))
-              || (@.state == "output-error" && @.errorText.type() == "string" && !exists(@.output)
-                && (!exists(@.approval) || (@.approval.type() == "object"
-                  && @.approval.id.type() == "string"
-                  && @.approval.approved.type() == "boolean" && @.approval.approved == true
+            || (!exists(@.output) && !exists(@.errorText)
+              && @.approval.type() == "object" && @.approval.id.type() == "string"
+              && ((@.state == "approval-requested"
+                  && !exists(@.approval.approved) && !exists(@.approval.reason))
+                || ((@.state == "approval-responded"
+                    || (@.state == "output-denied" && @.approval.approved == false))
+                  && @.approval.approved.type() == "boolean"
                   && (!exists(@.approval.reason) || @.approval.reason.type() == "string"))))
-              || (@.state == "approval-requested" && exists(@.input) && !exists(@.output)
-                && !exists(@.errorText) && @.approval.type() == "object"
-                && @.approval.id.type() == "string" && !exists(@.approval.approved)
-                && !exists(@.approval.reason))
-              || (@.state == "approval-responded" && exists(@.input) && !exists(@.output)
-                && !exists(@.errorText) && @.approval.type() == "object"
-                && @.approval.id.type() == "string" && @.approval.approved.type() == "boolean"
-                && (!exists(@.approval.reason) || @.approval.reason.type() == "string"))
-              || (@.state == "output-denied" && exists(@.input) && !exists(@.output)
-                && !exists(@.errorText) && @.approval.type() == "object"
-                && @.approval.id.type() == "string"
-                && @.approval.approved.type() == "boolean" && @.approval.approved == false
-                && (!exists(@.approval.reason) || @.approval.reason.type() == "string"))
-            ))
-        )))))');
+          )
+        )
+        || !(@.type == "text" || @.type == "reasoning" || @.type == "step-start"
+          || @.type == "file" || @.type == "source-url" || @.type == "source-document"
+          || @.type == "reasoning-file" || @.type == "custom" || @.type == "steering-message"
+          || @.type == "dynamic-tool" || @.type starts with "tool-" || @.type starts with "data-")
+      ))))
+    )');
 $$;
 
 comment on function pgthreads.has_message_shape(jsonb) is

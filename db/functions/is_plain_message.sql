@@ -1,6 +1,6 @@
--- Whether a value is a UIMessage that needs no second look: of the right shape, under an id of
--- bearable length, without files, whose urls a path cannot judge, and with numbers that a double can
--- hold. The planner puts this expression in the place of its call.
+-- Whether a value is a UIMessage: of the right shape, under an id of bearable length, not nested too
+-- deep, and with numbers that a double can hold. The planner puts this expression in the place of its
+-- call. ui_message_fault() says in words what is wrong with the others.
 
 create or replace function pgthreads.is_plain_message(p_message jsonb)
 returns boolean
@@ -11,11 +11,11 @@ as $$
   select pgthreads.has_message_shape(p_message)
     and pg_catalog.char_length(p_message operator(pg_catalog.->>) 'id')
       operator(pg_catalog.<=) 256
-    and not pg_catalog.jsonb_path_exists(p_message, '$.parts[*] ? (@.type == "file")')
+    and pgthreads.is_shallow(p_message)
     and pgthreads.has_plain_numbers(p_message);
 $$;
 
 comment on function pgthreads.is_plain_message(jsonb) is
-  'Whether the value is a UIMessage without files; of the others ui_message_fault() tells.';
+  'Whether the value is a UIMessage; ui_message_fault() says what is wrong with one that is not.';
 revoke all on function pgthreads.is_plain_message(jsonb) from public;
 grant execute on function pgthreads.is_plain_message(jsonb) to pgthreads_server;

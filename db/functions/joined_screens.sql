@@ -10,6 +10,7 @@ stable
 rows 1
 security definer
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 declare
   v_nothing constant text := '[^\s\S]';

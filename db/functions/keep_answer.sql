@@ -21,6 +21,10 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
+  v_limit bigint := (
+    select least(2::bigint * c.max_message_bytes, 100000000) from pgthreads.config as c
+  );
+  v_printable boolean;
   v_text text;
 begin
   perform pgthreads.require_tenant(p_owner_user_id);
@@ -31,9 +35,26 @@ begin
       detail = 'p_message or p_reason is missing.',
       hint = 'Pass the answer, and why it was not appended.';
   end if;
+  begin
+    v_printable := pgthreads.is_short(p_message, (v_limit / 2)::int);
+  exception
+    -- Nested so deep that nothing can go down into it.
+    when statement_too_complex then
+      v_printable := false;
+  end;
+  if not v_printable then
+    -- Far too large to print, which may be why it was refused: its texts are kept.
+    p_message := jsonb_build_object(
+      'id', p_message -> 'id',
+      'role', p_message -> 'role',
+      'parts', jsonb_path_query_array(
+        p_message, '$.parts[*] ? (@.type == "text" || @.type == "reasoning")
+          ? (@.text.type() == "string").text'));
+  end if;
   -- What is no UIMessage may be the very reason, and is redacted as any JSON is.
   v_text := case
-    when pgthreads.ui_message_fault(p_message) is null then pgthreads.redact_message(p_message)
+    when jsonb_typeof(p_message) = 'object' and pgthreads.has_message_shape(p_message)
+      then pgthreads.redact_message(p_message)
     else pgthreads.redact_json(p_message)
   end::text;
   perform
@@ -44,10 +65,8 @@ begin
   insert into pgthreads.late_answer
     (owner_user_id, state_key, turn_id, message, bytes, reason, sqlstate)
   select n.owner_user_id, n.state_key, n.turn_id,
-    left(v_text, least(2::bigint * c.max_message_bytes, 100000000)::int), octet_length(v_text),
-    left(p_reason, 200), left(p_sqlstate, 5)
+    left(v_text, v_limit::int), octet_length(v_text), left(p_reason, 200), left(p_sqlstate, 5)
   from pgthreads.turn as n
-  cross join pgthreads.config as c
   where n.owner_user_id = p_owner_user_id
     and n.state_key = p_state_key
     and n.turn_id = p_turn_id

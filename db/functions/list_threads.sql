@@ -32,7 +32,7 @@ set jit = off
 as $$
 #variable_conflict use_column
 declare
-  v_cursor text[] := regexp_match(p_cursor, '^([0-9]{1,18})\.([a-zA-Z0-9_-]{1,128})$');
+  v_cursor text[] := regexp_match(p_cursor, '^([0-9]{1,18})[.]([a-zA-Z0-9_-]{1,128})$');
   -- A variable, because an expression that can fail is no index condition under row level security.
   v_updated_at timestamptz := coalesce(
     timestamptz 'epoch' + make_interval(secs => v_cursor[1]::bigint / 1000000)

@@ -17,12 +17,7 @@ begin
       detail = format('p_metadata is of type %s.', jsonb_typeof(p_changes)),
       hint = 'Pass a jsonb object, or null to leave it as it is.';
   end if;
-  if not pgthreads.has_plain_numbers(p_changes) then
-    raise exception 'a number in the metadata is too large or too long' using
-      errcode = 'THMSG',
-      detail = 'p_metadata has a number that a double cannot hold, or with over 400 decimal places.',
-      hint = 'Pass such a number as a string.';
-  end if;
+  perform pgthreads.require_storable(p_changes, 'p_metadata', v_limit);
   -- What is too large is not redacted.
   v_bytes := octet_length(p_changes::text);
   if v_bytes <= v_limit then

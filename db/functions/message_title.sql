@@ -1,4 +1,6 @@
 -- A title for a thread that has none: the start of its first user message, which is redacted already.
+-- That is its first text; of a message with files alone the first file's name, and if it has none, a word
+-- for what the file is. A thread has a title from its first message on, and keeps it.
 
 create or replace function pgthreads.message_title(p_messages text[])
 returns text
@@ -10,17 +12,32 @@ as $$
 begin
   -- In PL/pgSQL, which keeps its plans: a function in SQL would be planned for each new thread.
   return (
-    select nullif(btrim(left(t.text, 80)), '')
+    select btrim(left(t.text, 80))
     from unnest(p_messages) with ordinality as m (body, place)
     cross join jsonb_array_elements(m.body::jsonb -> 'parts') with ordinality as p (part, place)
-    cross join regexp_replace(btrim(left(p.part ->> 'text', 400)), '\s+', ' ', 'g') as t (text)
-    where m.body::jsonb ->> 'role' = 'user' and p.part ->> 'type' = 'text'
-    order by m.place, p.place
+    cross join lateral (
+      select case p.part ->> 'type'
+        when 'text' then p.part ->> 'text'
+        when 'file' then coalesce(
+          substring(p.part ->> 'filename', '[^[:space:]].*'),
+          case split_part(p.part ->> 'mediaType', '/', 1)
+            when 'image' then 'Image'
+            when 'audio' then 'Audio'
+            when 'video' then 'Video'
+            when 'text' then 'Text file'
+            else 'File'
+          end)
+      end
+    ) as w (words)
+    cross join regexp_replace(
+      btrim(left(w.words, 400), E' \t\r\n'), '[[:space:]]+', ' ', 'g') as t (text)
+    where m.body::jsonb ->> 'role' = 'user' and t.text ~ '[^[:space:]]'
+    order by m.place, p.part ->> 'type' = 'file', p.place
     limit 1
   );
 end;
 $$;
 
 comment on function pgthreads.message_title(text[]) is
-  'The first 80 characters of the first user text in these messages; null if there is none.';
+  'The first 80 characters of the first user text in these messages, or a name for its first file.';
 revoke all on function pgthreads.message_title(text[]) from public;

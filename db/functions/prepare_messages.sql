@@ -30,7 +30,13 @@ begin
     select e.value, e.ordinality - 1
     from jsonb_array_elements(p_messages) with ordinality as e (value, ordinality)
   loop
-    v_fault := pgthreads.ui_message_fault(v_message);
+    perform pgthreads.require_storable(
+      v_message, format('messages[%s]', v_place), v_config.max_message_bytes);
+    -- The rest of is_plain_message().
+    v_fault := case
+      when pgthreads.has_message_shape(v_message) and char_length(v_message ->> 'id') <= 256 then null
+      else pgthreads.ui_message_fault(v_message)
+    end;
     if v_fault is not null then
       raise exception 'not a UIMessage' using
         errcode = 'THMSG',

@@ -5,10 +5,11 @@
 create or replace function pgthreads.require_user_message(p_message jsonb)
 returns jsonb
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_limit int := (select c.max_message_bytes from pgthreads.config as c);
   v_fault text;
   v_part jsonb;
   v_place bigint;
@@ -16,15 +17,17 @@ declare
   v_blank boolean := true;
 begin
   -- Nothing but text, as nearly always: it can stay as it is.
-  if pgthreads.is_plain_message(p_message)
-    and jsonb_path_exists(p_message, '$ ? (@.role == "user"
+  if pg_column_size(p_message) <= v_limit / 36
+    and pgthreads.is_plain_message(p_message)
+    and jsonb_path_exists(p_message, $p$ $ ? (@.role == "user"
       && !exists(@.parts[*] ? (@.type != "text"))
       && !exists(@.parts[*].keyvalue() ? (@.key != "type" && @.key != "text"))
-      && exists(@.parts[*].text ? (@ like_regex "\\S")))')
+      && exists(@.parts[*].text ? (@ like_regex "\\S"))) $p$)
     and p_message - array['id', 'role', 'parts', 'metadata'] = '{}'
   then
     return p_message;
   end if;
+  perform pgthreads.require_storable(p_message, 'the message', v_limit);
   v_fault := pgthreads.ui_message_fault(p_message);
   if v_fault is null and p_message ->> 'role' <> 'user' then
     v_fault := format('The role is %s.', p_message ->> 'role');
@@ -37,8 +40,10 @@ begin
       if v_part ->> 'type' = 'text' then
         v_parts := array_append(
           v_parts, jsonb_build_object('type', 'text', 'text', v_part -> 'text'));
-        v_blank := v_blank and v_part ->> 'text' ~ '^\s*$';
-      elsif v_part ->> 'type' = 'file' and v_part ->> 'url' ~* '^(data|https?):' then
+        v_blank := v_blank and v_part ->> 'text' !~ '[^[:space:]]';
+      elsif v_part ->> 'type' = 'file' and v_part ->> 'url' ~* '^(data|https?):'
+        and pgthreads.is_url(v_part ->> 'url')
+      then
         v_parts := array_append(v_parts, (
           select jsonb_object_agg(f.key, f.value)
           from jsonb_each(v_part) as f

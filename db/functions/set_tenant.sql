@@ -17,7 +17,7 @@ declare
   v_proof text;
 begin
   if pgthreads.requires_token()
-    or (left(right(v_owner, 65), 1) = '.' and v_owner ~ '^[A-Za-z0-9_-]+\.[0-9]+\.[0-9a-f]+$')
+    or (left(right(v_owner, 65), 1) = '.' and v_owner ~ '^[A-Za-z0-9_-]+[.][0-9]+[.][0-9a-f]+$')
   then
     select t.owner_user_id, t.proof into strict v_owner, v_proof
     from pgthreads.verify_tenant_token(p_owner_user_id) as t;
@@ -27,6 +27,10 @@ begin
       errcode = 'THTEN',
       detail = 'An owner id has 1 to 255 characters.',
       hint = 'Pass the authenticated user''s id.';
+  end if;
+  -- A role's setting that would make every query with a policy fail.
+  if current_setting('row_security') = 'off' then
+    perform set_config('row_security', 'on', true);
   end if;
   -- set_config() costs a tenth of it, and Citus, where it is loaded, has settings of its own.
   if current_setting('citus.shard_count', true) is null then

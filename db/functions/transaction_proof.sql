@@ -18,7 +18,7 @@ declare
   v_claims bytea;
   v_xid bigint := bigint '0';
 begin
-  if coalesce(current_query() ~ ';\s*\S', true) then
+  if coalesce(current_query() ~ ';[[:space:]]*[^[:space:]]', true) then
     if pg_is_in_recovery() then
       raise exception 'on a standby set_tenant has to be in a message of its own' using
         errcode = 'THTEN',

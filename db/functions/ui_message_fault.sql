@@ -1,7 +1,7 @@
 -- What is wrong with a value that should be a UIMessage, in words, null if nothing is:
--- UIMESSAGE_IS_CONTRACT. The rules are those of the AI SDK's own schema, as has_message_shape() knows
--- them. Beyond them an id is neither empty nor long, a file's url is one that convertToModelMessages
--- can read, and a number one that a double can hold. All but the first condition is for the words.
+-- UIMESSAGE_IS_CONTRACT. The rules are those of the AI SDK's own schemas, as has_message_shape() knows
+-- them. Beyond them an id is neither empty nor long, nothing is nested too deep for a reader, and a
+-- number is one that a double can hold. All but the first condition is for the words.
 
 create or replace function pgthreads.ui_message_fault(p_message jsonb)
 returns text
@@ -20,6 +20,9 @@ begin
   if p_message is null or jsonb_typeof(p_message) <> 'object' then
     return 'A UIMessage is an object.';
   end if;
+  if not pgthreads.is_shallow(p_message) then
+    return 'It is nested deeper than 60 levels.';
+  end if;
   if jsonb_typeof(p_message -> 'id') is distinct from 'string'
     or char_length(p_message ->> 'id') not between 1 and 256 then
     return 'id is not a string of 1 to 256 characters.';
@@ -37,8 +40,7 @@ begin
   select e.place - 1, e.part -> 'type' into v_index, v_type
   from jsonb_array_elements(p_message -> 'parts') with ordinality as e (part, place)
   where not pgthreads.has_message_shape(
-      jsonb_build_object('id', '-', 'role', 'assistant', 'parts', jsonb_build_array(e.part)))
-    or (e.part ->> 'type' = 'file' and not pgthreads.is_url(e.part ->> 'url'))
+    jsonb_build_object('id', '-', 'role', 'assistant', 'parts', jsonb_build_array(e.part)))
   order by e.place
   limit 1;
   if found then

@@ -23,6 +23,7 @@ from .errors import (
     BadJsonError,
     BadRequestError,
     BodyTimeoutError,
+    LimitError,
     MediaTypeError,
     MessageError,
     StateKeyError,
@@ -95,7 +96,11 @@ async def read_object(request: web.Request) -> dict[str, Any]:
                 value = json.loads(
                     body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
                 )
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise LimitError(
+            "the body is nested too deep", hint="no JSON is taken that has more than 60 levels"
+        ) from error
+    except ValueError as error:
         raise BadJsonError("the body is not JSON in UTF-8", detail=str(error)) from error
     if not isinstance(value, dict):
         raise BadRequestError("the body is not a JSON object")

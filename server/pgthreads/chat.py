@@ -17,7 +17,7 @@ from .bodies import (
     state_key_of,
     without_gc,
 )
-from .errors import ExecutorError, LimitError, PgThreadsError, TurnRunningError
+from .errors import ExecutorError, PgThreadsError, TurnRunningError
 from .events import ExecutorRequest
 from .keys import (
     EXECUTOR,
@@ -33,6 +33,7 @@ from .keys import (
     TICKER,
     TURNS,
 )
+from .nesting import loads
 from .pump import Outcome, Pump
 from .rows import TurnKey
 from .sending import Sender
@@ -144,44 +145,28 @@ async def _begin(
         return TurnKey(owner, state_key, begun.turn_id)
     if begun.history is None or begun.turn_id is None or begun.max_message_bytes is None:
         raise PgThreadsError("begin_turn returned no history")
-    try:
-        with without_gc():
-            messages = json.loads(begun.history)
-        pump = Pump(
-            turns,
-            app[EXECUTOR],
-            ExecutorRequest(
-                messages=messages,
-                owner_user_id=owner,
-                state_key=state_key,
-                turn_id=begun.turn_id,
-                model=chat.model,
-            ),
-            max_message_bytes=begun.max_message_bytes,
-            ticker=app[TICKER],
-            spool=app.get(SPOOL),
-            begin=Begin(
-                message=chat.message,
-                replaces=chat.replaces,
-                regenerate=chat.regenerate,
-                message_count=begun.message_count,
-            ),
-        )
-    except RecursionError as error:
-        # Other writers may store what this process cannot read. The turn has begun, so it must end.
-        await turns.finish_turn(
-            owner,
-            state_key,
-            begun.turn_id,
-            status="failed",
-            usage={},
-            error_code="history_too_deep",
-            message=None,
-        )
-        raise LimitError(
-            "a message of this thread is nested too deep for this server",
-            hint="read it by SQL; start a new thread",
-        ) from error
+    with without_gc():
+        messages = loads(begun.history)
+    pump = Pump(
+        turns,
+        app[EXECUTOR],
+        ExecutorRequest(
+            messages=messages,
+            owner_user_id=owner,
+            state_key=state_key,
+            turn_id=begun.turn_id,
+            model=chat.model,
+        ),
+        max_message_bytes=begun.max_message_bytes,
+        ticker=app[TICKER],
+        spool=app.get(SPOOL),
+        begin=Begin(
+            message=chat.message,
+            replaces=chat.replaces,
+            regenerate=chat.regenerate,
+            message_count=begun.message_count,
+        ),
+    )
     return pump, pumps.start(pump)
 
 
@@ -221,7 +206,7 @@ async def _stream(request: web.Request, log: TurnLog, key: TurnKey) -> web.Strea
 
 
 def _replayed(answer: bytes) -> web.Response:
-    return web.Response(body=replay(json.loads(answer)), headers=SSE_HEADERS)
+    return web.Response(body=replay(loads(answer)), headers=SSE_HEADERS)
 
 
 def _outcome(outcome: Outcome) -> web.Response:

@@ -18,6 +18,7 @@ Left alone: integers beyond 2^53 stay exact in the database and are rounded by a
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from collections.abc import Mapping
@@ -41,6 +42,11 @@ from .events import (
 
 MAX_DEPTH = 200
 """Levels of lists and objects in one value; deeper ones raise `ValueError`."""
+
+KEPT_DEPTH = 56
+"""Levels that are kept as they are. The database takes 60, of which a message has four around a
+tool's value and in it; what is deeper becomes a string that holds its JSON, so that no answer is
+refused for it."""
 
 _FINISH_REASONS = frozenset(get_args(FinishReason))
 
@@ -83,12 +89,15 @@ def clean_json(value: JsonValue, depth: int = 0) -> JsonValue:
         return value + 0.0 if math.isfinite(value) else None
     if depth >= MAX_DEPTH:
         raise ValueError(f"a value is nested deeper than {MAX_DEPTH} levels")
+    whole: JsonValue
     if isinstance(value, Mapping):
         cleaned = ((key, clean_json(item, depth + 1)) for key, item in value.items())
-        return {_key(key, item): item for key, item in cleaned}
-    if isinstance(value, list | tuple):
-        return [clean_json(item, depth + 1) for item in value]
-    raise TypeError(f"expected a JSON value, got {type(value).__name__}")
+        whole = {_key(key, item): item for key, item in cleaned}
+    elif isinstance(value, list | tuple):
+        whole = [clean_json(item, depth + 1) for item in value]
+    else:
+        raise TypeError(f"expected a JSON value, got {type(value).__name__}")
+    return json.dumps(whole, ensure_ascii=False) if depth == KEPT_DEPTH else whole
 
 
 def _key(key: object, value: JsonValue) -> str:

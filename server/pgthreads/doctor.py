@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import platform
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, LiteralString, TypeAlias, cast
 
 import psycopg
+from nanoid import generate
 
 from . import __version__
 from .embedded import EmbeddedError, installed_version
 from .errors import PgThreadsError, UnavailableError
+from .events import UIMessage
 from .executors import ExecutorSpecError, chosen
 from .key_set import KeySet
 from .migrate import MigrateError
 from .pgtap import SuiteError, run_installed_suite
-from .pools import Pool, reason_of
+from .pools import Pool, Timeouts, adapt, reason_of
 from .probes import API_VERSION
 from .settings import Settings
 from .spool import Spool, SpoolError
@@ -140,6 +143,8 @@ async def check_database(conninfo: str, tenant: Tenant = named) -> AsyncIterator
             yield Finding("ok", f"schema pgthreads, contract {api_version}")
             yield Finding("ok", f"{await threads.require_server_role()} is a role that may serve")
             await threads.require_tenant()
+            await threads.check()
+            yield await _rehearse(conninfo, tenant)
             for each in await threads.site_notes():
                 yield Finding("note", each.note, _NOTE_HINTS.get(each.topic, ""))
             faults = await threads.redaction_faults()
@@ -154,6 +159,50 @@ async def check_database(conninfo: str, tenant: Tenant = named) -> AsyncIterator
             )
             detail = getattr(error, "detail", "")
             yield Finding("FAIL", f"{error} {detail}".strip(), hint)
+
+
+class _Rehearsal:
+    """What `Threads` calls, over one transaction."""
+
+    timeouts = Timeouts()
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def fetch(
+        self, statement: LiteralString, values: Sequence[object], row: Any, **_: object
+    ) -> list[Any]:
+        """Run a statement."""
+        cursor = self._connection.cursor(row_factory=row)
+        await cursor.execute(statement, values, binary=True)
+        return await cursor.fetchall()
+
+
+async def _rehearse(conninfo: str, tenant: Tenant) -> Finding:
+    """Store a turn of an owner who does not exist, read it again, and take it all back."""
+    owner, key = f"doctor-{generate()}", generate()
+    text = "Is what is stored what comes back? \\s, \u00e9, \U0001f600"
+    asked: UIMessage = {"id": "q", "role": "user", "parts": [{"type": "text", "text": text}]}
+    answer: UIMessage = {**asked, "id": "a", "role": "assistant"}
+    async with await psycopg.AsyncConnection.connect(
+        conninfo, connect_timeout=10, client_encoding="utf8"
+    ) as connection:
+        adapt(connection)
+        threads = Threads(cast("Pool", _Rehearsal(connection)), tenant)
+        await threads.begin_turn(owner, key, asked, "t")
+        await threads.finish_turn(
+            owner, key, "t", status="completed", usage={}, error_code=None, message=answer
+        )
+        thread = await threads.read_thread(owner, key)
+        listed = await threads.list_threads(owner)
+        await connection.rollback()
+    if thread is None or json.loads(thread.messages or b"[]") != [asked, answer] or not listed:
+        return Finding(
+            "FAIL",
+            "what is stored does not come back as it was",
+            "look at the settings of the role: select * from pg_db_role_setting",
+        )
+    return Finding("ok", "a turn can be stored and read again")
 
 
 def check_suite(

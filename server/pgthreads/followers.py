@@ -6,7 +6,6 @@ However many clients and turns there are, it is one statement a tick, and none w
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 
 from .errors import PgThreadsError, UnavailableError
 from .journal import TROUBLED_SECONDS, one_by_one
+from .nesting import loads
 from .rows import JournalRead, TurnKey
 from .threads import Threads
 from .turn_log import TurnLog
@@ -69,7 +69,7 @@ class Followed:
         if len(self.log):
             # What was sent last, in the moment of the end, was deleted before it was read here.
             return error_frames("The connection to the answer broke off. It is in the thread.")
-        return replay(json.loads(ending.answer)) if ending.answer else finish_frames("stop")
+        return replay(loads(ending.answer)) if ending.answer else finish_frames("stop")
 
 
 class Followers:

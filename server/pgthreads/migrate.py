@@ -11,9 +11,6 @@ from pathlib import Path
 
 import psycopg
 
-INSTALL_LOCK = 7304721120260101
-"""Key of the advisory lock that install.sql takes too: one installation at a time."""
-
 
 class MigrateError(Exception):
     """The installation was refused and changed nothing; `hint` says what to do."""
@@ -49,7 +46,7 @@ def migrate(conninfo: str, db: Path | None = None, optional: Collection[str] = (
     """
     folder = db or database_files()
     try:
-        with psycopg.connect(conninfo) as connection:
+        with psycopg.connect(conninfo, client_encoding="utf8") as connection:
             return _install(connection, folder, optional)
     except psycopg.Error as error:
         if error.sqlstate is None:
@@ -69,7 +66,6 @@ def _install(connection: psycopg.Connection, folder: Path, optional: Collection[
         connection.execute(_text(file))
 
     connection.execute("set local client_min_messages = warning")
-    connection.execute("select pg_catalog.pg_advisory_xact_lock(%s)", (INSTALL_LOCK,))
     run(folder / "roles.sql")
     connection.execute("set local role pgthreads_owner")
     connection.execute("set local check_function_bodies = off")

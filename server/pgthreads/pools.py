@@ -11,6 +11,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from os import dup
 from time import monotonic
@@ -21,7 +22,9 @@ from psycopg import AsyncConnection
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Format
 from psycopg.rows import AsyncRowFactory, BaseRowFactory
+from psycopg.types.datetime import TimestamptzBinaryLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from .errors import SilentServerError, is_of_a_lost_server
@@ -58,12 +61,41 @@ class RawJson(Loader):
         return bytes(data)
 
 
+class BinaryJson(RawJson):
+    """The same in binary format, which is the same text."""
+
+    format = Format.BINARY
+
+
+class BinaryJsonb(BinaryJson):
+    """The same of jsonb, where the text stands behind a version number."""
+
+    def load(self, data: Buffer) -> bytes:
+        """Copy the text of it."""
+        return bytes(data[1:])
+
+
+class UtcTimestamp(TimestamptzBinaryLoader):
+    """Points in time in UTC, whatever TimeZone the session has."""
+
+    def load(self, data: Buffer) -> datetime:
+        """Return an aware datetime."""
+        return super().load(data).astimezone(UTC)
+
+
+def adapt(connection: AsyncConnection[Any]) -> None:
+    """Let a connection return what this package expects, for cursors in binary format."""
+    connection.adapters.register_loader("json", BinaryJson)
+    connection.adapters.register_loader("jsonb", BinaryJsonb)
+    connection.adapters.register_loader("timestamptz", UtcTimestamp)
+
+
 class _Connection(AsyncConnection[Any]):
     born = 0.0
 
 
 async def _configure(connection: _Connection) -> None:
-    connection.adapters.register_loader("json", RawJson)
+    adapt(connection)
     connection.born = monotonic()
 
 
@@ -85,6 +117,8 @@ class Pool:
         network = {"connect_timeout": max(1, round(self.timeouts.connect)), **_NETWORK}
         kwargs: dict[str, Any] = {
             "autocommit": True,
+            # Of all settings the one that has to be agreed on, and that every pooler lets through.
+            "client_encoding": "utf8",
             "prepare_threshold": 2 if prepare else None,
             # Behind application_name in the URL, and PGAPPNAME.
             "fallback_application_name": "pgthreads",
@@ -168,7 +202,8 @@ class Pool:
             limit = _Limit(connection, min(self.timeouts.statement, until - monotonic()))
             try:
                 cursor = connection.cursor(row_factory=cast("AsyncRowFactory[Row]", row))
-                await cursor.execute(statement, values)
+                # In binary, which DateStyle and other settings of the session have no part in.
+                await cursor.execute(statement, values, binary=True)
                 return await cursor.fetchall()
             except psycopg.Error as error:
                 if limit.reached and error.sqlstate is None:

@@ -29,9 +29,9 @@ async def get_readiness(request: web.Request) -> web.Response:
     if request.app[PUMPS].draining:
         raise ShuttingDownError
     try:
-        await request.app[THREADS].api_version()
+        await request.app[THREADS].check()
     except PgThreadsError as error:
-        raise UnavailableError("the database does not answer", hint="") from error
+        raise UnavailableError(f"the database cannot be used: {error}", hint="") from error
     return web.json_response({"status": "ready"})
 
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from .events import JsonValue
-
 
 @dataclass(frozen=True, slots=True)
 class BegunTurn:
@@ -83,12 +81,12 @@ class JournalRead:
 
 @dataclass(frozen=True, slots=True)
 class ThreadHeader:
-    """A thread without its messages."""
+    """A thread without its messages; `metadata` is an object as UTF-8 JSON."""
 
     state_key: str
     title: str | None
     message_count: int
-    metadata: dict[str, JsonValue]
+    metadata: bytes
     created_at: datetime
     updated_at: datetime
 

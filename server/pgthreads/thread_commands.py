@@ -91,13 +91,16 @@ def export_command(state_key: str, owner: str, **where: Any) -> None:
         "stateKey": thread.state_key,
         "title": thread.title,
         "messageCount": thread.message_count,
-        "metadata": thread.metadata,
         "createdAt": thread.created_at.isoformat(),
         "updatedAt": thread.updated_at.isoformat(),
         "digest": thread.digest,
     }
     # Spliced in, not parsed: what comes out is what is stored.
-    text = json.dumps(header)[:-1].encode() + b', "messages": ' + thread.messages + b"}"
+    text = b'%b, "metadata": %b, "messages": %b}' % (
+        json.dumps(header)[:-1].encode(),
+        thread.metadata,
+        thread.messages,
+    )
     click.echo(text.replace(b"\n", b" "))
 
 

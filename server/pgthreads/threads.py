@@ -18,7 +18,7 @@ from typing import Any, LiteralString, TypeVar
 import psycopg
 from psycopg.rows import BaseRowFactory, args_row, class_row
 
-from .errors import BadRequestError, TurnLostError, from_database
+from .errors import BadRequestError, LimitError, TurnLostError, from_database
 from .events import JsonValue, UIMessage
 from .lanes import Lanes, Thread
 from .limits import Fairness
@@ -86,6 +86,17 @@ class Threads:
             args_row(str),
         )
 
+    async def check(self) -> None:
+        """Do what a turn does, for an owner who has nothing; raises what would keep turns away.
+
+        It locks and writes, but there is nothing to lock or to write, so it leaves no trace. On a
+        server that takes no writes it raises UnavailableError.
+        """
+        owner = "pgthreads"
+        await self.extend_turn(owner, "probe", "probe")
+        await self.list_threads(owner, limit=1)
+        await self.read_thread(owner, "probe")
+
     async def begin_turn(
         self,
         owner_user_id: str,
@@ -109,11 +120,11 @@ class Threads:
         rows = await self._rows(
             _select(BegunTurn, "b") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.begin_turn("
-            "t.owner, %s, %s::jsonb, %s, %s, null, %s, %s, %s, %s, %s) as b",
+            "t.owner, %s, pgthreads.clean_json(%s), %s, %s, null, %s, %s, %s, %s, %s) as b",
             (
                 owner_user_id,
                 state_key,
-                json.dumps(message),
+                _dumps(message),
                 turn_id,
                 last,
                 replaces,
@@ -163,7 +174,7 @@ class Threads:
         if message is not None:
             statement += (
                 ", lateral pgthreads.append_thread(t.owner, %s,"
-                " jsonb_build_array(pgthreads.clean_json(%s)), null, %s) as a"
+                " pg_catalog.jsonb_build_array(pgthreads.clean_json(%s)), null, %s) as a"
             )
             values += (state_key, _dumps(message), turn_id)
             key = "coalesce(a.state_key, %s)"
@@ -331,8 +342,15 @@ class Threads:
         """Rename a thread (an empty title takes it away), merge keys into its metadata."""
         rows = await self._rows(
             _select(ThreadHeader, "u") + " from pgthreads.set_tenant(%s) as t(owner),"
-            " lateral pgthreads.update_thread(t.owner, %s, %s, %s::jsonb) as u",
-            (owner_user_id, state_key, title, None if metadata is None else json.dumps(metadata)),
+            " lateral pgthreads.update_thread(t.owner, %s,"
+            " pgthreads.clean_json(%s) operator(pg_catalog.#>>) '{}',"
+            " pgthreads.clean_json(%s)) as u",
+            (
+                owner_user_id,
+                state_key,
+                None if title is None else _dumps(title),
+                None if metadata is None else _dumps(metadata),
+            ),
             class_row(ThreadHeader),
             alone=(owner_user_id, state_key),
         )
@@ -422,4 +440,14 @@ def _select(row: type, of: LiteralString) -> LiteralString:
 
 
 def _dumps(value: JsonValue) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    """JSON for `clean_json`; half a surrogate pair as an escape, for UTF-8 has no bytes for it."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    except RecursionError as error:
+        raise LimitError(
+            "a value is nested too deep", hint="no JSON is taken that has more than 60 levels"
+        ) from error
+    return text

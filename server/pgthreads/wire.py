@@ -218,7 +218,7 @@ def _chunks_of_tool(part: Mapping[str, Any], *, dynamic: bool) -> Iterator[dict[
         yield {
             "type": "tool-output-available",
             "toolCallId": call_id,
-            "output": part["output"],
+            "output": part.get("output"),
             **flag,
         }
     elif part["state"] == "output-error":

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from pgthreads.accumulator import Accumulator
-from pgthreads.clean import MAX_DEPTH, Cleaner, clean, clean_json, clean_text
+from pgthreads.clean import KEPT_DEPTH, MAX_DEPTH, Cleaner, clean, clean_json, clean_text
 from pgthreads.events import (
     AiEvent,
     AssistantFinal,
@@ -341,10 +341,17 @@ def test_what_is_not_json_is_refused_clearly() -> None:
         clean(TextDelta(None))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="str, not an AiEvent"):
         clean("hello")  # type: ignore[arg-type]
-    deep: Any = 1
-    for _ in range(MAX_DEPTH):
+    kept: Any = 1
+    for _ in range(KEPT_DEPTH):
+        kept = [kept]
+    assert clean_json(kept) == kept
+    deep = kept
+    for _ in range(MAX_DEPTH - KEPT_DEPTH):
         deep = [deep]
-    assert clean_json(deep) == deep
+    cleaned: Any = clean_json(deep)
+    for _ in range(KEPT_DEPTH):
+        cleaned = cleaned[0]
+    assert cleaned == "[" * (MAX_DEPTH - KEPT_DEPTH) + "1" + "]" * (MAX_DEPTH - KEPT_DEPTH)
     with pytest.raises(ValueError, match="deeper"):
         clean_json([deep])
 

@@ -30,7 +30,6 @@ def message(**changes: Any) -> dict[str, Any]:
 
 
 def json_bodies() -> list[tuple[str, bytes]]:
-    deep = "[" * 100_000 + "]" * 100_000
     texts = {
         "empty": b"",
         "cut": b'{"message": "hi"',
@@ -45,24 +44,13 @@ def json_bodies() -> list[tuple[str, bytes]]:
         "infinity": b'{"message":"hi","x":-Infinity}',
         "huge float": b'{"message":"hi","x":1e999}',
         "huge integer": b'{"message":"hi","x":' + b"9" * 10_000 + b"}",
-        "deep": f'{{"message":"hi","x":{deep}}}'.encode(),
         "array": b"[]",
         "string": b'"hi"',
         "null": b"null",
-        "escaped nul": rb'{"message":"a\u0000b"}',
-        "lone high surrogate": rb'{"message":"a\ud800b"}',
-        "lone low surrogate": rb'{"message":"\udc00"}',
-        "nul in id": (
-            rb'{"message":{"id":"\u0000","role":"user","parts":[{"type":"text","text":"x"}]}}'
-        ),
         "surrogate in key": rb'{"id":"\ud800","message":"x"}',
         "surrogate in role": rb'{"message":{"id":"a","role":"\ud800","parts":[]}}',
         "surrogate in type": (
             rb'{"message":{"id":"a","role":"user","parts":[{"type":"\ud800","text":"x"}]}}'
-        ),
-        "surrogate in metadata": (
-            rb'{"message":{"id":"a","role":"user","metadata":{"\ud800":1},'
-            rb'"parts":[{"type":"text","text":"x"}]}}'
         ),
     }
     return list(texts.items())
@@ -142,6 +130,18 @@ async def test_json(service: Service, body: bytes) -> None:
         service.url + CHAT, data=body, headers={"Content-Type": "application/json"}
     )
     await refused(service, response, 400)
+
+
+@pytest.mark.parametrize("levels", [59, 500, 3000, 100_000])
+async def test_deep(service: Service, levels: int) -> None:
+    deep = "[" * levels + "]" * levels
+    parts = json.dumps([TEXT])
+    body = f'{{"message":{{"role":"user","parts":{parts},"metadata":{{"a":{deep}}}}}}}'
+    response = await service.session.post(
+        service.url + CHAT, data=body, headers={"Content-Type": "application/json"}
+    )
+    assert "60 levels" in (await response.json())["hint"]
+    await refused(service, response, 413)
 
 
 @pytest.mark.parametrize("body", [b for _, b in fields()], ids=[n for n, _ in fields()])

@@ -20,7 +20,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgthreads.migrate import MigrateError, migrate, optional_parts
 from tests import programs
-from tests.database import Database, embedded_cluster, installed_cluster
+from tests.database import Database, Server, embedded_cluster, installed_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL = ROOT / "db" / "install.sql"
@@ -448,3 +448,74 @@ def test_the_installers_search_path_does_not_matter(fresh_database: FreshDatabas
         policies = re.findall(r"^CREATE POLICY .*$", dump(database), re.MULTILINE)
         assert len(policies) > 5
         assert not [policy for policy in policies if "trap." in policy]
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_is_not_in_utf8_is_refused(database_server: Server, encoding: str) -> None:
+    name = f"pgthreads_test_{uuid4().hex[:12]}"
+    database = Database(name, database_server)
+    with psycopg.connect(database_server.conninfo, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL(
+                "create database {} encoding {} locale_provider libc lc_collate 'C' lc_ctype 'C'"
+                " template template0"
+            ).format(sql.Identifier(name), encoding)
+        )
+        try:
+            answer = psql(database.admin_dsn)
+            with pytest.raises(MigrateError, match="not in UTF-8") as refusal:
+                migrate(database.admin_dsn)
+
+            assert answer.returncode != 0
+            assert "not in UTF-8" in answer.stderr
+            assert "encoding 'UTF8'" in answer.stderr
+            assert "encoding 'UTF8'" in refusal.value.hint
+            with psycopg.connect(database.admin_dsn, client_encoding="utf8") as connection:
+                assert connection.execute("select to_regnamespace('pgthreads')").fetchone() == (
+                    None,
+                )
+        finally:
+            admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def test_who_holds_the_lock_of_installations_is_named(fresh_database: FreshDatabase) -> None:
+    """Any login can take it, so it is not waited for without end."""
+    database = fresh_database()
+    impatient = make_conninfo(database.admin_dsn, options="-c lock_timeout=200ms")
+    with psycopg.connect(
+        database.server_dsn, autocommit=True, application_name="squatter"
+    ) as holder:
+        holder.execute("select pg_advisory_lock(7304721120260101)")
+
+        answer = psql(impatient)
+        with pytest.raises(MigrateError, match="squatter") as refusal:
+            migrate(impatient)
+
+        who = f"process {holder.info.backend_pid} of role app_login (squatter)"
+        assert answer.returncode != 0
+        assert who in answer.stderr
+        assert who in str(refusal.value)
+        assert "pg_terminate_backend" in refusal.value.hint
+    assert migrate(impatient) == []
+
+
+def test_no_literal_depends_on_a_setting() -> None:
+    """With standard_conforming_strings off, a backslash in a plain literal would be an escape."""
+    safe = re.compile(r"--[^\n]*|E'(?:[^'\\]|\\.|'')*'|\$([a-z]+)\$.*?\$\1\$", re.DOTALL)
+    for file in (ROOT / "db").rglob("functions/*.sql"):
+        text = file.read_text()
+        if "\nset standard_conforming_strings = on\n" not in text:
+            assert "\\" not in safe.sub("", text), file.name
+
+
+def test_settings_of_the_installer_do_not_matter(fresh_database: FreshDatabase) -> None:
+    database, alone = fresh_database(migrated=False), fresh_database()
+    odd = (
+        "-c standard_conforming_strings=off -c escape_string_warning=off"
+        " -c quote_all_identifiers=on -c DateStyle=SQL,DMY -c check_function_bodies=on"
+        " -c row_security=off"
+    )
+
+    migrate(make_conninfo(database.admin_dsn, options=odd))
+
+    assert dump(database) == dump(alone)

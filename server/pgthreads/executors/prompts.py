@@ -186,7 +186,7 @@ def _step_messages(
 def _result(part: Mapping[str, Any], prompt: Prompt, leave_out: LeaveOut) -> ToolReturnPart:
     outcome: Literal["success", "failed", "denied"] = "success"
     if part["state"] == "output-available":
-        content = _content(part["output"], prompt, leave_out)
+        content = _content(part.get("output"), prompt, leave_out)
     else:
         outcome = "denied" if part["state"] == "output-denied" else "failed"
         content = part["errorText"]

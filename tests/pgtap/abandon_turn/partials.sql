@@ -141,7 +141,7 @@ select pgthreads.write_journal('alice', 'bad-' || v.n, 't1', 0, v.frames)
 from (values
   (1, E'not a stream'),
   (2, E'data: {"type"\n\n'),
-  (3, E'data: {"type":"file","mediaType":"a","url":"no url"}\n\n'),
+  (3, E'data: {"type":"file","mediaType":"a"}\n\n'),
   (4, test.frames('u', 'the id of the question')),
   (5, test.frames('a', repeat('x', 1048576)))
 ) as v (n, frames) \g /dev/null

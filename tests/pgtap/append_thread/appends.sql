@@ -160,8 +160,8 @@ select is(
     'alice', 'deep', jsonb_build_array(jsonb_build_object(
       'id', 'd', 'role', 'assistant', 'parts', jsonb_build_array(jsonb_build_object(
         'type', 'tool-x', 'toolCallId', 'c', 'state', 'input-available', 'input',
-        (repeat('{"a":[', 2500) || '"sk-' || repeat('a', 40) || '"' || repeat(']}', 2500))::jsonb)))))),
-  1, 'a value of 5,000 levels is taken'
+        (repeat('{"a":[', 28) || '"sk-' || repeat('a', 40) || '"' || repeat(']}', 28))::jsonb)))))),
+  1, 'a message of 60 levels is taken'
 );
 select is(
   (select message ->> 'id' || (message::text like '%[REDACTED:provider_api_key]%')::text

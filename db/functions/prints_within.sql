@@ -1,0 +1,53 @@
+-- Whether it is safe to print a JSON value of which so many bytes of text are allowed: what is_short()
+-- asks where the size as jsonb does not tell. False is certain: the text is longer, or a number is none
+-- that a double holds. True means that it is not many times longer, so that whoever prints it can look.
+--
+-- Numbers between 1e-20 and 1e20 print in about as many digits as they were written in. The others are
+-- printed one by one and counted, but no more of them than could be printed at all; zero is among them,
+-- because of zeros with 300 decimal places. The paths are several for the reason in fit_doubles().
+
+create or replace function pgthreads.prints_within(p_value jsonb, p_bytes int)
+returns boolean
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_path jsonpath;
+  v_numbers jsonb;
+  v_bytes bigint := 0;
+begin
+  foreach v_path in array array[
+    'strict $.** ? (@ > 1e20)', 'strict $.** ? (@ < -1e20)',
+    'strict $.** ? (@ < 1e-20 && @ > -1e-20 && @ != 0)', 'strict $.** ? (@ == 0)']::jsonpath[]
+  loop
+    v_numbers := jsonb_path_query_array(p_value, v_path);
+    if v_numbers <> '[]' then
+      -- One of them has 21 digits at least; zero may have one.
+      if v_numbers -> 0 <> '0' and jsonb_array_length(v_numbers) > p_bytes / 21 then
+        return false;
+      end if;
+      select v_bytes + sum(case
+        when abs(n.number) <= 1.7976931348623157e308 and scale(n.number) <= 400
+          then octet_length(n.number::text)
+        -- Longer than any limit, so that it need not be printed.
+        else 1000000000000
+      end)
+      into v_bytes
+      from (
+        select e.value::numeric as number from jsonb_array_elements(v_numbers) as e (value)
+      ) as n;
+      if v_bytes > p_bytes then
+        return false;
+      end if;
+    end if;
+  end loop;
+  return true;
+end;
+$$;
+
+comment on function pgthreads.prints_within(jsonb, int) is
+  'Whether the value can be printed, for values that are not small; is_short() asks it.';
+revoke all on function pgthreads.prints_within(jsonb, int) from public;
+grant execute on function pgthreads.prints_within(jsonb, int) to pgthreads_server;

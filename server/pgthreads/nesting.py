@@ -1,0 +1,40 @@
+"""JSON that is nested deeper than this process can read: stored before there was a limit for it.
+
+The database refuses what has more than 60 levels (`is_shallow`), so this is for older messages:
+they must not keep a thread from going on.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+MAX_LEVELS = 60
+"""Levels of lists and objects that are read as they are; what is deeper becomes a string."""
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]|[^"\[\]{}]+')
+
+
+def loads(body: bytes) -> Any:
+    """Parse JSON from the database, of any depth: what is too deep is read as a string of JSON."""
+    try:
+        return json.loads(body)
+    except RecursionError:
+        return json.loads(_flat(body.decode()))
+
+
+def _flat(text: str) -> str:
+    pieces: list[str] = []
+    deep: list[str] = []
+    depth = 0
+    for piece in _TOKEN.findall(text):
+        if piece in "[{":
+            depth += 1
+        (pieces if depth <= MAX_LEVELS else deep).append(piece)
+        if piece in "]}":
+            depth -= 1
+            if depth == MAX_LEVELS:
+                pieces.append(json.dumps("".join(deep)))
+                deep.clear()
+    return "".join(pieces)

@@ -1,0 +1,10 @@
+begin;
+select plan(5);
+\ir ../helpers.psql
+
+select test.declared(
+  'prints_within', array['jsonb', 'integer']::name[], 'boolean', false, 'immutable', true
+);
+
+select * from finish();
+rollback;
