@@ -278,3 +278,45 @@ async def test_a_server_does_not_mind_more_columns(
             """
         )
         assert await threads.extend_turn("ann", "key", "turn") == TurnState(True, False, None)
+
+
+def test_an_operators_redaction_rules_survive(
+    fresh_database: FreshDatabase, release: LiteralString
+) -> None:
+    database = fresh_database(migrated=False)
+    install_release(database, release)
+    with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
+        admin.execute(
+            "insert into pgthreads.redaction_rule"
+            " (name, category, pattern, replacement, screen, ordering) values"
+            " ('aaa', 'Customers', '(^|[^A-Z])CUST-[0-9]{8}', '\\1[REDACTED:customer]', 'CUST-', 3)"
+        )
+        admin.execute("update pgthreads.redaction_rule set pattern = 'hunter2' where name = 'jwt'")
+        admin.execute(
+            "update pgthreads.redaction_rule set enabled = false where name = 'payment_card'"
+        )
+        admin.execute("delete from pgthreads.redaction_rule where name = 'us_ssn'")
+
+    migrate(database.admin_dsn)
+    migrate(database.admin_dsn)
+
+    with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
+
+        def redacted(text: str) -> str:
+            row = admin.execute(
+                "select pgthreads.redact_message(%s) #>> '{parts,0,text}'",
+                [Jsonb(message("m", "user", text))],
+            ).fetchone()
+            assert row
+            return str(row[0])
+
+        assert redacted("I am CUST-12345678") == "I am [REDACTED:customer]"
+        assert redacted("eyJ hunter2") == "eyJ [REDACTED:jwt]"
+        for left in ("4111 1111 1111 1111", "123-45-" + "6789", "visa 4222222" + "222222"):
+            assert redacted(left) == left
+        assert redacted("npm_" + "aB3x" * 9) == "[REDACTED:package_token]"
+        faults = admin.execute("select rule from pgthreads.redaction_faults()").fetchall()
+        assert sorted(faults) == [("aaa",), ("jwt",)]
+        admin.execute("update pgthreads.redaction_rule set category = 'People' where name = 'aaa'")
+        with pytest.raises(psycopg.errors.CheckViolation):
+            admin.execute("update pgthreads.redaction_rule set pattern = 'CUST' where name = 'aaa'")
