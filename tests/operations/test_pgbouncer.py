@@ -90,7 +90,14 @@ async def test_many_tenants_through_few_sessions(
     through: str, database: Database, connect_async: ConnectAsync
 ) -> None:
     """The whole server with --no-prepare: every tenant sees its own thread and nothing else."""
-    settings = {"auth": "jwt", "jwt_secret": SECRET, "prepare": False, "pool_size": 20}
+    settings = {
+        "auth": "jwt",
+        "jwt_secret": SECRET,
+        "prepare": False,
+        "request_rate": 0.0,
+        "fair_share": 0.0,
+        "pool_size": 20,
+    }
     async with running_service(through, database.admin_dsn, echo, **settings) as service:
         done = asyncio.Event()
         strangers = [await connect_async(through, prepare_threshold=None) for _ in range(3)]

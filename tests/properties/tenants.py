@@ -30,7 +30,9 @@ KEYS = (SHARED, OWN_OF_BEA)
 BUSY = "busy"
 """The thread that `keep_busy` keeps busy, with turns of so many seconds."""
 TURN_SECONDS = 0.3
-JWT: dict[str, Any] = {"auth": "jwt", "jwt_secret": SECRET}
+# A few users, who ask as often as many would.
+FREE: dict[str, Any] = {"request_rate": 0.0, "fair_share": 0.0, "max_streams": 0}
+JWT: dict[str, Any] = {"auth": "jwt", "jwt_secret": SECRET} | FREE
 
 _ROWS = """
 select json_agg(r order by r::text)::text
