@@ -148,56 +148,40 @@ class ThreadsMachine(ComparingMachine):
     @rule(
         at=some.places,
         ask=some.user_messages,
-        regenerate=some.rarely,
-        message=some.mostly(some.answers),
-    )
-    def whole_turn(self, at: some.Place, ask: Json, regenerate: bool, message: Json) -> None:
-        """A turn with an answer or none, which makes threads that have something to replace."""
-        turn_id = self._new_turn(at)
-        arguments = (ask, turn_id, None, None, None, regenerate)
-        self._turn_with(at, turn_id, arguments, message)
-
-    @rule(
-        at=some.places,
-        view=some.page_views,
-        ask=some.user_messages,
+        view=some.mostly(some.page_views),
         known_turn=some.rarely,
         stale=some.stale,
         busy=some.policies,
         message=some.mostly(some.answers),
         ends=some.commits,
     )
-    def page_turn(
+    def whole_turn(
         self,
         at: some.Place,
-        view: some.PageView,
         ask: Json,
+        view: some.PageView | None,
         known_turn: bool,
         stale: str | None,
         busy: str,
         message: Json,
         ends: bool,
     ) -> None:
-        """What a page sends that shows some branch of the thread up to some message."""
+        """A turn with an answer or none: of a message alone, or what a page sends that shows some
+        branch of the thread up to some message."""
         owner = self.owners[at.owner]
-        thread: Thread | None = View(self.world, at.session).get(("thread", owner, at.key))
-        shown, ask, replaces = view.of(thread or Thread(), ask)
         turn_id = "t1" if known_turn else self._new_turn(at)
-        parent_id = shown[-1] if shown else ""
-        regenerate = view.does in ("again", "named", "edited")
-        if at.begins or at.session in self.world.transactions:
-            busy = "reject"
-        arguments = (ask, turn_id, None, None, replaces, regenerate, busy, parent_id, stale)
-        if ends:
-            self._turn_with(at, turn_id, arguments, message)
-        else:
-            self.send(at, begin_turn(owner, at.key, *arguments))
-
-    def _turn_with(
-        self, at: some.Place, turn_id: str, arguments: tuple[Any, ...], message: Json
-    ) -> None:
-        owner = self.owners[at.owner]
+        arguments: tuple[Any, ...] = (ask, turn_id)
+        if view is not None:
+            thread: Thread | None = View(self.world, at.session).get(("thread", owner, at.key))
+            shown, ask, replaces = view.of(thread or Thread(), ask)
+            parent_id = shown[-1] if shown else ""
+            regenerate = view.does in ("again", "named", "edited")
+            if at.begins or at.session in self.world.transactions:
+                busy = "reject"
+            arguments = (ask, turn_id, None, None, replaces, regenerate, busy, parent_id, stale)
         self.send(at, begin_turn(owner, at.key, *arguments))
+        if not ends:
+            return
         if message is None:
             self.send(at, finish_turn(owner, at.key, turn_id, "stopped"))
         else:

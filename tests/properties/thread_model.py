@@ -151,16 +151,19 @@ def abandon(view: View, owner: str, key: str) -> None:
     if thread is None or turn is None or turn.live:
         return
     view.lock(item)
-    answer = assemble(view.get(("journal", *item[1:])) or "")
+    answer, error_code = assemble(view.get(("journal", *item[1:])) or ""), None
     if answer is not None:
         answer = {"id": item[3]} | answer
         view.put(item, replace(turn, live=True))
         try:
             append(view, owner, key, [answer], None, item[3])
         except Refused:
+            late, error_code = ("late", *item[1:]), "partial_refused"
+            if view.get(late) is None:
+                view.put(late, (json_text(redact(answer)), error_code))
             answer = None
     answer_id = None if answer is None else answer["id"]
-    view.put(item, replace(turn, status="abandoned", answer_id=answer_id))
+    view.put(item, replace(turn, status="abandoned", answer_id=answer_id, error_code=error_code))
 
 
 def _title(bodies: Sequence[Json]) -> str | None:
