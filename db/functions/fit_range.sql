@@ -60,7 +60,7 @@ begin
     select m.seq, case
       when pg_column_compression(m.message) is null then pg_column_size(m.message)
       else octet_length(m.message::text)
-    end
+    end::bigint
     from pgthreads.message as m
     where m.owner_user_id = p_owner_user_id
       and m.state_key = p_state_key

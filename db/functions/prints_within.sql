@@ -16,7 +16,7 @@ as $$
 declare
   v_path jsonpath;
   v_numbers jsonb;
-  v_bytes bigint := 0;
+  v_bytes bigint := 0::bigint;
 begin
   foreach v_path in array array[
     'strict $.** ? (@ > 1e20)', 'strict $.** ? (@ < -1e20)',
@@ -28,12 +28,12 @@ begin
       if v_numbers -> 0 <> '0' and jsonb_array_length(v_numbers) > p_bytes / 21 then
         return false;
       end if;
-      select v_bytes + sum(case
+      select (v_bytes + sum(case
         when abs(n.number) <= 1.7976931348623157e308 and scale(n.number) <= 400
           then octet_length(n.number::text)
         -- Longer than any limit, so that it need not be printed.
         else 1000000000000
-      end)
+      end))::bigint
       into v_bytes
       from (
         select e.value::numeric as number from jsonb_array_elements(v_numbers) as e (value)

@@ -143,6 +143,11 @@ def _keep_late_of_another(connection: psycopg.Connection, record: Record) -> Non
     connection.execute("update pgthreads.turn set user_seq = 3 where turn_id = 't9'")
 
 
+def _leave_half_a_file(_: psycopg.Connection, record: Record) -> None:
+    record.killed.clear()
+    record.spooled.append("x.partial.corrupt")
+
+
 HARMS: dict[str, tuple[Harm, set[str]]] = {
     "a gap": (
         _do("update pgthreads.message set seq = 9 where seq = 4"),
@@ -263,10 +268,7 @@ HARMS: dict[str, tuple[Harm, set[str]]] = {
     "a late answer": (_keep_late_of_a_turn, set()),
     "a late answer to something else": (_keep_late_of_another, {"kept"}),
     "a file of the spool": (lambda _, record: record.spooled.append("x.refused"), {"kept"}),
-    "a file that was being written, and nobody was killed": (
-        lambda _, record: (record.killed.clear(), record.spooled.append("x.partial.corrupt")),
-        {"kept"},
-    ),
+    "a file that was being written, and nobody was killed": (_leave_half_a_file, {"kept"}),
 }
 
 
