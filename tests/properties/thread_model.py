@@ -168,9 +168,14 @@ def abandon(view: View, owner: str, key: str) -> None:
 
 def _title(bodies: Sequence[Json]) -> str | None:
     for body in bodies:
-        for part in body["parts"]:
-            if body["role"] == "user" and part["type"] == "text":
-                return re.sub(r"\s+", " ", part["text"].strip(" "))[:80].strip(" ") or None
+        parts = body["parts"] if body["role"] == "user" else []
+        texts = [part["text"] for part in parts if part["type"] == "text"]
+        # Every file of these tests has a name.
+        names = [part["filename"] for part in parts if part["type"] == "file"]
+        for words in (*texts, *names):
+            title = re.sub(r"\s+", " ", words.strip())[:80].strip(" ")
+            if title:
+                return title
     return None
 
 
