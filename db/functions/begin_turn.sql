@@ -190,7 +190,10 @@ begin
     if v_answer_seq is not null then
       select m.message into strict v_answer
       from pgthreads.message as m
-      where m.owner_user_id = p_owner_user_id and m.state_key = v_key and m.seq = v_answer_seq;
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = v_key
+        and m.seq between v_answer_seq and v_answer_seq
+      order by m.seq;
       return query select
         'answered', v_key, null::text, v_count, null::timestamptz, null::int, null::json, v_answer;
       return;

@@ -136,7 +136,8 @@ begin
     from pgthreads.message as m
     where m.owner_user_id = p_owner_user_id
       and m.state_key = p_state_key
-      and m.seq = v_question;
+      and m.seq between v_question and v_question
+    order by m.seq;
     if v_stored ->> 'role' <> 'user' then
       raise exception 'this message id is stored with other content' using
         errcode = 'THDUP',
@@ -146,16 +147,16 @@ begin
   end if;
   if v_question is not null then
     v_root := left(regexp_replace(v_id, '~[0-9a-f]{16}([.][0-9]+)?$', ''), 200);
-    if exists (
-      select
+    if (
+      select coalesce(m.parent_seq, m.seq - 1) = v_parent
+        and (v_last_question = v_question or m.message_id = v_root
+          or starts_with(m.message_id, v_root || '~'))
+        and pgthreads.is_same_question(m.message::jsonb, p_message)
       from pgthreads.message as m
       where m.owner_user_id = p_owner_user_id
         and m.state_key = p_state_key
-        and m.seq = v_last_question
-        and coalesce(m.parent_seq, m.seq - 1) = v_parent
-        and (m.seq = v_question or m.message_id = v_root
-          or starts_with(m.message_id, v_root || '~'))
-        and pgthreads.is_same_question(m.message::jsonb, p_message)
+        and m.seq between v_last_question and v_last_question
+      order by m.seq
     ) then
       v_seq := v_last_question;
       -- An edit that leaves the text as it is asks for another answer, unless there is none.
@@ -196,14 +197,18 @@ begin
             from pgthreads.message as m
             where m.owner_user_id = p_owner_user_id
               and m.state_key = p_state_key
-              and m.seq = v_parent
+              and m.seq between v_parent and v_parent
+            order by m.seq
           ), '');
       end if;
     end if;
     if v_seq is not null then
       select m.message_id into v_id
       from pgthreads.message as m
-      where m.owner_user_id = p_owner_user_id and m.state_key = p_state_key and m.seq = v_seq;
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = p_state_key
+        and m.seq between v_seq and v_seq
+      order by m.seq;
     end if;
   else
     v_message := pgthreads.require_user_message(p_message);

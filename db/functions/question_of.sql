@@ -27,7 +27,10 @@ begin
   for v_step in 1..32 loop
     select m.message ->> 'role', coalesce(m.parent_seq, m.seq - 1) into v_role, v_parent
     from pgthreads.message as m
-    where m.owner_user_id = p_owner_user_id and m.state_key = p_state_key and m.seq = v_seq;
+    where m.owner_user_id = p_owner_user_id
+      and m.state_key = p_state_key
+      and m.seq between v_seq and v_seq
+    order by m.seq;
     if v_role = 'user' then
       return query select v_seq, v_answer;
       return;

@@ -55,13 +55,23 @@ begin
   end if;
   select m.message ->> 'role', coalesce(m.parent_seq, m.seq - 1) into v_role, v_before
   from pgthreads.message as m
-  where m.owner_user_id = p_owner_user_id and m.state_key = p_state_key and m.seq = v_seq;
+  where m.owner_user_id = p_owner_user_id
+    and m.state_key = p_state_key
+    and m.seq between v_seq and v_seq
+  order by m.seq;
   if v_role = 'user' then
     v_root := left(regexp_replace(p_parent_id, '~[0-9a-f]{16}([.][0-9]+)?$', ''), 200);
     select m.seq, m.message_id into v_seq, v_id
     from pgthreads.question_of(p_owner_user_id, p_state_key, p_count) as q
-    join pgthreads.message as m
-      on m.owner_user_id = p_owner_user_id and m.state_key = p_state_key and m.seq = q.question_seq
+    cross join lateral (
+      select m.seq, m.message_id, m.parent_seq
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = p_state_key
+        and m.seq between q.question_seq and q.question_seq
+      order by m.seq
+      limit 1
+    ) as m
     where coalesce(m.parent_seq, m.seq - 1) = v_before
       and (m.message_id = v_root or starts_with(m.message_id, v_root || '~'));
     if v_seq = p_count then
