@@ -55,7 +55,9 @@ def part(chance: random.Random) -> dict[str, Any]:
 
 def test_what_the_sdk_accepts_is_stored(server_dsn: str) -> None:
     chance = random.Random(7)
-    messages = [{"id": "m", "role": "assistant", "parts": [part(chance)]} for _ in range(4000)]
+    messages: list[dict[str, Any]] = [
+        {"id": "m", "role": "assistant", "parts": [part(chance)]} for _ in range(4000)
+    ]
     accepted = [False] * len(messages)
     with SdkChecker() as sdk:
         for version in MAJORS:
