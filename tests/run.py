@@ -73,6 +73,7 @@ def checks() -> list[Step]:
         "has_message_shape(p_message jsonb)",
         "has_plain_numbers(p_value jsonb)",
         "is_plain_message(p_message jsonb)",
+        "is_short(p_value jsonb,p_bytes integer)",
         "is_shallow(p_value jsonb)",
         "is_short(p_value jsonb, p_bytes int)",
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import AnswerTooSlowError, PgThreadsError, TurnLostError, UnavailableError
 from .events import JsonValue, UIMessage
@@ -73,9 +73,6 @@ async def settle(
     except UnavailableError:
         raise
     except PgThreadsError as error:
-        if journal is not None and not isinstance(error, TurnLostError):
-            # The journal is worth nothing next to the answer.
-            return await settle(threads, answer, timeouts=timeouts)
         refused = error
     else:
         return None
@@ -99,17 +96,38 @@ async def settle(
     return Refusal(refused.code, kept)
 
 
-async def _finish(threads: Threads, answer: Answer, journal: JournalPiece | None) -> None:
-    await threads.finish_turn(
-        answer.owner_user_id,
-        answer.state_key,
-        answer.turn_id,
-        status=answer.status,
-        usage=answer.usage,
-        error_code=answer.error_code,
-        message=answer.message,
-        journal=journal,
-    )
+async def _finish(threads: Threads, answer: Answer, journal: JournalPiece | None = None) -> None:
+    """End the turn with its message. A journal or usage that is refused is left out.
+
+    Neither is worth anything next to the answer. Raises why the message itself is refused.
+    """
+    tries = [(answer.usage, journal), (answer.usage, None), ({}, None)]
+    tries = [each for place, each in enumerate(tries) if each not in tries[:place]]
+    first: PgThreadsError | None = None
+    for usage, piece in tries:
+        try:
+            await threads.finish_turn(
+                answer.owner_user_id,
+                answer.state_key,
+                answer.turn_id,
+                status=answer.status,
+                usage=usage,
+                error_code=answer.error_code,
+                message=answer.message,
+                journal=piece,
+            )
+        except (UnavailableError, TurnLostError):
+            raise
+        except PgThreadsError as error:
+            first = first or error
+        else:
+            if usage != answer.usage and first is not None:
+                log.error(
+                    "turn %s: its usage is not stored: %s %s", answer.turn_id, first, first.detail
+                )
+            return
+    if first is not None:
+        raise first
 
 
 async def _keep(threads: Threads, answer: Answer, refused: PgThreadsError) -> bool:
@@ -132,15 +150,7 @@ async def _keep(threads: Threads, answer: Answer, refused: PgThreadsError) -> bo
 async def _end_without_message(threads: Threads, answer: Answer, code: str) -> None:
     """The database refuses the message itself: end the turn, so that the thread goes on."""
     try:
-        await threads.finish_turn(
-            answer.owner_user_id,
-            answer.state_key,
-            answer.turn_id,
-            status="failed",
-            usage=answer.usage,
-            error_code=code,
-            message=None,
-        )
+        await _finish(threads, replace(answer, status="failed", error_code=code, message=None))
     except UnavailableError:
         raise
     except PgThreadsError as error:

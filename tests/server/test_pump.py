@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientError
 
-from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
+from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta, UsageReport
 from tests.server.service import (
     CHAT,
     THREADS,
@@ -157,6 +157,20 @@ async def test_an_answer_that_the_database_refuses(service: Service) -> None:
         " where state_key = 'refused'"
     )
     assert rows == [("limit_exceeded", "THMAX", True)]
+
+
+async def test_usage_that_the_database_refuses_does_not_cost_the_answer(service: Service) -> None:
+    async def script(_: ExecutorRequest) -> AsyncIterator[AiEvent]:
+        yield TextDelta("dear")
+        yield UsageReport({"log": "x" * 400_000})
+        yield Done()
+
+    service.executor.script = script
+    assert chunks_of(await service.chat("usage", "hi"))[-1]["type"] == "finish"
+    assert text_of((await service.messages("usage"))[-1]) == "dear"
+    assert service.rows(
+        "select status, usage from pgthreads.turn where state_key = %s", ["usage"]
+    ) == [("completed", {})]
 
 
 async def test_shutdown_lets_turns_finish(server_dsn: str, admin_dsn: str) -> None:
