@@ -170,7 +170,7 @@ async def test_usage_that_the_database_refuses_does_not_cost_the_answer(service:
     assert text_of((await service.messages("usage"))[-1]) == "dear"
     assert service.rows(
         "select status, usage from pgthreads.turn where state_key = %s", ["usage"]
-    ) == [("completed", {})]
+    ) == [("completed", None)]
 
 
 async def test_shutdown_lets_turns_finish(server_dsn: str, admin_dsn: str) -> None:
