@@ -68,7 +68,9 @@ with look (any_secret) as (
   -- One first look for all rules that ship: an automaton of few states, which are entered by signs that
   -- prose seldom has.
   values ('[ktrsixXmpo][_-][A-Za-z0-9_-]{15}|[acf8]_[A-Za-z0-9+/]{15}|hu_|[9Gbsr]\.[A-Za-z0-9_-]{15}'
-    || '|-----B|yJ|[Rr][Ee][Rr][\s\\]|[Ss][Ii][Cc] |Iz|A[A-Z]{2}A|SK[0-9a-f]|Q~|//0|:AA|xox|\.sl'
+    || '|-----B|yJ|[Ss][Ii][Cc] +[A-Za-z0-9+/]{12}'
+    || '|[Rr][Ee][Rr][\s\\][\s\\nrtu0-9a-f]*[A-Za-z0-9._~+/=-]{16}'
+    || '|Iz|A[A-Z]{2}A|SK[0-9a-f]|Q~|//0|:AA|xox|\.sl'
     || '|=(?:\\"|['' ])*[A-Za-z0-9._~+/=%-]{16}|:(?:\\"|['' ])+[A-Za-z0-9._~+/=%-]{16}'
     || '|:[A-Za-z0-9._~+%-][A-Za-z0-9._~+/=%-]{15}|[Dd]=|://[^/@\s"]*:'
     || '|[2-6][0-9]{3}(?:[0-9]{8}|[ .-][0-9]{3})|[0-9]-[0-9]{2}-[0-9]{3}'
