@@ -112,6 +112,7 @@ def test_nextjs_route(database: Database) -> None:
     assert turns == [
         ("prompt", "completed", 5, True),
         ("prompt", "completed", 5, True),
+        *[("page", "completed", 5, True)] * 3,
         ("left", "completed", 5, True),
         ("again", "completed", 5, True),
         ("stop", "stopped", None, True),

@@ -28,8 +28,9 @@ export async function answer(
   owner: string,
   key: string | null,
   message: unknown,
+  parentId: string | null = null,
 ): Promise<Answer | null> {
-  const turn = await beginTurn(owner, key, message, generateId());
+  const turn = await beginTurn(owner, key, message, generateId(), parentId);
   if (turn.outcome === 'running') return null;
   const stateKey = turn.state_key;
   if (turn.outcome === 'answered') {

@@ -11,18 +11,24 @@ export type Turn =
 
 export type Status = 'completed' | 'stopped' | 'failed';
 
-/** Commits the user's message and takes the thread's lease, before any model is asked. */
+/**
+ * Commits the user's message and takes the thread's lease, before any model is asked. `parentId` is
+ * the message that the page shows before it, '' for none; null means the end of the newest branch.
+ */
 export async function beginTurn(
   owner: string,
   key: string | null,
   message: unknown,
   turnId: string,
+  parentId: string | null = null,
 ): Promise<Turn> {
   const { rows } = await pool.query(
     `select b.outcome, b.state_key, b.turn_id, b.history, b.answer
      from pgthreads.set_tenant($1) as t(owner),
-       lateral pgthreads.begin_turn(t.owner, $2, pgthreads.clean_json($3), $4) as b`,
-    [owner, key, JSON.stringify(message ?? null), turnId],
+       lateral pgthreads.begin_turn(
+         t.owner, $2, pgthreads.clean_json($3), $4,
+         p_parent_id => $5, p_on_stale => 'branch') as b`,
+    [owner, key, JSON.stringify(message ?? null), turnId, parentId],
   );
   return rows[0];
 }

@@ -88,6 +88,22 @@ test('the prompt is the stored thread', async () => {
   assert.equal((await loadThread(owner, 'prompt')).length, 4);
 });
 
+test('a page goes on from the message that it shows last', async () => {
+  const first = await answer(says(['Everest.']), owner, 'page', user('Highest?'), '');
+  await first!.stored;
+  const [, shown] = await loadThread(owner, 'page');
+  const elsewhere = await answer(says(['K2.']), owner, 'page', user('And the second?'));
+  await elsewhere!.stored;
+
+  const model = says(['Nepal.']);
+  const second = await answer(model, owner, 'page', user('Where is it?'), shown!.id);
+  await second!.stored;
+  assert.equal(model.doStreamCalls[0]!.prompt.length, 3);
+  assert.deepEqual(texts(await loadThread(owner, 'page')), [
+    'user: Highest?', 'assistant: Everest.', 'user: Where is it?', 'assistant: Nepal.',
+  ]);
+});
+
 test('a client that leaves changes nothing', async () => {
   const answered = await answer(says(['All ', 'of ', 'it.'], 20), owner, 'left', user('Hello'));
   await answered!.stream.cancel();

@@ -8,12 +8,15 @@ import { requestStop } from '../../../lib/threads.ts';
 
 export const maxDuration = 300;
 
-/** `{id, message}`: the state key, null for a new thread, and one user message. */
+/**
+ * `{id, message, parentId}`: the state key, null for a new thread, one user message, and the id of
+ * the message before it on the page.
+ */
 export async function POST(request: Request): Promise<Response> {
   const owner = await ownerOf(request);
-  const { id, message } = await request.json();
+  const { id, message, parentId } = await request.json();
   try {
-    const answered = await answer(model, owner, id ?? null, message);
+    const answered = await answer(model, owner, id ?? null, message, parentId ?? null);
     if (answered === null) {
       return Response.json({ error: 'this message is being answered' }, { status: 409 });
     }

@@ -9,8 +9,10 @@ export function Chat({ id, stored }: { id: string; stored: UIMessage[] }) {
     messages: stored,
     transport: new DefaultChatTransport({
       api: '/api/chat',
-      // The server has the rest.
-      prepareSendMessagesRequest: ({ id, messages }) => ({ body: { id, message: messages.at(-1) } }),
+      // The server has the rest; parentId says where the page is in it.
+      prepareSendMessagesRequest: ({ id, messages }) => ({
+        body: { id, message: messages.at(-1), parentId: messages.at(-2)?.id ?? '' },
+      }),
     }),
   });
   const busy = status === 'submitted' || status === 'streaming';
