@@ -13,6 +13,7 @@ declare
   v_gap text;
   v_form text;
   v_length int;
+  v_signs int;
 begin
   case p_verifier
     when 'token' then
@@ -34,15 +35,16 @@ begin
         return array[0, char_length(p_text)];
       end if;
     when 'iban' then
-      v_length := pgthreads.iban_length(left(p_text, 2));
-      if v_length is null then
+      v_signs := pgthreads.iban_length(left(p_text, 2));
+      if v_signs is null then
         return null;
       end if;
+      v_length := v_signs;
       if substr(p_text, 5, 1) in (' ', '-') then
         v_length := v_length + (v_length - 1) / 4;
       end if;
       v_shape := upper(translate(left(p_text, v_length), ' -', ''));
-      if char_length(v_shape) = pgthreads.iban_length(left(p_text, 2))
+      if char_length(v_shape) = v_signs
         and substr(p_text, v_length + 1, 1) in ('', ' ', '-')
         and v_shape ~ '^[A-Z][A-Z][0-9][0-9][A-Z0-9]+$'
         and pgthreads.iban_remainder(v_shape) = 1
