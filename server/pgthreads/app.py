@@ -255,7 +255,7 @@ async def _check_database(threads: Threads) -> None:
         ) from error
     except PgThreadsError as error:
         raise StartError(
-            f"the database cannot be used: {error} {error.detail}".strip(),
+            ": ".join(filter(None, ("the database cannot be used", str(error), error.detail))),
             error.hint or _hint_of(error),
         ) from error
     if version != probes.API_VERSION:
