@@ -264,5 +264,4 @@ $$;
 
 comment on function pgthreads.find_question(text, text, jsonb, text, text, boolean, text, text) is
   'The question that a turn answers, stored or to be appended, under the thread''s lock.';
-revoke all on function
-  pgthreads.find_question(text, text, jsonb, text, text, boolean, text, text) from public;
+revoke all on function pgthreads.find_question from public;

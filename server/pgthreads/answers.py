@@ -39,6 +39,8 @@ class Begin:
     replaces: str | None
     regenerate: bool
     message_count: int
+    parent_id: str | None = None
+    stale: str = "append"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ async def _finish(threads: Threads, answer: Answer, journal: JournalPiece | None
     """
     tries = [(answer.usage, journal), (answer.usage, None), ({}, None)]
     tries = [each for place, each in enumerate(tries) if each not in tries[:place]]
-    first: PgThreadsError | None = None
+    refused: PgThreadsError | None = None
     for usage, piece in tries:
         try:
             await threads.finish_turn(
@@ -119,15 +121,18 @@ async def _finish(threads: Threads, answer: Answer, journal: JournalPiece | None
         except (UnavailableError, TurnLostError):
             raise
         except PgThreadsError as error:
-            first = first or error
+            refused = error
         else:
-            if usage != answer.usage and first is not None:
+            if usage != answer.usage and refused is not None:
                 log.error(
-                    "turn %s: its usage is not stored: %s %s", answer.turn_id, first, first.detail
+                    "turn %s: its usage is not stored: %s %s",
+                    answer.turn_id,
+                    refused,
+                    refused.detail,
                 )
             return
-    if first is not None:
-        raise first
+    if refused is not None:
+        raise refused
 
 
 async def _keep(threads: Threads, answer: Answer, refused: PgThreadsError) -> bool:

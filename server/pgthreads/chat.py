@@ -165,6 +165,8 @@ async def _begin(
             replaces=chat.replaces,
             regenerate=chat.regenerate,
             message_count=begun.message_count,
+            parent_id=chat.parent_id,
+            stale=chat.on_stale or app[SETTINGS].on_stale,
         ),
     )
     return pump, pumps.start(pump)

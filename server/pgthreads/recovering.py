@@ -67,6 +67,8 @@ async def _begin_again(threads: Threads, answer: Answer, begin: Begin) -> tuple[
         last=1,
         replaces=begin.replaces,
         regenerate=begin.regenerate,
+        parent_id=begin.parent_id,
+        stale=begin.stale,
     )
     if begun.outcome != "started":
         return "refused", "its question was asked again and has another answer"

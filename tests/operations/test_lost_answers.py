@@ -79,6 +79,9 @@ async def before_and_after_the_cut(
     """Chat while the standby follows, and go on when it does not any more."""
     for key in ("kept", "lost", "went-on", "asked-again", "anew"):
         await service.chat(key, "one", "u1")
+    await service.chat("branch", "one", "u1")
+    shown = (await service.messages("branch"))[-1]["id"]
+    await service.chat("branch", "two", "u2")
     held = await service.post(CHAT, body_of("end", "held", "u1"))
     assert held.status == 200
     wait_for_replay(primary.conninfo, standby)
@@ -96,6 +99,10 @@ async def before_and_after_the_cut(
     await service.chat("lost", "three", "u3")
     regenerate = {"id": "anew", "messages": [body_of("anew", "one", "u1")["message"]]}
     async with await service.post(CHAT, regenerate | {"trigger": "regenerate-message"}) as response:
+        assert response.status == 200
+        await response.read()
+    aside = body_of("branch", "aside", "u3") | {"parentId": shown}
+    async with await service.post(CHAT, aside) as response:
         assert response.status == 200
         await response.read()
 
@@ -116,6 +123,9 @@ async def give_back(service: Service, spool: Path, dsn: str) -> None:
         ("asked-again", "refused"),
         ("asked-again", "stored"),
         ("asked-again", "stored"),
+        ("branch", "given back"),
+        ("branch", "stored"),
+        ("branch", "stored"),
         ("end", "given back"),
         ("kept", "stored"),
         ("lost", "given back"),
@@ -129,11 +139,12 @@ async def give_back(service: Service, spool: Path, dsn: str) -> None:
     lost = await texts(service, "lost")
     assert lost[::2] == ["one", "two", "three"]
     assert [each.partition(",")[0] for each in lost[1::2]] == ["one", "two", "three"]
-    assert await texts(service, "new") == ["two", "two, answer 10"]
-    assert await texts(service, "end") == ["held", "held, answer 6"]
-    assert await texts(service, "anew") == ["one", "one, answer 12"]
+    assert await texts(service, "new") == ["two", "two, answer 12"]
+    assert await texts(service, "end") == ["held", "held, answer 8"]
+    assert await texts(service, "anew") == ["one", "one, answer 14"]
+    assert await texts(service, "branch") == ["one", "one, answer 6", "aside", "aside, answer 15"]
     assert len(await texts(service, "went-on")) == len(await texts(service, "asked-again")) == 4
-    assert files(spool) == [".kept"] * 12 + [".refused"] * 2
+    assert files(spool) == [".kept"] * 15 + [".refused"] * 2
     assert {turn[0] for key in ("lost", "new", "end") for turn in service.turns(key)} == {
         "completed"
     }
