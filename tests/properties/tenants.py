@@ -87,7 +87,8 @@ async def keep_busy(service: Service) -> None:
     for number in count():
         body = body_of(BUSY, f"A question {MARKS[ANN]}", f"busy-{number}") | {"onBusy": "enqueue"}
         async with await service.post(CHAT, body, headers=as_user(ANN)) as response:
-            assert response.status in {200, 409}, await response.text()
+            # A machine that is busy with other tests may have no connection for it.
+            assert response.status in {200, 409, 503}, await response.text()
             await response.read()
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -86,21 +87,22 @@ def server_thread(server_dsn: str, admin_dsn: str) -> Iterator[str]:
                 ready.append(service.url)
                 started.set()
                 await end.wait()
+                assert not busy.done(), busy
                 busy.cancel()
                 with suppress(asyncio.CancelledError):
                     await busy
         finally:
             started.set()
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    started.wait(60)
-    try:
-        yield ready[0]
-    finally:
-        loop.call_soon_threadsafe(end.set)
-        thread.join()
-        loop.close()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(loop.run_until_complete, serve())
+        started.wait(60)
+        try:
+            yield ready[0]
+        finally:
+            loop.call_soon_threadsafe(end.set)
+            running.result()
+            loop.close()
 
 
 @pytest.fixture(scope="module")
@@ -146,17 +148,16 @@ def test_any_request_has_an_answer_of_the_document(
 ) -> None:
     operation = operations[label]
     has_key = "{stateKey}" in label
-    # Deleted once, a thread stays so.
-    keys = KEYS if label.startswith("DELETE") else (*KEYS, BUSY)
+    # A deleted thread stays deleted. The busy one comes first, because Hypothesis prefers what does:
+    # what needs a running turn would otherwise find none by bad luck.
+    keys = (*KEYS, None) if label.startswith("DELETE") else (BUSY, *KEYS, None)
     before = rows_of(admin_dsn, BEA)
     statuses = set()
 
     with requests.Session() as session:
 
         @examples
-        @given(
-            case=operation.as_strategy(generation_mode=mode), key=st.none() | st.sampled_from(keys)
-        )
+        @given(case=operation.as_strategy(generation_mode=mode), key=st.sampled_from(keys))
         def ask(case: Case[Any], key: str | None) -> None:
             if has_key and key is not None:
                 case.path_parameters["stateKey"] = key
