@@ -10,7 +10,7 @@ import sys
 from aiohttp import web
 
 from bench.source import Plan, deltas
-from pgthreads.chat import SSE_HEADERS
+from pgthreads.http.chat import SSE_HEADERS
 
 _START = (
     b'data: {"type":"start","messageId":"V1StGXR8_Z5jdHi6B-myT"}\n\n'

@@ -20,7 +20,7 @@ from tests.database import Database, Server, new_database
 from bench.cluster import Cores
 from bench.report import Row
 from bench.stats import Samples
-from pgthreads.migrate import migrate
+from pgthreads.postgres.migrate import migrate
 
 
 class Benchmark(Protocol):

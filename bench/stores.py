@@ -17,8 +17,8 @@ from tests.database import APP_ROLE, Database
 
 from bench.harness import Context, System
 from bench.messages import Exchange, conversation, dumps, new_thread
-from pgthreads.pools import Pool, RawJson
-from pgthreads.threads import Threads, with_lock_timeout
+from pgthreads.postgres.pool import Pool, RawJson
+from pgthreads.postgres.threads import Threads, with_lock_timeout
 
 Call = Callable[[], object]
 Connection = psycopg.Connection[tuple[Any, ...]]

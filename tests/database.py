@@ -39,7 +39,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from pgthreads.migrate import MigrateError, migrate
+from pgthreads.postgres.migrate import MigrateError, migrate
 from tests import programs
 
 DEFAULT_IMAGE = "postgres:17"

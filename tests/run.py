@@ -48,7 +48,7 @@ class Outcome:
 
 
 def _sql_files() -> Iterator[str]:
-    kinds = ("migrations/*", "functions/*", "views/*", "policies/*")
+    kinds = ("migrations/*", "functions/**/*", "views/*", "policies/*")
     optional = (f"optional/*/{kind}" for kind in kinds)
     for pattern in ("roles", "ledger", *kinds, *optional):
         yield from (str(p.relative_to(ROOT)) for p in sorted((ROOT / "db").glob(f"{pattern}.sql")))

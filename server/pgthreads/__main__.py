@@ -1,5 +1,5 @@
 """`python -m pgthreads`: the command."""
 
-from .cli import main
+from .cli.main import main
 
 main(prog_name="pgthreads")

@@ -13,14 +13,11 @@ import aiohttp_cors
 import psycopg
 from aiohttp import HttpVersion11, web
 
-from . import chat, probes, thread_routes
-from .auth import authenticator
 from .errors import PgThreadsError, TenantError, UnavailableError
 from .executors import chosen
-from .followers import Followers
-from .guard import Guards, most_connections
-from .journal import Ticker
-from .keys import (
+from .http import chat, probes
+from .http import threads as thread_routes
+from .http.app_keys import (
     AUTHENTICATOR,
     EXECUTOR,
     FOLLOWERS,
@@ -34,17 +31,21 @@ from .keys import (
     TICKER,
     TURNS,
 )
-from .limits import Fairness, Limits
-from .metrics import Metrics
-from .middlewares import CLIENT_FAULTS, authenticate, observe, report_errors
-from .pools import Pool, Timeouts, reason_of
-from .pumps import Pumps
-from .sending import send_in_pieces
+from .http.auth import authenticator
+from .http.guard import Guards, most_connections
+from .http.limits import Fairness, Limits
+from .http.metrics import Metrics
+from .http.middlewares import CLIENT_FAULTS, authenticate, observe, report_errors
+from .http.sending import send_in_pieces
+from .postgres.pool import Pool, Timeouts, reason_of
+from .postgres.tenants import tenant_of
+from .postgres.threads import Threads
 from .settings import Settings
-from .spool import Spool, SpoolError
-from .storing import keep_recovering
-from .tenants import tenant_of
-from .threads import Threads
+from .turns.followed import Followers
+from .turns.running import Pumps
+from .turns.spool import Spool, SpoolError
+from .turns.store import keep_recovering
+from .turns.ticker import Ticker
 
 log = logging.getLogger(__name__)
 

@@ -22,10 +22,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .clean import clean_text
 from .events import JsonValue, UIMessage
-from .files import File, file_of
-from .outputs import binary, file_in, items, without_files
+from .message.files import File, file_of
+from .message.outputs import binary, file_in, items, without_files
+from .message.sanitize import clean_text
 
 MAX_CALLS = 100
 """Tool calls in one step."""

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import click
 
 from .options import check_range, flag_of, options_of, setting
-from .tenants import tenant_of
+from .postgres.tenants import tenant_of
 
 AUTH_MODES = ("dev", "jwt")
 BUSY_POLICIES = ("reject", "interrupt", "enqueue")

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pgthreads.migrate import migrate
+from pgthreads.postgres.migrate import migrate
 from tests.cost.calls import CALLS, Call
 from tests.cost.inputs import DOMAINS, SHAPES, Genome, mutated, seeds
 from tests.cost.meter import Cost, measure

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pgthreads.migrate import migrate
+from pgthreads.postgres.migrate import migrate
 from tests.cost.calls import CALLS, Call
 from tests.cost.inputs import ATOMS, DOMAINS, SHAPES, Genome
 from tests.cost.meter import measure

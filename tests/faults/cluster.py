@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from pgthreads.migrate import migrate
+from pgthreads.postgres.migrate import migrate
 from tests import programs
 from tests.database import (
     APP_ROLE,

@@ -83,14 +83,14 @@ class Mutant:
         return text
 
 
-_APPEND = "db/functions/append_thread.sql"
-_FINISH = "db/functions/finish_turn.sql"
-_PUMP = "server/pgthreads/pump.py"
-_ABANDON = "db/functions/abandon_turn.sql"
-_STORING = "server/pgthreads/storing.py"
-_FOLLOWERS = "server/pgthreads/followers.py"
-_ANSWERS = "server/pgthreads/answers.py"
-_CHAT = "server/pgthreads/chat.py"
+_APPEND = "db/functions/api/append_thread.sql"
+_FINISH = "db/functions/api/finish_turn.sql"
+_PUMP = "server/pgthreads/turns/pump.py"
+_ABANDON = "db/functions/internal/abandon_turn.sql"
+_STORING = "server/pgthreads/turns/store.py"
+_FOLLOWERS = "server/pgthreads/turns/followed.py"
+_ANSWERS = "server/pgthreads/turns/settle.py"
+_CHAT = "server/pgthreads/http/chat.py"
 
 _WITHOUT_LOCK = (
     Edit(_APPEND, "    for update;\n    exit when found;", "    ;\n    exit when found;"),

@@ -20,7 +20,7 @@ def main() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit("the test has ended")
-    from pgthreads.cli import main as command  # noqa: PLC0415
+    from pgthreads.cli.main import main as command  # noqa: PLC0415
 
     command(sys.argv[2:])
 

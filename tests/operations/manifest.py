@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from pgthreads.migrate import migrate
+from pgthreads.postgres.migrate import migrate
 from tests.database import (
     Database,
     NoDatabaseError,

@@ -18,8 +18,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
-from pgthreads.migrate import migrate
-from pgthreads.tenants import signed_with
+from pgthreads.postgres.migrate import migrate
+from pgthreads.postgres.tenants import signed_with
 from tests import programs
 from tests.database import APP_ROLE, Database, Server, embedded_cluster, installed_cluster, prepared
 from tests.operations.chains import (

@@ -20,10 +20,10 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
-from pgthreads.cli import main
-from pgthreads.migrate import migrate
-from pgthreads.pgtap import SuiteError, SuiteResult, installed_suite, run_installed_suite
-from pgthreads.tenants import signed_with
+from pgthreads.cli.main import main
+from pgthreads.postgres.migrate import migrate
+from pgthreads.postgres.pgtap import SuiteError, SuiteResult, installed_suite, run_installed_suite
+from pgthreads.postgres.tenants import signed_with
 from tests import programs
 from tests.database import Database, Server, load_pgtap
 from tests.operations.chains import fill, message

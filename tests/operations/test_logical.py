@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from pgthreads.migrate import migrate
+from pgthreads.postgres.migrate import migrate
 from tests import programs
 from tests.database import APP_ROLE, Database, Server, installed_cluster, prepared
 from tests.operations.chains import OWNERS, append, chains, fill, message

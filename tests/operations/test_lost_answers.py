@@ -14,7 +14,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
-from pgthreads.migrate import migrate
+from pgthreads.postgres.migrate import migrate
 from tests.database import Server, new_database, prepared
 from tests.operations.clusters import copied_cluster, folder_for, wait_for_replay
 from tests.server.command import COMMAND, environment

@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from pgthreads.maintenance import connected
+from pgthreads.postgres.maintenance import connected
 from tests.database import Database, Server
 from tests.operations.chains import fill, message
 

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pgthreads.migrate import migrate
+from pgthreads.postgres.migrate import migrate
 from tests import programs
 from tests.database import Database, load_pgtap
 from tests.operations.chains import OWNERS, append, assert_grown, chains, fill, message

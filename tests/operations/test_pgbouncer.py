@@ -13,8 +13,8 @@ import pytest
 
 from pgthreads.errors import PgThreadsError
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
-from pgthreads.pools import Pool
-from pgthreads.threads import Threads
+from pgthreads.postgres.pool import Pool
+from pgthreads.postgres.threads import Threads
 from tests.database import Database
 from tests.operations.chains import chains
 from tests.operations.clusters import pgbouncer, pgbouncer_version

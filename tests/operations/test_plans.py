@@ -208,7 +208,7 @@ def test_maintenance_reads_what_it_needs(
 def test_no_message_is_looked_up_by_its_place_alone(
     connect: Callable[..., Connection], admin_dsn: str
 ) -> None:
-    """It is a matter of luck which index that takes; see db/functions/fit_range.sql."""
+    """It is a matter of luck which index that takes; see db/functions/internal/fit_range.sql."""
     found = connect(admin_dsn).execute(
         "select p.proname, p.prosrc from pg_proc as p"
         " where p.pronamespace = 'pgthreads'::regnamespace and p.prosrc ~ 'pgthreads.message as'"

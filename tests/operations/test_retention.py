@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from pgthreads.migrate import database_files, migrate
+from pgthreads.postgres.migrate import database_files, migrate
 from tests.database import Database, Server, installed_cluster, prepared
 from tests.operations.clusters import folder_for
 from tests.operations.test_partitions import partition

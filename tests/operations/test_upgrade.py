@@ -20,10 +20,10 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from pgthreads.migrate import MigrateError, database_files, migrate
-from pgthreads.pools import Pool
-from pgthreads.rows import TurnState
-from pgthreads.threads import Threads
+from pgthreads.postgres.migrate import MigrateError, database_files, migrate
+from pgthreads.postgres.pool import Pool
+from pgthreads.postgres.rows import TurnState
+from pgthreads.postgres.threads import Threads
 from tests.database import APP_ROLE, Database
 from tests.operations.chains import OWNERS, assert_grown, chains, fill, message, verify_by_schema
 from tests.operations.release import releases

@@ -49,7 +49,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-DOCUMENT = json.loads((Path(pgthreads.__file__).parent / "openapi.json").read_text())
+DOCUMENT = json.loads((Path(pgthreads.__file__).parent / "http" / "openapi.json").read_text())
 OPERATIONS = {
     f"{method.upper()} {path}": bool(
         {"parameters", "requestBody"} & (methods.keys() | operation.keys())
@@ -148,8 +148,8 @@ def test_any_request_has_an_answer_of_the_document(
 ) -> None:
     operation = operations[label]
     has_key = "{stateKey}" in label
-    # A deleted thread stays deleted. The busy one comes first, because Hypothesis prefers what does:
-    # what needs a running turn would otherwise find none by bad luck.
+    # A deleted thread stays deleted. The busy one comes first, because Hypothesis prefers what
+    # does: a call that needs a running turn would otherwise find none by bad luck.
     keys = (*KEYS, None) if label.startswith("DELETE") else (BUSY, *KEYS, None)
     before = rows_of(admin_dsn, BEA)
     statuses = set()

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from pgthreads.clean import Cleaner
 from pgthreads.events import AiEvent
-from pgthreads.segments import EndStatus
-from pgthreads.wire import DONE, WireEncoder
+from pgthreads.message.parts import EndStatus
+from pgthreads.message.sanitize import Cleaner
+from pgthreads.message.wire import DONE, WireEncoder
 from tests.conftest import Connection
 from tests.server import ai_events, node_client
 from tests.server.node_client import MAJORS, SdkChecker, comparable

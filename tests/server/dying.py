@@ -12,11 +12,11 @@ import signal
 import sys
 from pathlib import Path
 
-from pgthreads.answers import Answer
-from pgthreads.pools import Pool, Timeouts
-from pgthreads.spool import Spool
-from pgthreads.storing import recover, store
-from pgthreads.threads import Threads
+from pgthreads.postgres.pool import Pool, Timeouts
+from pgthreads.postgres.threads import Threads
+from pgthreads.turns.settle import Answer
+from pgthreads.turns.spool import Spool
+from pgthreads.turns.store import recover, store
 
 
 def answer(state_key: str) -> Answer:

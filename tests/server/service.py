@@ -12,9 +12,9 @@ from aiohttp import ClientResponse, ClientSession, web
 
 from pgthreads.app import create_app
 from pgthreads.events import AiEvent, Done, Executor, ExecutorRequest, TextDelta, UIMessage
-from pgthreads.keys import EXECUTOR, PUMPS
-from pgthreads.pumps import Pumps
+from pgthreads.http.app_keys import EXECUTOR, PUMPS
 from pgthreads.settings import Settings
+from pgthreads.turns.running import Pumps
 
 CHAT = "/api/v1/ai/chat"
 THREADS = "/api/v1/ai/threads"

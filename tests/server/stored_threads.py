@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pgthreads.outputs import binary
+from pgthreads.message.outputs import binary
 
 Json = dict[str, Any]
 

@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from pgthreads.accumulator import Accumulator
-from pgthreads.clean import KEPT_DEPTH, MAX_DEPTH, Cleaner, clean, clean_json, clean_text
 from pgthreads.events import (
     AiEvent,
     AssistantFinal,
@@ -22,7 +20,9 @@ from pgthreads.events import (
     ToolCallStart,
     UsageReport,
 )
-from pgthreads.segments import EndStatus
+from pgthreads.message.parts import EndStatus
+from pgthreads.message.sanitize import KEPT_DEPTH, MAX_DEPTH, Cleaner, clean, clean_json, clean_text
+from pgthreads.message.stored import Accumulator
 from tests.server import ai_events
 
 STEP = {"type": "step-start"}

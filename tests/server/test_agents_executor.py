@@ -14,8 +14,6 @@ from pydantic_ai import Agent, ModelRetry
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
-from pgthreads.accumulator import Accumulator
-from pgthreads.clean import Cleaner
 from pgthreads.events import (
     AiEvent,
     AssistantFinal,
@@ -28,6 +26,8 @@ from pgthreads.events import (
 )
 from pgthreads.executors import ExecutorSpecError, from_model
 from pgthreads.executors.agents import AgentExecutor
+from pgthreads.message.sanitize import Cleaner
+from pgthreads.message.stored import Accumulator
 from tests.server.openai_server import OpenAI, Reply, serve, text, tool_call
 
 

@@ -19,12 +19,12 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 
-from pgthreads.accumulator import Accumulator
-from pgthreads.clean import Cleaner
 from pgthreads.events import ExecutorRequest, UIMessage
 from pgthreads.executors.agents import AgentExecutor
 from pgthreads.executors.prompts import make_prompt
 from pgthreads.history import MAX_TOOL_FILES, prompt_history
+from pgthreads.message.sanitize import Cleaner
+from pgthreads.message.stored import Accumulator
 
 STEP = {"type": "step-start"}
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(250)) * 4

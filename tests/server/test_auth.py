@@ -13,9 +13,9 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from pgthreads.auth import DevAuth
 from pgthreads.errors import ForbiddenError
-from pgthreads.key_set import COOLDOWN
+from pgthreads.http.auth import DevAuth
+from pgthreads.http.key_set import COOLDOWN
 from tests.server.service import CHAT, THREADS, Service, running_service
 
 SECRET = "a secret of the tests that is long enough for every algorithm there is"

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from pgthreads.cli import main
+from pgthreads.cli.main import main
 from tests.scaling import MOST, growth
 
 Connection = psycopg.Connection[tuple[Any, ...]]

@@ -19,9 +19,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from pgthreads.cli.threads import printable
 from pgthreads.embedded import EmbeddedPostgres, EmbeddedServer
-from pgthreads.migrate import migrate
-from pgthreads.thread_commands import printable
+from pgthreads.postgres.migrate import migrate
 from tests.server.command import COMMAND, environment
 
 MESSAGES = [

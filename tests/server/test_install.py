@@ -18,7 +18,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from pgthreads.migrate import MigrateError, migrate, optional_parts
+from pgthreads.postgres.migrate import MigrateError, migrate, optional_parts
 from tests import programs
 from tests.database import Database, Server, embedded_cluster, installed_cluster
 
@@ -249,7 +249,7 @@ def test_install_lists_every_file() -> None:
         str(file.relative_to(ROOT / "db"))
         for part in parts
         for kind in ("functions", "views", "policies")
-        for file in (part / kind).glob("*.sql")
+        for file in (part / kind).rglob("*.sql")
     }
     migrations = [file for part in parts for file in sorted((part / "migrations").glob("*.sql"))]
 
@@ -263,7 +263,7 @@ def test_install_lists_every_file() -> None:
 
 
 def test_a_function_is_in_the_file_of_its_name() -> None:
-    for file in (ROOT / "db").rglob("functions/*.sql"):
+    for file in (ROOT / "db").rglob("functions/**/*.sql"):
         text = file.read_text()
         made = re.findall(r"^create (?:or replace )?function pgthreads\.(\w+)", text, re.MULTILINE)
         assert made == [file.stem], file.name
@@ -502,7 +502,7 @@ def test_who_holds_the_lock_of_installations_is_named(fresh_database: FreshDatab
 def test_no_literal_depends_on_a_setting() -> None:
     """With standard_conforming_strings off, a backslash in a plain literal would be an escape."""
     safe = re.compile(r"--[^\n]*|E'(?:[^'\\]|\\.|'')*'|\$([a-z]+)\$.*?\$\1\$", re.DOTALL)
-    for file in (ROOT / "db").rglob("functions/*.sql"):
+    for file in (ROOT / "db").rglob("functions/**/*.sql"):
         text = file.read_text()
         if "\nset standard_conforming_strings = on\n" not in text:
             assert "\\" not in safe.sub("", text), file.name

@@ -25,9 +25,9 @@ from pgthreads.events import (
     ToolCallResult,
     ToolCallStart,
 )
-from pgthreads.pools import Pool
-from pgthreads.rows import JournalPiece, TurnKey
-from pgthreads.threads import Threads
+from pgthreads.postgres.pool import Pool
+from pgthreads.postgres.rows import JournalPiece, TurnKey
+from pgthreads.postgres.threads import Threads
 from tests.server.command import serving, wait_until
 from tests.server.service import (
     CHAT,
@@ -209,7 +209,7 @@ async def test_a_short_turn_leaves_nothing_in_the_journal(two: tuple[Service, Se
 async def test_the_journal_is_forgotten(
     two: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pgthreads.journal.KEPT_SECONDS", 0.2)
+    monkeypatch.setattr("pgthreads.turns.ticker.KEPT_SECONDS", 0.2)
     one, _ = two
     gate, response = await begin(one, "gone", [TextDelta("a")], [TextDelta("b"), Done()])
     gate.let(0)

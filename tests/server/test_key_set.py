@@ -12,9 +12,9 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pgthreads.doctor import check_keys
+from pgthreads.cli.doctor import check_keys
 from pgthreads.errors import UnavailableError
-from pgthreads.key_set import MAX_BYTES, KeySet, KeySetError, signing_keys
+from pgthreads.http.key_set import MAX_BYTES, KeySet, KeySetError, signing_keys
 from pgthreads.settings import Settings
 from tests.server.service import THREADS, running_service
 from tests.server.test_auth import bearer, token

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse, web
 
-from pgthreads import keys
 from pgthreads.app import DrainingRunner, create_app
 from pgthreads.errors import TooManyError
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
-from pgthreads.limits import BURST_SECONDS, KNOWN_USERS, LARGE, Fairness, Limits
+from pgthreads.http import app_keys as keys
+from pgthreads.http.limits import BURST_SECONDS, KNOWN_USERS, LARGE, Fairness, Limits
 from pgthreads.settings import Settings
 from tests.server.service import CHAT, THREADS, Script, body_of, running_service
 from tests.server.test_auth import SECRET, bearer, token

@@ -19,7 +19,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from pgthreads.embedded import EmbeddedPostgres
-from pgthreads.migrate import migrate
+from pgthreads.postgres.migrate import migrate
 from tests.database import Database
 
 COMMAND = [sys.executable, "-c", "from pgthreads.cli import main; main()"]

@@ -12,8 +12,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from pgthreads.events import Done, TextDelta, ToolCallResult, ToolCallStart
-from pgthreads.segments import EndStatus
-from pgthreads.wire import WireEncoder
+from pgthreads.message.parts import EndStatus
+from pgthreads.message.wire import WireEncoder
 from tests.server import node_client
 from tests.server.node_client import MAJORS, chat
 

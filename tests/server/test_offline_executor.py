@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from pgthreads.accumulator import Accumulator
-from pgthreads.clean import clean
 from pgthreads.events import (
     AiEvent,
     Done,
@@ -21,6 +19,8 @@ from pgthreads.events import (
 )
 from pgthreads.executors import ExecutorSpecError, OfflineExecutor, load
 from pgthreads.executors.offline import MAX_WORDS, calculate
+from pgthreads.message.sanitize import clean
+from pgthreads.message.stored import Accumulator
 
 
 def user(content: str) -> UIMessage:

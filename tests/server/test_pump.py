@@ -242,7 +242,7 @@ async def test_no_new_turns_while_draining(service: Service) -> None:
 async def test_an_executor_that_does_not_stop_is_left_behind(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pgthreads.pump.EXECUTOR_GRACE", 0.1)
+    monkeypatch.setattr("pgthreads.turns.pump.EXECUTOR_GRACE", 0.1)
     started, release = asyncio.Event(), asyncio.Event()
 
     async def stubborn(_: ExecutorRequest) -> AsyncIterator[AiEvent]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pgthreads.events import AssistantFinal, Done, TextDelta, ToolCallResult, ToolCallStart
-from pgthreads.outputs import binary
+from pgthreads.message.outputs import binary
 from tests.server.service import Service, chunks_of, running_service, says, text_of
 
 

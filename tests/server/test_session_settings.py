@@ -12,10 +12,10 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from pgthreads.doctor import check_database
-from pgthreads.pools import Pool
-from pgthreads.rows import JournalPiece, TurnKey
-from pgthreads.threads import Threads
+from pgthreads.cli.doctor import check_database
+from pgthreads.postgres.pool import Pool
+from pgthreads.postgres.rows import JournalPiece, TurnKey
+from pgthreads.postgres.threads import Threads
 from tests.database import APP_ROLE
 from tests.server.service import running_service
 

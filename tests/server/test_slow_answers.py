@@ -35,7 +35,7 @@ async def service(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Service]:
-    monkeypatch.setattr("pgthreads.storing.RETRY_DELAYS", (0.1,))
+    monkeypatch.setattr("pgthreads.turns.store.RETRY_DELAYS", (0.1,))
     async with running_service(
         server_dsn,
         admin_dsn,

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
-from pgthreads.turn_log import PIECE, TurnLog
+from pgthreads.turns.stream import PIECE, TurnLog
 from tests.server.service import CHAT, THREADS, Service, body_of, chunks_of, running_service
 
 LONG = "word " * 100_000

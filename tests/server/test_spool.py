@@ -17,13 +17,13 @@ import pytest
 from aiohttp import ClientSession
 from psycopg.conninfo import make_conninfo
 
-from pgthreads.answers import Answer, Begin, Refusal, settle
 from pgthreads.app import StartError
-from pgthreads.doctor import Finding, check_installation
+from pgthreads.cli.doctor import Finding, check_installation
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
+from pgthreads.postgres.threads import Threads
 from pgthreads.settings import Settings, SettingsError
-from pgthreads.spool import Spool, Spooled, SpoolError
-from pgthreads.threads import Threads
+from pgthreads.turns.settle import Answer, Begin, Refusal, settle
+from pgthreads.turns.spool import Spool, Spooled, SpoolError
 from tests.server import dying
 from tests.server.command import wait_until
 from tests.server.service import (
@@ -59,8 +59,8 @@ def spool(folder: Path) -> Spool:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a shutdown waits for in vain is over soon."""
-    monkeypatch.setattr("pgthreads.pumps.EXECUTOR_GRACE", 1.0)
-    monkeypatch.setattr("pgthreads.storing.LAST_CHANCE", 0.1)
+    monkeypatch.setattr("pgthreads.turns.running.EXECUTOR_GRACE", 1.0)
+    monkeypatch.setattr("pgthreads.turns.store.LAST_CHANCE", 0.1)
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ async def test_two_that_start_at_once(
         await asyncio.sleep(0.01)
         return await settle(threads, answer, **options)
 
-    monkeypatch.setattr("pgthreads.storing.settle", settle_slowly)
+    monkeypatch.setattr("pgthreads.turns.store.settle", settle_slowly)
     keys = [f"both-{number}" for number in range(20)]
     async with running_service(server_dsn, admin_dsn) as service:
         for key in keys:

@@ -10,10 +10,10 @@ import psycopg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgthreads.accumulator import Accumulator
-from pgthreads.clean import Cleaner
 from pgthreads.events import AiEvent
-from pgthreads.segments import EndStatus
+from pgthreads.message.parts import EndStatus
+from pgthreads.message.sanitize import Cleaner
+from pgthreads.message.stored import Accumulator
 from tests.server import ai_events
 
 

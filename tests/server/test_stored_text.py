@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from pgthreads.nesting import MAX_LEVELS, loads
+from pgthreads.postgres.nesting import MAX_LEVELS, loads
 from tests.server.service import CHAT, THREADS, Service, body_of, running_service, text_of
 
 ODD = {

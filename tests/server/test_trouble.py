@@ -25,8 +25,8 @@ from pgthreads.errors import (
     from_database,
 )
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
-from pgthreads.migrate import migrate
-from pgthreads.pools import Pool
+from pgthreads.postgres.migrate import migrate
+from pgthreads.postgres.pool import Pool
 from tests.database import APP_ROLE, Database, Server, new_database, prepared
 from tests.operations.clusters import folder_for
 from tests.server.own_postgres import OwnPostgres, own_postgres
@@ -437,8 +437,8 @@ async def test_the_end_of_a_process_whose_server_is_silent(
     own: Database, postgres: OwnPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It leaves its answer to the spool in time; it waits neither for the server nor for a lock."""
-    monkeypatch.setattr("pgthreads.pumps.EXECUTOR_GRACE", 1.0)
-    monkeypatch.setattr("pgthreads.storing.LAST_CHANCE", 0.2)
+    monkeypatch.setattr("pgthreads.turns.running.EXECUTOR_GRACE", 1.0)
+    monkeypatch.setattr("pgthreads.turns.store.LAST_CHANCE", 0.2)
     limits = SECONDS | {"statement_timeout": 60.0, "drain_timeout": 0.1, "spool_dir": tmp_path}
     begun = time.monotonic()
     try:

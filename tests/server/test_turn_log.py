@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import pytest
 
-from pgthreads.turn_log import PACE, TurnLog
+from pgthreads.turns.stream import PACE, TurnLog
 
 LONG = 60.0
 
@@ -51,7 +51,7 @@ async def test_sends_two_pieces_at_once_and_then_what_a_pace_has_brought() -> No
 
 
 async def test_sends_the_end_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pgthreads.turn_log.PACE", LONG)
+    monkeypatch.setattr("pgthreads.turns.stream.PACE", LONG)
     log = TurnLog()
     reader = asyncio.create_task(_pieces(log))
     for piece in (b"a", b"b", b"c"):

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from pgthreads.app import StartError
-from pgthreads.cli import main
+from pgthreads.cli.main import main
+from pgthreads.postgres.tenants import read_key, signed_with
 from pgthreads.settings import Settings, SettingsError
-from pgthreads.tenants import read_key, signed_with
 from tests.server.service import THREADS, answers, body_of, running_service, text_of
 
 KEY = bytes(range(32))
@@ -130,7 +130,7 @@ def test_python_and_sql_sign_alike(
 def test_an_upgrade_leaves_it_turned_on(
     fresh_database: Callable[..., Any], connect: Callable[..., Any]
 ) -> None:
-    from pgthreads.migrate import migrate  # noqa: PLC0415
+    from pgthreads.postgres.migrate import migrate  # noqa: PLC0415
 
     database = fresh_database()
     admin = connect(database.admin_dsn)

@@ -55,11 +55,11 @@ def data_dir() -> Iterator[Path]:
 def test_the_wheel_has_every_file(command: Path) -> None:
     [package] = command.parents[1].glob("lib/python*/site-packages/pgthreads")
     for kind in ("functions", "migrations", "policies", "views"):
-        built = {p.name for p in (package / "db" / kind).glob("*.sql")}
-        assert built == {p.name for p in (ROOT / "db" / kind).glob("*.sql")} != set()
+        built = {p.relative_to(package) for p in (package / "db" / kind).rglob("*.sql")}
+        assert built == {p.relative_to(ROOT) for p in (ROOT / "db" / kind).rglob("*.sql")} != set()
     for name in (
         "py.typed",
-        "openapi.json",
+        "http/openapi.json",
         "web/index.html",
         "db/install.sql",
         "db/pgtap/installed.sql",

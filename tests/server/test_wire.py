@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgthreads.accumulator import Accumulator
-from pgthreads.clean import Cleaner
 from pgthreads.events import (
     AiEvent,
     AssistantFinal,
@@ -26,8 +24,10 @@ from pgthreads.events import (
     UIMessage,
     UsageReport,
 )
-from pgthreads.segments import EndStatus
-from pgthreads.wire import WireEncoder, error_frames, replay
+from pgthreads.message.parts import EndStatus
+from pgthreads.message.sanitize import Cleaner
+from pgthreads.message.stored import Accumulator
+from pgthreads.message.wire import WireEncoder, error_frames, replay
 from tests.server import ai_events, node_client
 from tests.server.node_client import VERSIONS, SdkChecker, comparable
 

@@ -12,7 +12,7 @@ import sys
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from pgthreads.migrate import migrate, optional_parts
+from pgthreads.postgres.migrate import migrate, optional_parts
 from tests.database import (
     DEFAULT_IMAGE,
     NoDatabaseError,

@@ -34,7 +34,7 @@ from ..events import (
     UIMessage,
     UsageReport,
 )
-from ..files import File
+from ..message.files import File
 from . import ExecutorSpecError
 from .prompts import Prompt, make_prompt
 from .refusals import Omissions, Refusal, Refusals, refusal_of

@@ -31,9 +31,9 @@ from pydantic_ai.messages import (
 )
 
 from ..events import JsonValue, UIMessage
-from ..files import File, file_of
 from ..history import is_tool, prompt_history
-from ..outputs import file_in, json_size
+from ..message.files import File, file_of
+from ..message.outputs import file_in, json_size
 
 _URL_TYPES: Mapping[str, type[ImageUrl | AudioUrl | VideoUrl]] = {
     "image": ImageUrl,

@@ -25,7 +25,7 @@ from pydantic_ai.exceptions import (
     ModelQuotaExceededError,
 )
 
-from ..files import File
+from ..message.files import File
 from .prompts import Prompt
 
 T = TypeVar("T")

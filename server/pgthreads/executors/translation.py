@@ -37,7 +37,6 @@ from pydantic_ai.messages import (
 from pydantic_ai.run import AgentRunResult, AgentRunResultEvent
 from pydantic_ai.tools import DeferredToolRequests
 
-from ..clean import MAX_DEPTH
 from ..events import (
     AiEvent,
     AssistantFinal,
@@ -53,7 +52,8 @@ from ..events import (
     ToolCallStart,
     UsageReport,
 )
-from ..outputs import binary, without_files
+from ..message.outputs import binary, without_files
+from ..message.sanitize import MAX_DEPTH
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,5 @@
+"""The command `pgthreads`."""
+
+from .main import main
+
+__all__ = ["main"]

@@ -1,0 +1,1 @@
+"""The routes over HTTP, and what stands between a request and its handler."""

@@ -1,0 +1,93 @@
+"""Prometheus metrics of one application, in a registry of its own.
+
+Several processes that have PROMETHEUS_MULTIPROC_DIR write to that folder, and each of them answers
+for all of them (prometheus_client, "Multiprocess Mode").
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from ..turns.pump import Outcome
+
+
+class Metrics:
+    """What operators watch: turns by how they ended, answers that were not stored, requests."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.turns = Counter(
+            "pgthreads_turns_total", "Turns that ended", ["status"], registry=self.registry
+        )
+        self.unstored = Counter(
+            "pgthreads_answers_not_stored_total",
+            "Answers that the database did not take",
+            ["code"],
+            registry=self.registry,
+        )
+        self.corrected = Counter(
+            "pgthreads_answers_corrected_total",
+            "Answers whose final text contradicted what was streamed",
+            registry=self.registry,
+        )
+        # Of all workers that live, where several write to PROMETHEUS_MULTIPROC_DIR.
+        self.running = Gauge(
+            "pgthreads_turns_running",
+            "Turns that run in this server",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self.waiting = Gauge(
+            "pgthreads_messages_waiting",
+            "Messages that wait for the running turn of their thread",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self.readers = Gauge(
+            "pgthreads_streams_open",
+            "Clients that read a turn's stream",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self.refused = Counter(
+            "pgthreads_limited_total",
+            "Requests and connections that a limit refused",
+            ["limit"],
+            registry=self.registry,
+        )
+        self.requests = Histogram(
+            "pgthreads_request_seconds",
+            "Time to the end of the answer, by route",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+
+    def turn_started(self) -> None:
+        """Count a turn as running."""
+        self.running.inc()
+
+    def turn_ended(self, outcome: Outcome | None) -> None:
+        """Count a turn by its outcome; None if it broke off without one."""
+        self.running.dec()
+        if outcome is None:
+            return
+        self.turns.labels(outcome.status).inc()
+        if outcome.corrected:
+            self.corrected.inc()
+        if outcome.lost:
+            self.unstored.labels(outcome.error).inc()
+
+    def refuse(self, limit: str) -> None:
+        """Count what a limit refused."""
+        self.refused.labels(limit).inc()
+
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus's text format, of all workers if they share a folder."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

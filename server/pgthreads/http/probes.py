@@ -1,0 +1,54 @@
+"""Routes for operators and newcomers: probes, metrics, the contract, the chat page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aiohttp import web
+
+from ..errors import PgThreadsError, ShuttingDownError, UnavailableError
+from .app_keys import METRICS, PUMPS, THREADS
+
+API_VERSION = 1
+"""The version of the SQL contract that this server calls."""
+
+HERE = Path(__file__).parent
+WEB = HERE.parent / "web"
+PAGE_POLICY = (
+    "default-src 'self'; img-src 'self' data: https:; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
+)
+
+
+async def get_health(_: web.Request) -> web.Response:
+    """Say that the process runs."""
+    return web.json_response({"status": "ok"})
+
+
+async def get_readiness(request: web.Request) -> web.Response:
+    """Say whether this server takes new turns: 503 while it drains or has no database."""
+    if request.app[PUMPS].draining:
+        raise ShuttingDownError
+    try:
+        await request.app[THREADS].check()
+    except PgThreadsError as error:
+        raise UnavailableError(f"the database cannot be used: {error}", hint="") from error
+    return web.json_response({"status": "ready"})
+
+
+async def get_metrics(request: web.Request) -> web.Response:
+    """Return the metrics in Prometheus's text format."""
+    return web.Response(
+        body=request.app[METRICS].text(),
+        headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+    )
+
+
+async def get_openapi(_: web.Request) -> web.FileResponse:
+    """Return the contract of this API."""
+    return web.FileResponse(HERE / "openapi.json")
+
+
+async def get_page(_: web.Request) -> web.FileResponse:
+    """Return the chat page."""
+    return web.FileResponse(WEB / "index.html", headers={"Content-Security-Policy": PAGE_POLICY})

@@ -1,0 +1,140 @@
+"""The routes of stored threads: list, read, rename, delete.
+
+Messages pass through as the bytes that PostgreSQL stored; they are not parsed here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from aiohttp import ETag, web
+
+from ..errors import BadRequestError, ThreadNotFoundError
+from ..postgres.rows import ThreadHeader
+from .app_keys import OWNER, THREADS
+from .bodies import read_object
+from .state_keys import require_state_key
+
+MAX_INT = 2**31 - 1
+_ENTITY_TAG = re.compile(r'"([^"]*)"')
+
+
+async def list_threads(request: web.Request) -> web.Response:
+    """Return a page of the caller's threads, the latest append first."""
+    limit = _whole_number(request, "limit")
+    rows = await request.app[THREADS].list_threads(
+        request[OWNER],
+        limit=50 if limit is None else limit,
+        cursor=request.query.get("cursor"),
+    )
+    more = b""
+    if rows and rows[-1].next_cursor is not None:
+        more = b', "nextCursor": ' + json.dumps(rows[-1].next_cursor).encode()
+    listed = b", ".join(_header(row, running=row.running) for row in rows)
+    return _json(b'{"threads": [%b]%b}' % (listed, more))
+
+
+async def get_thread(request: web.Request) -> web.Response:
+    """Return a thread's messages, or a window of them; 304 if the client has them."""
+    key = request.match_info["state_key"]
+    known, has_any = _known_tags(request)
+    thread = await request.app[THREADS].read_thread(
+        request[OWNER],
+        key,
+        last=_whole_number(request, "last"),
+        before_seq=_whole_number(request, "before"),
+        known_digest=next(iter(known)) if len(known) == 1 else None,
+        leaf_id=request.query.get("leaf"),
+    )
+    if thread is None:
+        raise ThreadNotFoundError("there is no such thread")
+    headers = {"Cache-Control": "private, no-cache", "X-State-Key": thread.state_key}
+    response: web.Response
+    if thread.messages is None or has_any or thread.digest in known:
+        response = web.Response(status=304, headers=headers)
+    else:
+        body = b'{"stateKey":%b,"messages":%b,"messageCount":%d%b}' % (
+            json.dumps(thread.state_key).encode(),
+            thread.messages,
+            thread.message_count,
+            b"" if thread.earlier_seq is None else b',"before":%d' % thread.earlier_seq,
+        )
+        response = web.Response(body=body, content_type="application/json", headers=headers)
+    response.etag = ETag(thread.digest)
+    return response
+
+
+async def list_branches(request: web.Request) -> web.Response:
+    """Return a thread's branches; `leafId` is what GET takes as `leaf`."""
+    key = request.match_info["state_key"]
+    rows = await request.app[THREADS].list_branches(request[OWNER], key)
+    branches = [
+        {
+            "leafId": row.leaf_id,
+            "createdAt": row.created_at.isoformat(),
+            "messageCount": row.message_count,
+        }
+        for row in rows
+    ]
+    return web.json_response({"stateKey": key, "branches": branches})
+
+
+async def patch_thread(request: web.Request) -> web.Response:
+    """Rename a thread, merge keys into its metadata."""
+    key = require_state_key(request.match_info["state_key"])
+    body = await read_object(request)
+    title, metadata = body.get("title"), body.get("metadata")
+    if not isinstance(title, str | None):
+        raise BadRequestError("title is not a string")
+    if not isinstance(metadata, dict | None):
+        raise BadRequestError("metadata is not an object")
+    if title is None and metadata is None:
+        raise BadRequestError("there is nothing to change", hint="send title, metadata or both")
+    thread = await request.app[THREADS].update_thread(
+        request[OWNER], key, title=title, metadata=metadata
+    )
+    return _json(_header(thread))
+
+
+async def delete_thread(request: web.Request) -> web.Response:
+    """Delete a thread for every reader."""
+    await request.app[THREADS].soft_delete_thread(request[OWNER], request.match_info["state_key"])
+    return web.Response(status=204)
+
+
+def _header(thread: ThreadHeader, **more: Any) -> bytes:
+    """The header as JSON. Metadata is passed on as it is, however deep somebody has nested it."""
+    header = {
+        "stateKey": thread.state_key,
+        "title": thread.title,
+        "createdAt": thread.created_at.isoformat(),
+        "updatedAt": thread.updated_at.isoformat(),
+        "messageCount": thread.message_count,
+        **more,
+    }
+    return json.dumps(header)[:-1].encode() + b', "metadata": ' + thread.metadata + b"}"
+
+
+def _json(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/json", charset="utf-8")
+
+
+def _known_tags(request: web.Request) -> tuple[set[str], bool]:
+    """What `If-None-Match` names, and whether that is `*`: any version (RFC 9110, 13.1.2).
+
+    The comparison is weak, so `W/` says nothing: a proxy that compresses puts it there. The field
+    may come in several lines.
+    """
+    field = ",".join(request.headers.getall("If-None-Match", ()))
+    return set(_ENTITY_TAG.findall(field)), field.strip() == "*"
+
+
+def _whole_number(request: web.Request, name: str) -> int | None:
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= MAX_INT):
+        raise BadRequestError(f"{name} is not a whole number")
+    return int(text)

@@ -1,0 +1,1 @@
+"""What a message is made of: from the events of an executor to parts, and to the wire."""

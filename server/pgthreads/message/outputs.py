@@ -1,0 +1,111 @@
+"""Files in what tools return, and outputs that are too large for a message.
+
+A file in a tool's output is an object with its bytes as base64: `{"kind": "binary", "media_type",
+"data"}`, as pydantic-ai writes it, or `{"type": "image", "mimeType", "data"}` and its like, as MCP
+and the AI SDK do. Told to a model as JSON it would be a hundred thousand characters of noise.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from ..events import JsonValue
+from .files import File, file_of, seen_type
+
+_FILE_TYPES = frozenset(("image", "audio", "media", "file", "image-data", "file-data", "blob"))
+
+_LONGEST_NUMBER = 330
+"""Digits of a double that JSON writes with an exponent; PostgreSQL's jsonb writes them all."""
+
+_EXPONENT = re.compile(r"[0-9]e[+-]?[0-9]")
+
+
+def binary(data: bytes, media_type: str = "") -> dict[str, JsonValue]:
+    """Bytes that a tool returned, as they are stored."""
+    kind = media_type or seen_type(data) or "application/octet-stream"
+    return {"kind": "binary", "media_type": kind, "data": base64.b64encode(data).decode()}
+
+
+def file_in(value: JsonValue) -> File | None:
+    """The file that a value of a tool's output is, None if it is something else."""
+    if isinstance(value, str):
+        head = value[:200].lower()
+        if len(value) < 500 or not head.startswith("data:") or ";base64," not in head:
+            return None
+        return file_of({"url": value})
+    if not isinstance(value, Mapping) or not isinstance(data := value.get("data"), str):
+        return None
+    kind = value.get("media_type") or value.get("mediaType") or value.get("mimeType")
+    named = value.get("kind") == "binary" or value.get("type") in _FILE_TYPES
+    if not named or not isinstance(kind, str):
+        return None
+    name = value.get("filename") or ""
+    file = file_of({"url": f"data:;base64,{data}", "mediaType": kind, "filename": name})
+    return None if file.data is None else file
+
+
+def items(output: JsonValue) -> list[JsonValue]:
+    """An output as the values in which a file is shown to the model: itself, or those of a list.
+
+    What a tool returned for the model beside its value (`tool-return`), and MCP's `content`, are
+    such lists.
+    """
+    if isinstance(output, Mapping):
+        content = output.get("content")
+        if output.get("kind") == "tool-return" and isinstance(content, list):
+            return [output.get("return_value"), *content]
+        if isinstance(content, list) and any(file_in(item) for item in content):
+            rest = {key: value for key, value in output.items() if key != "content"}
+            return [*([rest] if rest else []), *map(_text_of, content)]
+    return list(output) if isinstance(output, list) else [output]
+
+
+def _text_of(item: JsonValue) -> JsonValue:
+    """The text of MCP's `{"type": "text", "text"}`, anything else as it is."""
+    if isinstance(item, Mapping) and item.get("type") == "text" and set(item) <= {"type", "text"}:
+        return item.get("text")
+    return item
+
+
+def without_files(value: JsonValue, tell: Callable[[File], str]) -> JsonValue:
+    """The value with a text in the place of each file in it."""
+    file = file_in(value)
+    if file is not None:
+        return tell(file)
+    if isinstance(value, Mapping):
+        return {key: without_files(inner, tell) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_files(inner, tell) for inner in value]
+    return value
+
+
+def fitting(output: JsonValue, room: int) -> JsonValue:
+    """The output if it has up to `room` bytes, else without its files, else a text in its place."""
+    if (size := json_size(output)) <= room:
+        return output
+    smaller = without_files(
+        output, lambda file: f"[A file that was too large to be kept: {file.described()}.]"
+    )
+    if json_size(smaller) <= room:
+        return smaller
+    return f"[The tool's output was too large to be kept: {size:,} bytes.]"
+
+
+def json_size(value: JsonValue) -> int:
+    """Bytes of a value as PostgreSQL's jsonb prints it, or a few more."""
+    text = json.dumps(value, ensure_ascii=False)
+    size = len(text) if text.isascii() else len(text.encode())
+    if _EXPONENT.search(text):
+        size += _LONGEST_NUMBER * sum("e" in repr(number) for number in _floats(value))
+    return size
+
+
+def _floats(value: JsonValue) -> Iterator[float]:
+    if isinstance(value, float):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _floats(inner)

@@ -1,0 +1,176 @@
+"""What an executor yields, made fit for PostgreSQL's jsonb and for JavaScript's JSON.parse.
+
+An executor's strings and values come from models and tools, so they hold whatever those produce.
+Each rule here is a value that one of the two readers of a turn refuses or changes:
+
+- U+0000 and lone surrogates become U+FFFD: jsonb refuses both (PostgreSQL manual, "JSON Types"),
+  and UTF-8 has no bytes for the second.
+- NaN and Infinity become null, and so does an integer that no double can hold: JSON has no word
+  for the first two, and JSON.parse reads the last as Infinity. -0.0 becomes 0.0, because jsonb
+  drops the sign and JavaScript keeps it.
+- Keys become strings the way `json.dumps` makes them; tuples become lists.
+- The keys `__proto__`, and `constructor` over null or an object with `prototype`, get U+FFFD in
+  front: the AI SDK's parser (`secureJsonParse`; older ones for null) throws on them, which would
+  end the client's stream.
+
+Left alone: integers beyond 2^53 stay exact in the database and are rounded by a JavaScript client.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from typing import get_args
+
+from ..events import (
+    AiEvent,
+    AssistantFinal,
+    Boundary,
+    Done,
+    Error,
+    FinishReason,
+    JsonValue,
+    ReasoningDelta,
+    Status,
+    TextDelta,
+    ToolCallResult,
+    ToolCallStart,
+    UsageReport,
+)
+
+MAX_DEPTH = 200
+"""Levels of lists and objects in one value; deeper ones raise `ValueError`."""
+
+KEPT_DEPTH = 56
+"""Levels that are kept as they are. The database takes 60, of which a message has four around a
+tool's value and in it; what is deeper becomes a string that holds its JSON, so that no answer is
+refused for it."""
+
+_FINISH_REASONS = frozenset(get_args(FinishReason))
+
+
+def _is_plain(text: object) -> bool:
+    return isinstance(text, str) and text.isascii() and "\x00" not in text
+
+
+def clean_text(text: str) -> str:
+    """The same text with U+0000 and lone surrogates as U+FFFD; halves that meet become a pair.
+
+    Raises `TypeError` for anything but a string.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"expected a string, got {type(text).__name__}")
+    if "\x00" in text:
+        text = text.replace("\x00", "\ufffd")
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def clean_json(value: JsonValue, depth: int = 0) -> JsonValue:
+    """A deep copy of `value` that both jsonb and JSON.parse read as the same thing.
+
+    Raises `TypeError` for what is not JSON (a datetime, a model object: the executor decides how
+    to show those) and `ValueError` below `MAX_DEPTH`.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, int):
+        return value if abs(value) <= sys.float_info.max else None
+    if isinstance(value, float):
+        return value + 0.0 if math.isfinite(value) else None
+    if depth >= MAX_DEPTH:
+        raise ValueError(f"a value is nested deeper than {MAX_DEPTH} levels")
+    whole: JsonValue
+    if isinstance(value, Mapping):
+        cleaned = ((key, clean_json(item, depth + 1)) for key, item in value.items())
+        whole = {_key(key, item): item for key, item in cleaned}
+    elif isinstance(value, list | tuple):
+        whole = [clean_json(item, depth + 1) for item in value]
+    else:
+        raise TypeError(f"expected a JSON value, got {type(value).__name__}")
+    return json.dumps(whole, ensure_ascii=False) if depth == KEPT_DEPTH else whole
+
+
+def _key(key: object, value: JsonValue) -> str:
+    if key is None or isinstance(key, bool):
+        return {None: "null", True: "true", False: "false"}[key]
+    if isinstance(key, int | float):
+        return repr(key)
+    if not isinstance(key, str):
+        raise TypeError(f"expected a string as a key, got {type(key).__name__}")
+    forbidden = key == "__proto__" or (
+        key == "constructor"
+        and (value is None or (isinstance(value, dict) and "prototype" in value))
+    )
+    return f"\ufffd{key}" if forbidden else clean_text(key)
+
+
+def clean(event: AiEvent) -> AiEvent:
+    """The event with every string and value in it cleaned; the same object if it was clean text.
+
+    What it returns shares nothing mutable with the executor. Raises `TypeError` for something that
+    is not an AiEvent or not JSON, `ValueError` for a value nested too deep.
+    """
+    cleaned: AiEvent
+    match event:
+        case TextDelta(delta) | ReasoningDelta(delta):
+            text = clean_text(delta)
+            cleaned = event if text is delta else type(event)(text)
+        case ToolCallStart(call_id, name, args):
+            cleaned = ToolCallStart(clean_text(call_id), clean_text(name), clean_json(args))
+        case ToolCallResult(call_id, result, is_error):
+            cleaned = ToolCallResult(clean_text(call_id), clean_json(result), bool(is_error))
+        case Status(phase, label):
+            cleaned = Status(clean_text(phase), clean_text(label))
+        case UsageReport(fact):
+            cleaned = UsageReport(clean_json(fact))
+        case AssistantFinal(content):
+            cleaned = AssistantFinal(clean_text(content))
+        case Boundary(step):
+            cleaned = Boundary(bool(step))
+        case Done(reason):
+            cleaned = event if reason in _FINISH_REASONS else Done("other")
+        case Error(code):
+            cleaned = Error(clean_text(code))
+        case _:
+            raise TypeError(f"an executor yielded {type(event).__name__}, not an AiEvent")
+    return cleaned
+
+
+class Cleaner:
+    """`clean` for one turn: a surrogate pair that a provider split over two deltas survives.
+
+    The first half is held back for the next delta of its kind; if none follows, it is dropped, for
+    half a character is no text. Call it with each event in order; it returns one event for each.
+    """
+
+    def __init__(self) -> None:
+        self._held: TextDelta | ReasoningDelta | None = None
+
+    def __call__(self, event: AiEvent) -> AiEvent:
+        """The cleaned event; its delta may be empty. Raises as `clean` does."""
+        # Nearly every event of a turn: told by the first test, and never copied.
+        if type(event) is TextDelta and self._held is None and _is_plain(event.delta):
+            return event
+        if not isinstance(event, TextDelta | ReasoningDelta):
+            if not isinstance(event, Status | UsageReport):
+                self._held = None
+            return clean(event)
+        kind, text = type(event), event.delta
+        if self._held is not None:
+            if type(self._held) is kind:
+                text = self._held.delta + text
+            self._held = None
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            self._held = kind(text[-1])
+            text = text[:-1]
+        return clean(event if text is event.delta else kind(text))

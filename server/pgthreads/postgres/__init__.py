@@ -1,0 +1,1 @@
+"""The calls of the SQL functions, and the connections that they go over."""

@@ -1,0 +1,99 @@
+"""Installs or upgrades schema `pgthreads`: the same files, in the same order, as `db/install.sql`.
+
+The rules (which migration is pending, which was edited) are those of the SQL function
+`pgthreads.apply_migration`; this module only reads files and sends them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import psycopg
+
+
+class MigrateError(Exception):
+    """The installation was refused and changed nothing; `hint` says what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def database_files() -> Path:
+    """Return the folder of the SQL files: `db/` of the checkout, else the installed package's."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "db", package.parent.parent / "db"):
+        if (folder / "install.sql").is_file():
+            return folder
+    raise MigrateError("the SQL files of pgthreads are missing", "Install the package again.")
+
+
+def optional_parts(db: Path | None = None) -> list[str]:
+    """Return the names that `migrate` takes as `optional`."""
+    parts = (db or database_files()) / "optional"
+    return sorted(part.name for part in parts.iterdir() if part.is_dir()) if parts.is_dir() else []
+
+
+def migrate(conninfo: str, db: Path | None = None, optional: Collection[str] = ()) -> list[str]:
+    """Install or upgrade the schema in one transaction; return the names of new migrations.
+
+    `conninfo` names a superuser, or a role with CREATEROLE that may create schemas in the database.
+    `optional` names folders of `db/optional/`; those that the database has are brought up anyway.
+    Raises `MigrateError` with the server's message where the server refuses: a migration that was
+    edited after it had been applied, a schema of a newer release, tables that others hold for more
+    than some seconds.
+    """
+    folder = db or database_files()
+    try:
+        with psycopg.connect(conninfo, client_encoding="utf8") as connection:
+            return _install(connection, folder, optional)
+    except psycopg.Error as error:
+        if error.sqlstate is None:
+            raise MigrateError(
+                f"cannot reach the database: {error}".strip(), "Check the database URL."
+            ) from error
+        diagnosis = error.diag
+        message = diagnosis.message_primary or str(error)
+        if diagnosis.message_detail:
+            message = f"{message}: {diagnosis.message_detail}"
+        raise MigrateError(message, diagnosis.message_hint or "") from error
+
+
+def _install(connection: psycopg.Connection, folder: Path, optional: Collection[str]) -> list[str]:
+    def run(file: Path) -> None:
+        # Without parameters psycopg sends the text as it stands: several statements are fine.
+        connection.execute(_text(file))
+
+    connection.execute("set local client_min_messages = warning")
+    run(folder / "roles.sql")
+    connection.execute("set local role pgthreads_owner")
+    connection.execute("set local check_function_bodies = off")
+    run(folder / "ledger.sql")
+    known = {row[0] for row in connection.execute("select m.name from pgthreads.migration as m")}
+    folders = [folder]
+    for name in optional_parts(folder):
+        part = folder / "optional" / name
+        if name in optional or any(file.stem in known for file in _files(part, "migrations")):
+            folders.append(part)
+    applied = []
+    for file in (file for each in folders for file in _files(each, "migrations")):
+        row = connection.execute(
+            "select pgthreads.apply_migration(%s, %s)", (file.stem, _text(file))
+        ).fetchone()
+        if row and row[0]:
+            applied.append(file.stem)
+    connection.execute("select pgthreads.refuse_older_release()")
+    for each in folders:
+        for kind in ("functions", "views", "policies"):
+            for file in _files(each, kind):
+                run(file)
+    return applied
+
+
+def _files(folder: Path, kind: str) -> list[Path]:
+    return sorted((folder / kind).rglob("*.sql"), key=lambda file: file.name)
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")

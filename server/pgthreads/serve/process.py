@@ -1,0 +1,95 @@
+"""Serves until it is told to stop: the whole server, or one worker of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from ..app import DrainingRunner, create_app
+from ..http.app_keys import PUMPS
+from ..settings import Settings
+
+log = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; calls `ready` with the base URL once it listens.
+
+    The first signal drains, a second one ends the process at once. Raises StartError.
+    """
+    runner = DrainingRunner(create_app(settings))
+    try:
+        await runner.setup()
+        await web.TCPSite(runner, settings.host, settings.port).start()
+        stop = stop_signal()
+        ready(base_url(runner.addresses[0]))
+        await stop.wait()
+        log.info("stopping: running turns get %s s", settings.drain_timeout)
+        end_at_next_signal()
+    finally:
+        await runner.cleanup()
+
+
+async def serve_as_worker(
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    *,
+    ready: Callable[[], None],
+    parent: asyncio.StreamReader,
+) -> None:
+    """Serve on these sockets until SIGTERM or SIGINT drains; calls `ready` once it listens.
+
+    Further signals change nothing: a process manager may send one to every process, and the parent
+    another. A parent that is gone, which `parent` tells by its end, is no reason to wait: running
+    turns are stored as they are. Raises StartError.
+    """
+    runner = DrainingRunner(create_app(settings))
+    stop = stop_signal()
+
+    async def end_with_parent() -> None:
+        await parent.read()
+        log.error("the parent process is gone: stopping")
+        for site in list(runner.sites):
+            await site.stop()
+        await runner.app[PUMPS].drain(0)
+        stop.set()
+
+    watch = asyncio.create_task(end_with_parent())
+    try:
+        await runner.setup()
+        for each in sockets:
+            await web.SockSite(runner, each).start()
+        ready()
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+        watch.cancel()
+
+
+def stop_signal() -> asyncio.Event:
+    """Return what SIGTERM and SIGINT set from now on."""
+    stop = asyncio.Event()
+    for each in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    return stop
+
+
+def end_at_next_signal() -> None:
+    """Let the next SIGTERM or SIGINT end this process, as the system does it."""
+    for each in SIGNALS:
+        asyncio.get_running_loop().remove_signal_handler(each)
+        signal.signal(each, signal.SIG_DFL)
+
+
+def base_url(address: Any) -> str:
+    """Return the URL of a socket's address."""
+    host, port = address[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

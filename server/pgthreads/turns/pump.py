@@ -1,0 +1,265 @@
+"""The pump: drives an executor to its end, whoever is listening, and stores the answer.
+
+Between `begin_turn` and the commit of the answer only this task holds what was generated, so every
+way out of it leads through `_store`. Success is sent to clients after the commit, never before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+
+from nanoid import generate
+
+from ..events import (
+    AiEvent,
+    AssistantFinal,
+    Done,
+    Error,
+    Executor,
+    ExecutorRequest,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallResult,
+    ToolCallStart,
+    UIMessage,
+)
+from ..message.outputs import fitting, json_size
+from ..message.parts import EndStatus
+from ..message.sanitize import Cleaner
+from ..message.stored import Accumulator
+from ..message.wire import WireEncoder, error_frames
+from ..postgres.rows import JournalPiece, TurnKey
+from ..postgres.threads import Threads
+from .settle import Answer, Begin
+from .spool import Spool
+from .store import store
+from .stream import TurnLog
+from .ticker import Ticker
+
+log = logging.getLogger(__name__)
+
+EXECUTOR_GRACE = 5.0
+"""Seconds that a stopped executor gets to clean up before the turn is stored without it."""
+
+ROOM_FOR_METADATA = 4096
+"""Bytes of the limit of a message that its parts leave free."""
+
+ROOM_FOR_TEXT = 1 / 16
+"""The part of a message that tools' arguments and outputs leave free for what the model says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a turn ended. `message` is what was stored; None if nothing was.
+
+    `error` is set when the turn failed; `lost` when there was an answer that could not be stored;
+    `corrected` when the executor's final text contradicted what it had streamed.
+    """
+
+    status: EndStatus
+    message: UIMessage | None
+    error: str | None
+    lost: bool = False
+    corrected: bool = False
+
+
+class Pump:
+    """One running turn. `run` is its task; `log` is what its readers read."""
+
+    def __init__(
+        self,
+        threads: Threads,
+        executor: Executor,
+        request: ExecutorRequest,
+        *,
+        max_message_bytes: int,
+        ticker: Ticker,
+        spool: Spool | None = None,
+        begin: Begin | None = None,
+    ) -> None:
+        self.request = request
+        self.key = TurnKey(request.owner_user_id, request.state_key, request.turn_id)
+        self.log = TurnLog()
+        self._threads = threads
+        self._executor = executor
+        self._ticker = ticker
+        self._spool = spool
+        self._begin = begin
+        message_id = generate()
+        self._wire = WireEncoder(message_id)
+        self._message = Accumulator(message_id)
+        self._limit = max_message_bytes - ROOM_FOR_METADATA
+        self._size = 0
+        self._stop = asyncio.Event()
+        self._stop_code: str | None = None
+        self._give_up = asyncio.Event()
+        self.log.write(self._wire.start())
+
+    def stop(self, code: str | None = None) -> None:
+        """End the generation; what there is of the answer is stored as stopped."""
+        if not self._stop.is_set():
+            self._stop_code = code
+            self._stop.set()
+
+    def give_up(self) -> None:
+        """Stop trying to store the answer, leave it to the spool: the process must exit."""
+        self._give_up.set()
+
+    async def run(self) -> Outcome:
+        """Generate, store, tell the readers."""
+        self._ticker.add(self)
+        try:
+            status, code = await self._generate()
+            self._message.close(status)
+            self.log.write(self._wire.close(status))
+            failed = status == "failed"
+            end = error_frames(f"The answer failed: {code}.") if failed else self._wire.finish()
+            refusal = await self._store(status, code, await self._ticker.last_piece(self, end))
+            self._ticker.remove(self)
+            if refusal is not None:
+                self.log.write(error_frames("The answer could not be stored."))
+                return Outcome("failed", None, refusal, lost=not self._message.is_empty)
+            self.log.write(end)
+            message = None if self._message.is_empty else self._message.message()
+            corrected = self._message.final_mismatch
+            return Outcome(status, message, code if failed else None, corrected=corrected)
+        finally:
+            self._ticker.remove(self)
+            self.log.close()
+
+    async def _generate(self) -> tuple[EndStatus, str | None]:
+        """Return how the generation ended, and the code of a failure or a stop."""
+        consumer = asyncio.create_task(self._consume())
+        stopper = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait((consumer, stopper), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopper.cancel()
+            if not consumer.done():
+                consumer.cancel()
+                await asyncio.wait((consumer,), timeout=EXECUTOR_GRACE)
+        if not consumer.done():
+            log.error("turn %s: the executor does not stop", self.request.turn_id)
+            return "stopped", self._stop_code
+        if consumer.cancelled():
+            return "stopped", self._stop_code
+        failure = consumer.exception()
+        if failure is not None:
+            log.error("turn %s: the executor failed", self.request.turn_id, exc_info=failure)
+            return "failed", "executor_failed"
+        if self._message.error_code is not None:
+            return "failed", self._message.error_code
+        if self._stop.is_set() and self._message.finish_reason is None:
+            return "stopped", self._stop_code
+        return "completed", None
+
+    async def _consume(self) -> None:
+        clean = Cleaner()
+        events = self._executor(self.request)
+        try:
+            async for event in events:
+                self._take(clean(event))
+                if self._stop.is_set() or isinstance(event, Done | Error):
+                    return
+        finally:
+            if isinstance(events, AsyncGenerator):
+                await events.aclose()
+
+    def _take(self, event: AiEvent) -> None:
+        if isinstance(event, ToolCallStart | ToolCallResult):
+            event = self._fitting(event)
+        if not self._fits(event):
+            log.error("turn %s: the answer is too large", self.request.turn_id)
+            event = Error("message_too_large")
+        before = self._message.final_mismatch
+        self._message.apply(event)
+        if self._message.final_mismatch != before:
+            log.warning(
+                "turn %s: the final text contradicts what was streamed; it is stored after it",
+                self.request.turn_id,
+            )
+        self.log.write(self._wire.encode(event))
+        if isinstance(event, Error):
+            self.stop()
+
+    def _fitting(self, event: ToolCallStart | ToolCallResult) -> ToolCallStart | ToolCallResult:
+        """The event, or one with a text in place of what a message has no room for."""
+        room = self._limit - int(self._limit * ROOM_FOR_TEXT) - _CALL_SIZE
+        if self._size + _size_of(event) <= room:
+            return event
+        self._size = json_size(self._message.message())
+        room -= self._size
+        if _size_of(event) <= room:
+            return event
+        log.warning("turn %s: what a tool takes or returns is too large", self.request.turn_id)
+        if isinstance(event, ToolCallResult):
+            result = _error_text(event) if event.is_error else event.result
+            return replace(event, result=fitting(result, room))
+        return replace(event, args={"omitted": fitting(json.dumps(event.args), 0)})
+
+    def _fits(self, event: AiEvent) -> bool:
+        """Whether the message can still be stored with this event in it.
+
+        Counts the worst case, and the real size only when that reaches the limit.
+        """
+        if type(event) is TextDelta and self._size + 6 * len(event.delta) <= self._limit:
+            self._size += 6 * len(event.delta)
+            return True
+        match event:
+            case AssistantFinal(content):
+                text = self._message.missing(content)[0]
+                added = 6 * len(text)
+            case TextDelta(text) | ReasoningDelta(text):
+                added = 6 * len(text)
+            case ToolCallStart() | ToolCallResult():
+                added = _size_of(event)
+            case _:
+                return True
+        if self._size + added > self._limit:
+            self._size = json_size(self._message.message())
+            if isinstance(event, TextDelta | ReasoningDelta | AssistantFinal):
+                added = json_size(text)
+        self._size += added
+        return self._size <= self._limit
+
+    async def _store(
+        self, status: EndStatus, code: str | None, journal: JournalPiece | None
+    ) -> str | None:
+        """Append the answer and end the turn; return why that failed for good, else None."""
+        turn = self.request
+        answer = Answer(
+            owner_user_id=turn.owner_user_id,
+            state_key=turn.state_key,
+            turn_id=turn.turn_id,
+            status=status,
+            usage=self._message.usage(),
+            error_code=code,
+            message=None if self._message.is_empty else self._message.message(),
+        )
+        return await store(
+            self._threads,
+            answer,
+            journal,
+            give_up=self._give_up,
+            spool=self._spool,
+            begin=self._begin,
+        )
+
+
+_CALL_SIZE = 300
+"""Bytes of a tool part's keys, its state and what fails it when the turn ends."""
+
+
+def _size_of(event: ToolCallStart | ToolCallResult) -> int:
+    if isinstance(event, ToolCallStart):
+        return _CALL_SIZE + sum(map(json_size, (event.tool_call_id, event.tool_name, event.args)))
+    return json_size(_error_text(event) if event.is_error else event.result)
+
+
+def _error_text(event: ToolCallResult) -> str:
+    result = event.result
+    return result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)

@@ -1,0 +1,114 @@
+"""Gives back answers that a database has lost: those that `--keep-answers` has kept in the spool.
+
+After an asynchronous standby was promoted, the end of a turn may be gone, its beginning with the
+user's message too, or the whole thread. A kept answer has what the turn was begun with, so that it
+can be begun again under the same id. Whatever is there already is left as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import PgThreadsError, ThreadNotFoundError, UnavailableError
+from ..events import UIMessage
+from ..postgres.threads import Threads
+from .settle import Answer, Begin, Refusal, settle
+from .spool import Kept
+
+Verdict = Literal["stored", "given back", "late", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What became of a kept answer, and in words why."""
+
+    kept: Kept
+    verdict: Verdict
+    text: str
+
+
+async def give_back(threads: Threads, kept: Iterable[Kept]) -> list[Recovered]:
+    """Give back what the database does not have, in this order. Raises UnavailableError."""
+    return [Recovered(each, *await _give_back(threads, each)) for each in kept]
+
+
+async def _give_back(threads: Threads, kept: Kept) -> tuple[Verdict, str]:
+    answer = kept.answer
+    try:
+        if await _is_stored(threads, answer):
+            return "stored", "the thread has it"
+        turn = (answer.owner_user_id, answer.state_key, answer.turn_id)
+        if (await threads.extend_turn(*turn)).alive:
+            return _of(await settle(threads, answer), "the answer is in its thread again")
+        message = answer.message or {}
+        if await threads.keep_answer(
+            *turn, message=message, reason="lost_by_failover", sqlstate=None
+        ):
+            return "late", "its turn has ended otherwise: the answer is kept in late_answer"
+        return await _begin_again(threads, answer, kept.begin)
+    except UnavailableError:
+        raise
+    except PgThreadsError as error:
+        return "refused", f"{error} {error.detail}".strip()
+
+
+async def _begin_again(threads: Threads, answer: Answer, begin: Begin) -> tuple[Verdict, str]:
+    """The database does not know the turn: its beginning is lost, too."""
+    if not await _is_at_its_place(threads, answer, begin):
+        return "refused", "the thread has gone on without it"
+    begun = await threads.begin_turn(
+        answer.owner_user_id,
+        answer.state_key,
+        begin.message,
+        answer.turn_id,
+        last=1,
+        replaces=begin.replaces,
+        regenerate=begin.regenerate,
+        parent_id=begin.parent_id,
+        stale=begin.stale,
+    )
+    if begun.outcome != "started":
+        return "refused", "its question was asked again and has another answer"
+    return _of(
+        await settle(threads, answer), "the question and the answer are in their thread again"
+    )
+
+
+def _of(refusal: Refusal | None, text: str) -> tuple[Verdict, str]:
+    if refusal is None:
+        return "given back", text
+    if refusal.kept:
+        return "late", f"the database refuses it ({refusal.code}): it is kept in late_answer"
+    return "refused", f"the database refuses it: {refusal.code}"
+
+
+async def _is_stored(threads: Threads, answer: Answer) -> bool:
+    """Whether the thread has this answer, and not what the journal had of it."""
+    stored = await _message(threads, answer, str((answer.message or {}).get("id")))
+    return stored is not None and (stored.get("metadata") or {}).get("status") != "abandoned"
+
+
+async def _is_at_its_place(threads: Threads, answer: Answer, begin: Begin) -> bool:
+    """Whether the thread has nothing that came after the question."""
+    thread = await threads.read_thread(answer.owner_user_id, answer.state_key, last=1)
+    count = 0 if thread is None else thread.message_count
+    if count < begin.message_count:
+        return True
+    if begin.regenerate:
+        return count == begin.message_count
+    question = str(begin.message.get("id"))
+    return begin.replaces is None and await _message(threads, answer, question) is not None
+
+
+async def _message(threads: Threads, answer: Answer, message_id: str) -> UIMessage | None:
+    try:
+        thread = await threads.read_thread(
+            answer.owner_user_id, answer.state_key, last=1, leaf_id=message_id
+        )
+    except ThreadNotFoundError:
+        return None
+    messages: list[UIMessage] = json.loads((thread and thread.messages) or b"[]")
+    return next((each for each in messages if each.get("id") == message_id), None)

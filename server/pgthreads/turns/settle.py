@@ -1,0 +1,162 @@
+"""A finished answer, and how it gets into its thread, or is kept where people can look for it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, replace
+
+from ..errors import AnswerTooSlowError, PgThreadsError, TurnLostError, UnavailableError
+from ..events import JsonValue, UIMessage
+from ..message.parts import EndStatus
+from ..postgres.rows import JournalPiece
+from ..postgres.threads import Threads
+
+log = logging.getLogger(__name__)
+
+MOST_TIMEOUTS = 3
+"""Of each step of `settle`. A database that is only slow for a while is done by then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """All that it takes to end a turn. `message` is None if nothing was generated."""
+
+    owner_user_id: str
+    state_key: str
+    turn_id: str
+    status: EndStatus
+    usage: dict[str, JsonValue]
+    error_code: str | None
+    message: UIMessage | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin:
+    """What a turn was begun with, and how many messages its thread had then, its question's too."""
+
+    message: UIMessage
+    replaces: str | None
+    regenerate: bool
+    message_count: int
+    parent_id: str | None = None
+    stale: str = "append"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an answer is not in its thread and never will be; `kept` if the database has it aside."""
+
+    code: str
+    kept: bool
+
+
+async def settle(
+    threads: Threads,
+    answer: Answer,
+    journal: JournalPiece | None = None,
+    *,
+    timeouts: int = 0,
+) -> Refusal | None:
+    """Append the answer and end its turn; where that is refused for good, keep it aside.
+
+    With the last piece of the turn's journal, for who follows it. Raises UnavailableError, and may
+    be repeated after that.
+
+    `timeouts` is how often that was because a call took too long (`timed_out`). An answer that
+    costs the database more than the time of a call would be tried for ever, and hold a connection
+    of those that other turns need: so after some it counts as refused. It is kept aside, unless
+    that takes too long as well, and its turn is ended without it, or by its lease.
+    """
+    try:
+        if timeouts >= MOST_TIMEOUTS:
+            raise AnswerTooSlowError(detail=f"{timeouts} calls were cancelled")
+        await _finish(threads, answer, journal)
+    except UnavailableError:
+        raise
+    except PgThreadsError as error:
+        refused = error
+    else:
+        return None
+    size = 0 if answer.message is None else len(json.dumps(answer.message))
+    kept = answer.message is None
+    if not kept and timeouts < 2 * MOST_TIMEOUTS:
+        kept = await _keep(threads, answer, refused)
+    log.error(
+        "turn %s of thread %s: the answer is not stored: %s %s (%s, %s bytes, %s)",
+        answer.turn_id,
+        answer.state_key,
+        refused,
+        refused.detail,
+        refused.code,
+        size,
+        "kept in late_answer" if kept else "not kept",
+    )
+    ends = answer.message is not None and not isinstance(refused, TurnLostError)
+    if ends and timeouts < 3 * MOST_TIMEOUTS:
+        await _end_without_message(threads, answer, refused.code)
+    return Refusal(refused.code, kept)
+
+
+async def _finish(threads: Threads, answer: Answer, journal: JournalPiece | None = None) -> None:
+    """End the turn with its message. A journal or usage that is refused is left out.
+
+    Neither is worth anything next to the answer. Raises why the message itself is refused.
+    """
+    tries = [(answer.usage, journal), (answer.usage, None), ({}, None)]
+    tries = [each for place, each in enumerate(tries) if each not in tries[:place]]
+    refused: PgThreadsError | None = None
+    for usage, piece in tries:
+        try:
+            await threads.finish_turn(
+                answer.owner_user_id,
+                answer.state_key,
+                answer.turn_id,
+                status=answer.status,
+                usage=usage,
+                error_code=answer.error_code,
+                message=answer.message,
+                journal=piece,
+            )
+        except (UnavailableError, TurnLostError):
+            raise
+        except PgThreadsError as error:
+            refused = error
+        else:
+            if usage != answer.usage and refused is not None:
+                log.error(
+                    "turn %s: its usage is not stored: %s %s",
+                    answer.turn_id,
+                    refused,
+                    refused.detail,
+                )
+            return
+    if refused is not None:
+        raise refused
+
+
+async def _keep(threads: Threads, answer: Answer, refused: PgThreadsError) -> bool:
+    try:
+        return await threads.keep_answer(
+            answer.owner_user_id,
+            answer.state_key,
+            answer.turn_id,
+            message=answer.message or {},
+            reason=refused.code,
+            sqlstate=refused.sqlstate,
+        )
+    except UnavailableError:
+        raise
+    except PgThreadsError as error:
+        log.exception("turn %s: it cannot be kept: %s", answer.turn_id, error.detail)
+        return False
+
+
+async def _end_without_message(threads: Threads, answer: Answer, code: str) -> None:
+    """The database refuses the message itself: end the turn, so that the thread goes on."""
+    try:
+        await _finish(threads, replace(answer, status="failed", error_code=code, message=None))
+    except UnavailableError:
+        raise
+    except PgThreadsError as error:
+        log.warning("turn %s does not end by this: %s %s", answer.turn_id, error, error.detail)
