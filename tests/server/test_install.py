@@ -270,6 +270,30 @@ def test_a_function_is_in_the_file_of_its_name() -> None:
         assert f"comment on function pgthreads.{file.stem}" in text, file.name
 
 
+def test_a_function_is_in_the_folder_of_who_may_call_it(admin_dsn: str) -> None:
+    """`api` may be called by a server, `maintenance` by its own role, `internal` by neither."""
+    with psycopg.connect(admin_dsn) as connection:
+        rows = connection.execute(
+            "select p.proname,"
+            " coalesce(array_agg(r.rolname) filter (where a.grantee <> p.proowner), '{}')"
+            " from pg_proc as p, aclexplode(p.proacl) as a"
+            " left join pg_roles as r on r.oid = a.grantee"
+            " where p.pronamespace = 'pgthreads'::regnamespace and a.privilege_type = 'EXECUTE'"
+            " group by p.oid"
+        ).fetchall()
+    folders = {file.stem: file.parent.name for file in (ROOT / "db/functions").rglob("*.sql")}
+    callers = {name: set(roles) for name, roles in rows if name in folders}
+
+    assert callers.keys() == folders.keys()
+    for name, folder in folders.items():
+        if folder == "api":
+            assert "pgthreads_server" in callers[name], name
+        elif folder == "maintenance":
+            assert callers[name] == {"pgthreads_maintenance"}, name
+        else:
+            assert (folder, callers[name]) == ("internal", set()), name
+
+
 def test_no_metacommand_but_in_install() -> None:
     for file in (ROOT / "db").rglob("*.sql"):
         if file != INSTALL:
