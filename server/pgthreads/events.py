@@ -1,6 +1,6 @@
 """AiEvent: what an executor yields while it answers a turn. Never sent to a client verbatim.
 
-`wire` turns events into UIMessageChunks, `accumulator` into the stored UIMessage.
+`message.draft` makes the stored UIMessage of them, and the frames that a client gets.
 """
 
 from __future__ import annotations

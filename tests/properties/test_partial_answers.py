@@ -15,9 +15,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pgthreads.events import AiEvent
-from pgthreads.message.parts import EndStatus
+from pgthreads.message.draft import Draft, EndStatus
 from pgthreads.message.sanitize import Cleaner
-from pgthreads.message.wire import DONE, WireEncoder
+from pgthreads.message.wire import DONE
 from tests.conftest import Connection
 from tests.server import ai_events, node_client
 from tests.server.node_client import MAJORS, SdkChecker, comparable
@@ -39,9 +39,9 @@ def sdk() -> Iterator[SdkChecker]:
 
 def journal_of(events: Sequence[AiEvent], status: EndStatus, at: float) -> list[bytes]:
     """The first frames of a turn's stream."""
-    clean, encoder = Cleaner(), WireEncoder("m1")
-    stream = encoder.start() + b"".join(encoder.encode(clean(event)) for event in events)
-    frames = [frame + b"\n\n" for frame in (stream + encoder.close(status)).split(b"\n\n")[:-1]]
+    clean, draft = Cleaner(), Draft("m1")
+    stream = draft.opening + b"".join(draft.take(clean(event)) for event in events)
+    frames = [frame + b"\n\n" for frame in (stream + draft.close(status)).split(b"\n\n")[:-1]]
     return frames[: 1 + round(at * (len(frames) - 1))]
 
 

@@ -26,8 +26,8 @@ from pgthreads.events import (
 )
 from pgthreads.executors import ExecutorSpecError, from_model
 from pgthreads.executors.agents import AgentExecutor
+from pgthreads.message.draft import Draft
 from pgthreads.message.sanitize import Cleaner
-from pgthreads.message.stored import Accumulator
 from tests.server.openai_server import OpenAI, Reply, serve, text, tool_call
 
 
@@ -51,25 +51,25 @@ def agent_on(openai: OpenAI, **options: Any) -> Agent[None, Any]:
 
 async def answer(
     agent: Agent[None, Any], *messages: UIMessage
-) -> tuple[UIMessage, Accumulator, list[AiEvent]]:
-    clean, accumulator, events = Cleaner(), Accumulator("m"), []
+) -> tuple[UIMessage, Draft, list[AiEvent]]:
+    clean, draft, events = Cleaner(), Draft("m"), []
     async for event in AgentExecutor(agent)(request(*messages)):
         events.append(event)
-        accumulator.apply(clean(event))
-    accumulator.close("completed" if accumulator.error_code is None else "failed")
-    return accumulator.message(), accumulator, events
+        draft.take(clean(event))
+    draft.close("completed" if draft.error_code is None else "failed")
+    return draft.message(), draft, events
 
 
 async def test_text_streams_and_usage_is_reported_once() -> None:
     async with serve(text("Hel", "lo ", "wörld")) as openai:
-        message, accumulator, events = await answer(agent_on(openai), user("Hi"))
+        message, draft, events = await answer(agent_on(openai), user("Hi"))
     assert message["parts"] == [{"type": "step-start"}, {"type": "text", "text": "Hello wörld"}]
     assert [event.delta for event in events if isinstance(event, TextDelta)] == [
         "Hel",
         "lo ",
         "wörld",
     ]
-    assert accumulator.usage() == {"requests": 1, "input_tokens": 10, "output_tokens": 5}
+    assert draft.usage() == {"requests": 1, "input_tokens": 10, "output_tokens": 5}
     assert events[-1] == Done("stop")
     assert openai.requests[0]["messages"] == [{"role": "user", "content": "Hi"}]
     assert openai.requests[0]["stream"] is True
@@ -84,7 +84,7 @@ async def test_a_tool_is_called_and_its_result_goes_back_to_the_model() -> None:
         def add(a: int, b: int) -> dict[str, int]:
             return {"sum": a + b}
 
-        message, accumulator, _ = await answer(agent, user("2+3?"))
+        message, draft, _ = await answer(agent, user("2+3?"))
     assert message["parts"] == [
         {"type": "step-start"},
         {"type": "text", "text": "Adding. "},
@@ -99,7 +99,7 @@ async def test_a_tool_is_called_and_its_result_goes_back_to_the_model() -> None:
         {"type": "step-start"},
         {"type": "text", "text": "It is 5."},
     ]
-    assert accumulator.usage() == {
+    assert draft.usage() == {
         "requests": 2,
         "tool_calls": 1,
         "input_tokens": 20,
@@ -139,11 +139,11 @@ async def test_a_tool_that_raises_ends_the_turn_without_an_open_call() -> None:
         def boom() -> str:
             raise RuntimeError("secret detail")
 
-        message, accumulator, events = await answer(agent, user("Go"))
+        message, draft, events = await answer(agent, user("Go"))
     assert events[-1] == Error("agent_failed")
     assert message["parts"][1]["state"] == "output-error"
     assert "secret" not in json.dumps(message)
-    assert accumulator.usage()["requests"] == 1
+    assert draft.usage()["requests"] == 1
 
 
 async def test_a_model_may_reuse_a_call_id_in_each_response() -> None:
@@ -186,8 +186,8 @@ async def test_structured_output_is_answered_as_json() -> None:
 
 async def test_a_length_limit_is_the_finish_reason() -> None:
     async with serve(text("Once upon a", finish_reason="length")) as openai:
-        _, accumulator, _ = await answer(agent_on(openai), user("A story"))
-    assert accumulator.finish_reason == "length"
+        _, draft, _ = await answer(agent_on(openai), user("A story"))
+    assert draft.finish_reason == "length"
 
 
 @pytest.mark.parametrize(

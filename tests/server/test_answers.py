@@ -23,8 +23,8 @@ from pgthreads.events import ExecutorRequest, UIMessage
 from pgthreads.executors.agents import AgentExecutor
 from pgthreads.executors.prompts import make_prompt
 from pgthreads.history import MAX_TOOL_FILES, prompt_history
+from pgthreads.message.draft import Draft
 from pgthreads.message.sanitize import Cleaner
-from pgthreads.message.stored import Accumulator
 
 STEP = {"type": "step-start"}
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(250)) * 4
@@ -43,15 +43,15 @@ def agent_on(says: Says, **options: Any) -> Agent[None, Any]:
     return Agent(FunctionModel(stream_function=says), **options)
 
 
-async def answer(agent: Agent[None, Any], *history: UIMessage) -> Accumulator:
-    clean, message = Cleaner(), Accumulator("m")
+async def answer(agent: Agent[None, Any], *history: UIMessage) -> Draft:
+    clean, message = Cleaner(), Draft("m")
     question = {"id": "u", "role": "user", "parts": [{"type": "text", "text": "Well?"}]}
     request = ExecutorRequest((*history, question), "owner", "key", "turn")
     async for event in AgentExecutor(agent)(request):
-        message.apply(clean(event))
+        message.take(clean(event))
     message.close("completed")
     assert message.error_code is None
-    assert not message.final_mismatch
+    assert not message.corrected
     return message
 
 

@@ -12,8 +12,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from pgthreads.events import Done, TextDelta, ToolCallResult, ToolCallStart
-from pgthreads.message.parts import EndStatus
-from pgthreads.message.wire import WireEncoder
+from pgthreads.message.draft import Draft, EndStatus
+from pgthreads.message.wire import finish_frames
 from tests.server import node_client
 from tests.server.node_client import MAJORS, chat
 
@@ -48,19 +48,19 @@ class Script:
         return web.Response(status=202)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
-        wire = WireEncoder(f"m{len(self.bodies)}")
+        draft = Draft(f"m{len(self.bodies)}")
         headers = {"content-type": "text/event-stream", "X-State-Key": "key-1"}
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
         try:
-            sse = wire.start() + wire.encode(ToolCallStart("c", "add", {"a": 1}))
-            await response.write(sse + wire.encode(ToolCallResult("c", 2)))
+            sse = draft.opening + draft.take(ToolCallStart("c", "add", {"a": 1}))
+            await response.write(sse + draft.take(ToolCallResult("c", 2)))
             for piece in ("It ", "is "):
-                await response.write(wire.encode(TextDelta(piece)))
+                await response.write(draft.take(TextDelta(piece)))
             await self.go_on.wait()
-            await response.write(wire.encode(TextDelta("2.")) + wire.encode(Done()))
+            await response.write(draft.take(TextDelta("2.")) + draft.take(Done()))
             status: EndStatus = "stopped" if self.stopped.is_set() else "completed"
-            await response.write(wire.close(status) + wire.finish())
+            await response.write(draft.close(status) + finish_frames("stop"))
         except (asyncio.CancelledError, ConnectionError):
             self.left.set()
             raise

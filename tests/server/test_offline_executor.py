@@ -19,38 +19,38 @@ from pgthreads.events import (
 )
 from pgthreads.executors import ExecutorSpecError, OfflineExecutor, load
 from pgthreads.executors.offline import MAX_WORDS, calculate
+from pgthreads.message.draft import Draft
 from pgthreads.message.sanitize import clean
-from pgthreads.message.stored import Accumulator
 
 
 def user(content: str) -> UIMessage:
     return {"id": "u", "role": "user", "parts": [{"type": "text", "text": content}]}
 
 
-async def run(*messages: UIMessage) -> tuple[list[AiEvent], Accumulator]:
+async def run(*messages: UIMessage) -> tuple[list[AiEvent], Draft]:
     request = ExecutorRequest(messages, "owner", "key", "turn")
     events = [event async for event in OfflineExecutor(delay=0)(request)]
-    accumulator = Accumulator("m")
+    draft = Draft("m")
     for event in events:
-        accumulator.apply(clean(event))
-    accumulator.close("completed" if accumulator.error_code is None else "failed")
-    return events, accumulator
+        draft.take(clean(event))
+    draft.close("completed" if draft.error_code is None else "failed")
+    return events, draft
 
 
 async def say(*messages: str | UIMessage) -> list[dict[str, Any]]:
-    _, accumulator = await run(*(user(m) if isinstance(m, str) else m for m in messages))
-    parts: list[dict[str, Any]] = accumulator.message()["parts"]
+    _, draft = await run(*(user(m) if isinstance(m, str) else m for m in messages))
+    parts: list[dict[str, Any]] = draft.message()["parts"]
     return parts
 
 
 async def test_it_repeats_and_offers_help() -> None:
-    events, accumulator = await run(user("Grüße  aus\nBerlin"))
-    text = accumulator.message()["parts"][1]["text"]
+    events, draft = await run(user("Grüße  aus\nBerlin"))
+    text = draft.message()["parts"][1]["text"]
     assert text.startswith("You said: Grüße  aus\nBerlin")
     assert "help" in text
     assert events[-1] == Done("stop")
-    assert not accumulator.final_mismatch
-    assert accumulator.usage()["output_words"] > 5
+    assert not draft.corrected
+    assert draft.usage()["output_words"] > 5
 
 
 async def test_help_lists_what_works() -> None:
@@ -60,10 +60,10 @@ async def test_help_lists_what_works() -> None:
 
 
 async def test_long_text_streams_word_by_word() -> None:
-    events, accumulator = await run(user("long 500"))
+    events, draft = await run(user("long 500"))
     assert sum(isinstance(event, TextDelta) for event in events) == 500
-    assert len(accumulator.message()["parts"][1]["text"].split()) == 500
-    assert accumulator.usage() == {"requests": 1, "input_words": 2, "output_words": 500}
+    assert len(draft.message()["parts"][1]["text"].split()) == 500
+    assert draft.usage() == {"requests": 1, "input_words": 2, "output_words": 500}
 
 
 async def test_long_text_has_a_limit() -> None:
@@ -98,9 +98,9 @@ async def test_a_failing_tool_is_an_error_and_the_answer_goes_on() -> None:
 
 
 async def test_thinking_streams_reasoning_before_the_answer() -> None:
-    events, accumulator = await run(user("think about rain"))
+    events, draft = await run(user("think about rain"))
     assert sum(isinstance(event, ReasoningDelta) for event in events) > 5
-    assert [part["type"] for part in accumulator.message()["parts"]] == [
+    assert [part["type"] for part in draft.message()["parts"]] == [
         "step-start",
         "reasoning",
         "text",
@@ -108,9 +108,9 @@ async def test_thinking_streams_reasoning_before_the_answer() -> None:
 
 
 async def test_failing_keeps_what_was_said() -> None:
-    events, accumulator = await run(user("fail"))
+    events, draft = await run(user("fail"))
     assert events[-1] == Error("offline_failure")
-    assert accumulator.message()["parts"][1]["text"]
+    assert draft.message()["parts"][1]["text"]
 
 
 @pytest.mark.parametrize(("question", "answer"), [("first", "I am Anna"), ("last", "It rains")])

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgthreads.events import AiEvent
-from pgthreads.message.parts import EndStatus
+from pgthreads.message.draft import Draft, EndStatus
 from pgthreads.message.sanitize import Cleaner
-from pgthreads.message.stored import Accumulator
 from tests.server import ai_events
 
 
@@ -26,11 +25,11 @@ def test_any_turn_s_message_is_accepted_and_comes_back_equal(
 ) -> None:
     messages = []
     for events, status in turns:
-        clean, accumulator = Cleaner(), Accumulator("m1")
+        clean, draft = Cleaner(), Draft("m1")
         for event in events:
-            accumulator.apply(clean(event))
-        accumulator.close(status)
-        messages.append(accumulator.message())
+            draft.take(clean(event))
+        draft.close(status)
+        messages.append(draft.message())
     # Python tells 10**308 from 1e308, which jsonb and JavaScript do not.
     sent = json.dumps(messages, ensure_ascii=False, allow_nan=False)
     rows = connect(server_dsn).execute(

@@ -1,4 +1,4 @@
-"""The wire encoder against its twin, and both against the real AI SDK."""
+"""What is sent and what is stored of a turn, both against the real AI SDK."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ from pgthreads.events import (
     UIMessage,
     UsageReport,
 )
-from pgthreads.message.parts import EndStatus
+from pgthreads.message.draft import Draft, EndStatus
 from pgthreads.message.sanitize import Cleaner
-from pgthreads.message.stored import Accumulator
-from pgthreads.message.wire import WireEncoder, error_frames, replay
+from pgthreads.message.wire import error_frames, finish_frames, replay
 from tests.server import ai_events, node_client
 from tests.server.node_client import VERSIONS, SdkChecker, comparable
 
@@ -68,17 +67,17 @@ def chunks(sse: bytes) -> list[Any]:
 
 
 def run(events: Sequence[AiEvent], status: EndStatus = "completed") -> tuple[bytes, UIMessage]:
-    """A turn through both twins: the whole stream and the stored message."""
-    clean, accumulator, encoder = Cleaner(), Accumulator("m1"), WireEncoder("m1")
-    sse = encoder.start()
+    """A turn's whole stream, and its stored message."""
+    clean, draft = Cleaner(), Draft("m1")
+    sse = draft.opening
     for event in events:
-        cleaned = clean(event)
-        accumulator.apply(cleaned)
-        sse += encoder.encode(cleaned)
-    accumulator.close(status)
-    sse += encoder.close(status)
-    sse += error_frames("It failed.") if status == "failed" else encoder.finish()
-    return sse, accumulator.message()
+        sse += draft.take(clean(event))
+    sse += draft.close(status)
+    if status == "failed":
+        sse += error_frames("It failed.")
+    else:
+        sse += finish_frames(draft.finish_reason or "stop")
+    return sse, draft.message()
 
 
 def stored(message: UIMessage) -> UIMessage:
@@ -205,19 +204,18 @@ def test_the_frames_of_a_turn() -> None:
 
 
 def test_closing_says_everything_before_the_commit() -> None:
-    encoder = WireEncoder("m1")
-    encoder.start()
-    encoder.encode(ToolCallStart("c", "add", {}))
-    encoder.encode(TextDelta("a"))
-    assert [chunk["type"] for chunk in chunks(encoder.close("stopped"))] == [
+    draft = Draft("m1")
+    draft.take(ToolCallStart("c", "add", {}))
+    draft.take(TextDelta("a"))
+    assert [chunk["type"] for chunk in chunks(draft.close("stopped"))] == [
         "text-end",
         "tool-output-error",
         "message-metadata",
         "finish-step",
     ]
-    assert encoder.close("stopped") == b""
-    assert encoder.encode(TextDelta("too late")) == b""
-    assert chunks(encoder.finish("other")) == [
+    assert draft.close("stopped") == b""
+    assert draft.take(TextDelta("too late")) == b""
+    assert chunks(finish_frames("other")) == [
         {"type": "finish", "finishReason": "other"},
         "[DONE]",
     ]
@@ -225,10 +223,9 @@ def test_closing_says_everything_before_the_commit() -> None:
 
 
 def test_what_is_not_for_the_client_sends_nothing() -> None:
-    encoder = WireEncoder("m1")
-    encoder.start()
+    draft = Draft("m1")
     for event in (UsageReport({"n": 1}), TextDelta(""), ToolCallResult("x", 1), Done(), Error("x")):
-        assert encoder.encode(event) == b""
+        assert draft.take(event) == b""
 
 
 @ai_events.patient

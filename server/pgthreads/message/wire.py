@@ -1,4 +1,4 @@
-"""Events in, frames of the AI SDK's UI message stream out. The twin of `accumulator`.
+"""Chunks and frames of the AI SDK's UI message stream, and a stored message as such a stream.
 
 The chunks are `UIMessageChunk` of the npm package `ai`, with only the types and keys that every
 client from 5.0.92 on accepts: older releases refuse a chunk with a key they do not know, so tool
@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from json.encoder import encode_basestring
-from typing import Any
+from typing import Any, TypeAlias
 
-from ..events import AiEvent, FinishReason, JsonValue, UIMessage
+from ..events import FinishReason, JsonValue, UIMessage
 from ..history import denial
-from .parts import EndStatus, PartKind, Segmenter
+
+Chunk: TypeAlias = Mapping[str, Any]
+"""A `UIMessageChunk`: `{type}` and the keys of its type."""
 
 DONE = b"data: [DONE]\n\n"
 """The last frame of every stream."""
@@ -23,13 +25,33 @@ DONE = b"data: [DONE]\n\n"
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
-def _frame(chunk: Mapping[str, Any]) -> bytes:
-    return b"data: " + _dumps(chunk).encode() + b"\n\n"
+def frame(chunk: Chunk) -> bytes:
+    """Return a chunk as a frame."""
+    # Setting the encoder up costs more than all else here, and most values are short strings.
+    pairs = [
+        f'"{key}":{encode_basestring(value) if isinstance(value, str) else _json(value)}'
+        for key, value in chunk.items()
+    ]
+    return f"data: {{{','.join(pairs)}}}\n\n".encode()
+
+
+def _json(value: JsonValue) -> str:
+    return "true" if value is True else _dumps(value)
+
+
+def delta_prefix(kind: str, part_id: str) -> str:
+    """Return what all `text-delta` or `reasoning-delta` frames of a part begin with."""
+    return f'data: {{"type":"{kind}-delta","id":"{part_id}","delta":'
+
+
+def delta_frame(prefix: str, delta: str) -> bytes:
+    """Return the frame of a delta. Nearly all frames are such, so no encoder is set up for it."""
+    return f"{prefix}{encode_basestring(delta)}}}\n\n".encode()
 
 
 def finish_frames(reason: FinishReason) -> bytes:
     """Return the end of a stream whose answer is stored."""
-    return _frame({"type": "finish", "finishReason": reason}) + DONE
+    return frame({"type": "finish", "finishReason": reason}) + DONE
 
 
 def error_frames(text: str) -> bytes:
@@ -37,109 +59,7 @@ def error_frames(text: str) -> bytes:
 
     Clients read nothing after it.
     """
-    return _frame({"type": "error", "errorText": text}) + DONE
-
-
-class WireEncoder(Segmenter):
-    """Encodes one turn's events as they come. Takes events as `clean` returns them.
-
-    The order is `start`, `encode` for each event, `close`, then, after the commit, `finish`; or
-    `error_frames` in its place. Every method returns whole frames, perhaps several, perhaps none.
-    """
-
-    def __init__(self, message_id: str) -> None:
-        super().__init__()
-        self._message_id = message_id
-        self._frames: list[bytes] = []
-        self._part_id = ""
-        self._delta_prefix = b""
-
-    def start(self) -> bytes:
-        """The beginning: the message's id, and its first step."""
-        self._send({"type": "start", "messageId": self._message_id})
-        self._begin_step()
-        return self._take()
-
-    def encode(self, event: AiEvent) -> bytes:
-        """What an event adds to the stream."""
-        self._apply(event)
-        return self._take()
-
-    def close(self, status: EndStatus) -> bytes:
-        """Everything that can be said before the answer is stored.
-
-        Ends the open text, fails the open tool calls, sends `metadata.status` of a stopped or
-        failed answer, ends the step. A second call returns nothing.
-        """
-        self._close(status)
-        return self._take()
-
-    def finish(self, reason: FinishReason | None = None) -> bytes:
-        """Success, to be sent after the commit. Without a reason it is the one of `Done`."""
-        return finish_frames(reason or self.finish_reason or "stop")
-
-    def _send(self, chunk: Mapping[str, Any]) -> None:
-        self._frames.append(_frame(chunk))
-
-    def _take(self) -> bytes:
-        if len(self._frames) == 1:
-            return self._frames.pop()
-        frames = b"".join(self._frames)
-        self._frames.clear()
-        return frames
-
-    def _begin_step(self) -> None:
-        self._send({"type": "start-step"})
-
-    def _end_step(self) -> None:
-        self._send({"type": "finish-step"})
-
-    def _open_part(self, kind: PartKind, part_id: str) -> None:
-        self._part_id = part_id
-        self._delta_prefix = f'data: {{"type":"{kind}-delta","id":"{part_id}","delta":'.encode()
-        self._send({"type": f"{kind}-start", "id": part_id})
-
-    def _delta(self, delta: str) -> None:
-        # The hot path: one frame a token, so no dict and no general encoder.
-        self._frames.append(self._delta_prefix + encode_basestring(delta).encode() + b"}\n\n")
-
-    def _end_part(self) -> None:
-        self._send({"type": f"{self._open}-end", "id": self._part_id})
-
-    def _tool_call(self, call_id: str, name: str, args: JsonValue) -> None:
-        call = {"toolCallId": call_id, "toolName": name}
-        self._send({"type": "tool-input-start", **call, "dynamic": True})
-        self._send({"type": "tool-input-available", **call, "input": args, "dynamic": True})
-
-    def _tool_output(self, call_id: str, output: JsonValue) -> None:
-        self._send(
-            {
-                "type": "tool-output-available",
-                "toolCallId": call_id,
-                "output": output,
-                "dynamic": True,
-            }
-        )
-
-    def _tool_error(self, call_id: str, error_text: str) -> None:
-        self._send(
-            {
-                "type": "tool-output-error",
-                "toolCallId": call_id,
-                "errorText": error_text,
-                "dynamic": True,
-            }
-        )
-
-    def _metadata(self, metadata: dict[str, JsonValue]) -> None:
-        self._send({"type": "message-metadata", "messageMetadata": metadata})
-
-    def _status(self, phase: str, label: str) -> None:
-        data = {"phase": phase, "label": label}
-        self._send({"type": "data-status", "data": data, "transient": True})
-
-    def _usage(self, fact: Mapping[str, JsonValue]) -> None:
-        pass
+    return frame({"type": "error", "errorText": text}) + DONE
 
 
 def replay(message: UIMessage, finish_reason: FinishReason = "stop") -> bytes:
@@ -153,19 +73,19 @@ def replay(message: UIMessage, finish_reason: FinishReason = "stop") -> bytes:
     start: dict[str, Any] = {"type": "start", "messageId": message["id"]}
     if message.get("metadata") is not None:
         start["messageMetadata"] = message["metadata"]
-    frames = [_frame(start)]
+    frames = [frame(start)]
     in_step = False
     for number, part in enumerate(message["parts"]):
         if part["type"] == "step-start":
             if in_step:
-                frames.append(_frame({"type": "finish-step"}))
+                frames.append(frame({"type": "finish-step"}))
             in_step = True
-            frames.append(_frame({"type": "start-step"}))
+            frames.append(frame({"type": "start-step"}))
         else:
-            frames.extend(_frame(chunk) for chunk in _chunks_of_part(part, number))
+            frames.extend(frame(chunk) for chunk in _chunks_of_part(part, number))
     if in_step:
-        frames.append(_frame({"type": "finish-step"}))
-    frames.append(_frame({"type": "finish", "finishReason": finish_reason}))
+        frames.append(frame({"type": "finish-step"}))
+    frames.append(frame({"type": "finish", "finishReason": finish_reason}))
     frames.append(DONE)
     return b"".join(frames)
 
@@ -183,7 +103,7 @@ def nothing_to_add(message_id: str) -> bytes:
         {"type": "finish-step"},
         {"type": "finish", "finishReason": "stop"},
     ]
-    return b"".join(map(_frame, chunks)) + DONE
+    return b"".join(map(frame, chunks)) + DONE
 
 
 def _chunks_of_part(part: Mapping[str, Any], number: int) -> Iterator[dict[str, Any]]:

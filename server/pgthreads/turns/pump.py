@@ -27,11 +27,10 @@ from ..events import (
     ToolCallStart,
     UIMessage,
 )
+from ..message.draft import Draft, EndStatus, error_text
 from ..message.outputs import fitting, json_size
-from ..message.parts import EndStatus
 from ..message.sanitize import Cleaner
-from ..message.stored import Accumulator
-from ..message.wire import WireEncoder, error_frames
+from ..message.wire import error_frames, finish_frames
 from ..postgres.rows import JournalPiece, TurnKey
 from ..postgres.threads import Threads
 from .settle import Answer, Begin
@@ -89,15 +88,13 @@ class Pump:
         self._ticker = ticker
         self._spool = spool
         self._begin = begin
-        message_id = generate()
-        self._wire = WireEncoder(message_id)
-        self._message = Accumulator(message_id)
+        self._draft = Draft(generate())
         self._limit = max_message_bytes - ROOM_FOR_METADATA
         self._size = 0
         self._stop = asyncio.Event()
         self._stop_code: str | None = None
         self._give_up = asyncio.Event()
-        self.log.write(self._wire.start())
+        self.log.write(self._draft.opening)
 
     def stop(self, code: str | None = None) -> None:
         """End the generation; what there is of the answer is stored as stopped."""
@@ -114,19 +111,27 @@ class Pump:
         self._ticker.add(self)
         try:
             status, code = await self._generate()
-            self._message.close(status)
-            self.log.write(self._wire.close(status))
+            self.log.write(self._draft.close(status))
+            if self._draft.corrected:
+                log.warning(
+                    "turn %s: the final text contradicts what was streamed; it is stored after it",
+                    self.request.turn_id,
+                )
             failed = status == "failed"
-            end = error_frames(f"The answer failed: {code}.") if failed else self._wire.finish()
+            end = (
+                error_frames(f"The answer failed: {code}.")
+                if failed
+                else finish_frames(self._draft.finish_reason or "stop")
+            )
             refusal = await self._store(status, code, await self._ticker.last_piece(self, end))
             self._ticker.remove(self)
             if refusal is not None:
                 self.log.write(error_frames("The answer could not be stored."))
-                return Outcome("failed", None, refusal, lost=not self._message.is_empty)
+                return Outcome("failed", None, refusal, lost=not self._draft.is_empty)
             self.log.write(end)
-            message = None if self._message.is_empty else self._message.message()
-            corrected = self._message.final_mismatch
-            return Outcome(status, message, code if failed else None, corrected=corrected)
+            message = None if self._draft.is_empty else self._draft.message()
+            error = code if failed else None
+            return Outcome(status, message, error, corrected=self._draft.corrected)
         finally:
             self._ticker.remove(self)
             self.log.close()
@@ -151,9 +156,9 @@ class Pump:
         if failure is not None:
             log.error("turn %s: the executor failed", self.request.turn_id, exc_info=failure)
             return "failed", "executor_failed"
-        if self._message.error_code is not None:
-            return "failed", self._message.error_code
-        if self._stop.is_set() and self._message.finish_reason is None:
+        if self._draft.error_code is not None:
+            return "failed", self._draft.error_code
+        if self._stop.is_set() and self._draft.finish_reason is None:
             return "stopped", self._stop_code
         return "completed", None
 
@@ -175,14 +180,7 @@ class Pump:
         if not self._fits(event):
             log.error("turn %s: the answer is too large", self.request.turn_id)
             event = Error("message_too_large")
-        before = self._message.final_mismatch
-        self._message.apply(event)
-        if self._message.final_mismatch != before:
-            log.warning(
-                "turn %s: the final text contradicts what was streamed; it is stored after it",
-                self.request.turn_id,
-            )
-        self.log.write(self._wire.encode(event))
+        self.log.write(self._draft.take(event))
         if isinstance(event, Error):
             self.stop()
 
@@ -191,13 +189,13 @@ class Pump:
         room = self._limit - int(self._limit * ROOM_FOR_TEXT) - _CALL_SIZE
         if self._size + _size_of(event) <= room:
             return event
-        self._size = json_size(self._message.message())
+        self._size = json_size(self._draft.message())
         room -= self._size
         if _size_of(event) <= room:
             return event
         log.warning("turn %s: what a tool takes or returns is too large", self.request.turn_id)
         if isinstance(event, ToolCallResult):
-            result = _error_text(event) if event.is_error else event.result
+            result = error_text(event.result) if event.is_error else event.result
             return replace(event, result=fitting(result, room))
         return replace(event, args={"omitted": fitting(json.dumps(event.args), 0)})
 
@@ -211,7 +209,7 @@ class Pump:
             return True
         match event:
             case AssistantFinal(content):
-                text = self._message.missing(content)[0]
+                text = self._draft.missing(content)[0]
                 added = 6 * len(text)
             case TextDelta(text) | ReasoningDelta(text):
                 added = 6 * len(text)
@@ -220,7 +218,7 @@ class Pump:
             case _:
                 return True
         if self._size + added > self._limit:
-            self._size = json_size(self._message.message())
+            self._size = json_size(self._draft.message())
             if isinstance(event, TextDelta | ReasoningDelta | AssistantFinal):
                 added = json_size(text)
         self._size += added
@@ -236,9 +234,9 @@ class Pump:
             state_key=turn.state_key,
             turn_id=turn.turn_id,
             status=status,
-            usage=self._message.usage(),
+            usage=self._draft.usage(),
             error_code=code,
-            message=None if self._message.is_empty else self._message.message(),
+            message=None if self._draft.is_empty else self._draft.message(),
         )
         return await store(
             self._threads,
@@ -257,9 +255,4 @@ _CALL_SIZE = 300
 def _size_of(event: ToolCallStart | ToolCallResult) -> int:
     if isinstance(event, ToolCallStart):
         return _CALL_SIZE + sum(map(json_size, (event.tool_call_id, event.tool_name, event.args)))
-    return json_size(_error_text(event) if event.is_error else event.result)
-
-
-def _error_text(event: ToolCallResult) -> str:
-    result = event.result
-    return result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
+    return json_size(error_text(event.result) if event.is_error else event.result)

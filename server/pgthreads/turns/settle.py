@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import AnswerTooSlowError, PgThreadsError, TurnLostError, UnavailableError
 from ..events import JsonValue, UIMessage
-from ..message.parts import EndStatus
+from ..message.draft import EndStatus
 from ..postgres.rows import JournalPiece
 from ..postgres.threads import Threads
 

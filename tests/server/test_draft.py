@@ -20,9 +20,8 @@ from pgthreads.events import (
     ToolCallStart,
     UsageReport,
 )
-from pgthreads.message.parts import EndStatus
+from pgthreads.message.draft import Draft, EndStatus
 from pgthreads.message.sanitize import KEPT_DEPTH, MAX_DEPTH, Cleaner, clean, clean_json, clean_text
-from pgthreads.message.stored import Accumulator
 from tests.server import ai_events
 
 STEP = {"type": "step-start"}
@@ -47,23 +46,23 @@ def call(call_id: str) -> ToolCallStart:
     return ToolCallStart(call_id, "add", {"x": 1})
 
 
-def accumulate(*events: AiEvent, status: EndStatus | None = "completed") -> Accumulator:
-    accumulator = Accumulator("m1")
+def draft_of(*events: AiEvent, status: EndStatus | None = "completed") -> Draft:
+    draft = Draft("m1")
     for event in events:
-        accumulator.apply(clean(event))
+        draft.take(clean(event))
     if status is not None:
-        accumulator.close(status)
-    return accumulator
+        draft.close(status)
+    return draft
 
 
 def parts(*events: AiEvent, status: EndStatus | None = "completed") -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = accumulate(*events, status=status).message()["parts"]
+    found: list[dict[str, Any]] = draft_of(*events, status=status).message()["parts"]
     return found
 
 
 def test_consecutive_deltas_are_one_part() -> None:
-    accumulator = accumulate(TextDelta("Hel"), TextDelta(""), TextDelta("lo"), Done())
-    assert accumulator.message() == {
+    draft = draft_of(TextDelta("Hel"), TextDelta(""), TextDelta("lo"), Done())
+    assert draft.message() == {
         "id": "m1",
         "role": "assistant",
         "parts": [STEP, text("Hello")],
@@ -171,10 +170,10 @@ def test_results_without_a_call_and_calls_twice_are_dropped() -> None:
 def test_close_fails_open_calls_and_keeps_the_status(
     status: EndStatus, metadata: dict[str, str]
 ) -> None:
-    accumulator = accumulate(call("1"), TextDelta("so"), status=status)
-    accumulator.close("failed")
-    accumulator.apply(TextDelta("too late"))
-    message = accumulator.message()
+    draft = draft_of(call("1"), TextDelta("so"), status=status)
+    draft.close("failed")
+    draft.take(TextDelta("too late"))
+    message = draft.message()
     assert [part.get("state") for part in message["parts"]] == [None, "output-error", None]
     assert message["parts"][1]["errorText"]
     assert message.get("metadata", {}) == metadata
@@ -182,13 +181,13 @@ def test_close_fails_open_calls_and_keeps_the_status(
 
 
 def test_nothing_is_added_after_the_end_but_usage() -> None:
-    accumulator = accumulate(
+    draft = draft_of(
         TextDelta("a"), Done("length"), TextDelta("b"), Error("x"), UsageReport({"n": 1})
     )
-    assert accumulator.message()["parts"] == [STEP, text("a")]
-    assert accumulator.finish_reason == "length"
-    assert accumulator.error_code is None
-    assert accumulator.usage() == {"n": 1}
+    assert draft.message()["parts"] == [STEP, text("a")]
+    assert draft.finish_reason == "length"
+    assert draft.error_code is None
+    assert draft.usage() == {"n": 1}
 
 
 @pytest.mark.parametrize(
@@ -239,42 +238,42 @@ def test_the_final_text_may_come_before_the_last_tool() -> None:
 
 
 def test_a_final_text_that_contradicts_the_stream_is_reported() -> None:
-    assert accumulate(TextDelta("yes"), AssistantFinal("no")).final_mismatch
-    assert not accumulate(TextDelta("yes"), AssistantFinal("yes!")).final_mismatch
+    assert draft_of(TextDelta("yes"), AssistantFinal("no")).corrected
+    assert not draft_of(TextDelta("yes"), AssistantFinal("yes!")).corrected
 
 
 def test_usage_adds_up_and_stays_out_of_the_message() -> None:
-    accumulator = accumulate(
+    draft = draft_of(
         UsageReport({"input_tokens": 2, "details": {"cached": 1}, "model": "a", "ok": True}),
         Status("thinking", "Thinking"),
         UsageReport(
             {"input_tokens": 3, "details": {"cached": 4, "new": 1}, "model": "b", "ok": True}
         ),
     )
-    assert accumulator.usage() == {
+    assert draft.usage() == {
         "input_tokens": 5,
         "details": {"cached": 5, "new": 1},
         "model": "b",
         "ok": True,
     }
-    assert accumulator.message()["parts"] == [STEP]
-    assert accumulator.is_empty
+    assert draft.message()["parts"] == [STEP]
+    assert draft.is_empty
 
 
 def test_is_empty_until_something_is_said() -> None:
-    assert accumulate(TextDelta(""), Error("x"), status="failed").is_empty
-    assert not accumulate(TextDelta("a"), status=None).is_empty
-    assert not accumulate(call("1"), status=None).is_empty
+    assert draft_of(TextDelta(""), Error("x"), status="failed").is_empty
+    assert not draft_of(TextDelta("a"), status=None).is_empty
+    assert not draft_of(call("1"), status=None).is_empty
 
 
 def test_the_message_can_be_read_on_the_way_and_is_a_copy() -> None:
-    accumulator = accumulate(call("1"), TextDelta("a"), TextDelta("b"), status=None)
-    early = accumulator.message()
+    draft = draft_of(call("1"), TextDelta("a"), TextDelta("b"), status=None)
+    early = draft.message()
     assert early["parts"] == [STEP, tool("1", "input-available"), text("ab")]
-    accumulator.apply(TextDelta("c"))
-    accumulator.apply(ToolCallResult("1", 2))
+    draft.take(TextDelta("c"))
+    draft.take(ToolCallResult("1", 2))
     assert early["parts"][1:] == [tool("1", "input-available"), text("ab")]
-    assert accumulator.message()["parts"][2] == text("abc")
+    assert draft.message()["parts"][2] == text("abc")
 
 
 @ai_events.patient
@@ -282,7 +281,7 @@ def test_the_message_can_be_read_on_the_way_and_is_a_copy() -> None:
 def test_a_closed_message_holds_no_open_call_and_no_empty_text(
     events: list[AiEvent], status: EndStatus
 ) -> None:
-    message = accumulate(*events, status=status).message()
+    message = draft_of(*events, status=status).message()
     for part in message["parts"]:
         assert part["type"] not in ("text", "reasoning") or part["text"]
         assert part.get("state") != "input-available"

@@ -1,0 +1,257 @@
+"""An answer that is being written: it takes events, and gives the stored message and the frames.
+
+Each event goes once through the rules below. They put what it adds to the answer into chunks, which
+are the AI SDK's UIMessageChunks. `stored` assembles the message of these chunks as a client does,
+and `wire` makes frames of them, for the clients and for the journal. So what is stored is what was
+sent. A new kind of event needs a case in `Draft._chunks`, and a case in `StoredMessage.add` if the
+message keeps something of it.
+
+- Consecutive deltas of one kind are one part; another kind, a tool call or a boundary closes it.
+- A tool result ends what the model said: text, reasoning or a call after it begins a new step. So
+  does the boundary of a step.
+- A final text that contradicts what was said follows it as a step of its own.
+- A stream never breaks its client: empty deltas, results of unknown or finished calls, second
+  starts of one call, and output after `Done` or `Error` are dropped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, TypeAlias
+
+from ..events import (
+    AiEvent,
+    AssistantFinal,
+    Boundary,
+    Done,
+    Error,
+    FinishReason,
+    JsonValue,
+    ReasoningDelta,
+    Status,
+    TextDelta,
+    ToolCallResult,
+    ToolCallStart,
+    UIMessage,
+    UsageReport,
+)
+from .stored import StoredMessage
+from .usage import Usage
+from .wire import Chunk, delta_frame, delta_prefix, frame
+
+EndStatus: TypeAlias = Literal["completed", "stopped", "failed"]
+"""How a turn ended; the last two are kept as the message's `metadata.status`."""
+
+UNANSWERED: Mapping[EndStatus, str] = {
+    "completed": "The tool returned no result.",
+    "stopped": "Stopped before the tool returned a result.",
+    "failed": "The answer failed before the tool returned a result.",
+}
+"""`errorText` of the calls that are still open when a turn ends."""
+
+_NAMES: Mapping[type, str] = {TextDelta: "text", ReasoningDelta: "reasoning"}
+_START_STEP: Chunk = {"type": "start-step"}
+_FINISH_STEP: Chunk = {"type": "finish-step"}
+
+
+class Draft:
+    """One turn's answer from its first event to its last. Takes events as `clean` returns them.
+
+    Its stream is `opening`, what `take` returns for each event, what `close` returns, and, once the
+    message is stored, `wire.finish_frames` or `wire.error_frames`. Each of these is whole frames,
+    perhaps several, perhaps none.
+
+    `finish_reason` and `error_code` are what `Done` and `Error` said, and None before. `corrected`
+    turns true when an `AssistantFinal` contradicts the text that was streamed before it.
+    """
+
+    def __init__(self, message_id: str) -> None:
+        self.finish_reason: FinishReason | None = None
+        self.error_code: str | None = None
+        self.corrected = False
+        self._message = StoredMessage(message_id)
+        self._usage = Usage()
+        self._open: type[TextDelta] | type[ReasoningDelta] | None = None
+        self._part_id = ""
+        self._delta_prefix = ""
+        self._part_count = 0
+        self._text_count = 0
+        self._texts_before_step = 0
+        self._texts_before_boundary = 0
+        self._step_is_over = False
+        self._ended = False
+        self._closed = False
+        self.opening = self._say(({"type": "start", "messageId": message_id}, _START_STEP))
+
+    def take(self, event: AiEvent) -> bytes:
+        """Add an event. After `Done`, `Error` or `close` only usage is still counted."""
+        # Nearly every event is the next piece of the open part, and takes this shorter way.
+        if (
+            (type(event) is TextDelta or type(event) is ReasoningDelta)
+            and type(event) is self._open
+            and event.delta
+        ):
+            self._message.pieces.append(event.delta)
+            return delta_frame(self._delta_prefix, event.delta)
+        if isinstance(event, UsageReport):
+            self._usage.add(event.fact)
+            return b""
+        return b"" if self._ended else self._say(self._chunks(event))
+
+    def close(self, status: EndStatus) -> bytes:
+        """End the message. Calls that are still open become `output-error`; see `UNANSWERED`.
+
+        `stopped` and `failed` are kept as `metadata.status`. A second call changes nothing.
+        """
+        if self._closed:
+            return b""
+        self._closed = self._ended = True
+        return self._say(self._ending(status))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing worth storing, because all parts are `step-start`."""
+        return self._message.is_empty
+
+    def message(self) -> UIMessage:
+        """Return the message so far; see `StoredMessage.message`."""
+        return self._message.message()
+
+    def usage(self) -> dict[str, JsonValue]:
+        """Return the facts of all `UsageReport` events as one; see `Usage`."""
+        return self._usage.total()
+
+    def missing(self, content: str) -> tuple[str, bool]:
+        """Return what a final text adds to what was said, and whether it contradicts it.
+
+        The final text may be that of the whole answer, of its last step, or of its last part, or
+        have these as its beginning.
+        """
+        texts = self._message.texts()
+        starts = (0, self._texts_before_step, self._texts_before_boundary, -1)
+        said = ["".join(texts[start:]) for start in starts]
+        if content in said:
+            return "", False
+        for text in said:
+            if text and content.startswith(text):
+                return content[len(text) :], False
+        if content.strip() in ("", *(text.strip() for text in said)):
+            return "", False
+        # Where the last step or part has no text yet, the final text is its text.
+        return content, "" not in said
+
+    def _say(self, chunks: Iterable[Chunk]) -> bytes:
+        """Add chunks to the message, and return their frames."""
+        frames = []
+        for chunk in chunks:
+            self._message.add(chunk)
+            frames.append(frame(chunk))
+        return b"".join(frames)
+
+    def _chunks(self, event: AiEvent) -> Iterator[Chunk]:
+        match event:
+            case TextDelta(delta) | ReasoningDelta(delta):
+                yield from self._delta(type(event), delta)
+            case ToolCallStart(call_id, name, args):
+                yield from self._call(call_id, name, args)
+            case ToolCallResult(call_id, result, is_error):
+                yield from self._result(call_id, result, is_error)
+            case Status(phase, label):
+                data = {"phase": phase, "label": label}
+                yield {"type": "data-status", "data": data, "transient": True}
+            case Boundary(step):
+                yield from self._boundary(step=step)
+            case AssistantFinal(content):
+                added, contradicts = self.missing(content)
+                if contradicts:
+                    self.corrected = True
+                    yield from self._boundary(step=True)
+                yield from self._delta(TextDelta, added)
+            case Done(reason):
+                self.finish_reason = reason
+                self._ended = True
+                yield from self._end_part()
+            case Error(code):
+                self.error_code = code
+                self._ended = True
+                yield from self._end_part()
+
+    def _delta(self, kind: type[TextDelta] | type[ReasoningDelta], delta: str) -> Iterator[Chunk]:
+        if not delta:
+            return
+        name = _NAMES[kind]
+        if self._open is not kind:
+            yield from self._new_output()
+            self._text_count += kind is TextDelta
+            self._part_id = f"{name[0]}{self._part_count}"
+            self._part_count += 1
+            self._delta_prefix = delta_prefix(name, self._part_id)
+            self._open = kind
+            yield {"type": f"{name}-start", "id": self._part_id}
+        yield {"type": f"{name}-delta", "id": self._part_id, "delta": delta}
+
+    def _call(self, call_id: str, name: str, args: JsonValue) -> Iterator[Chunk]:
+        if self._message.state_of(call_id) is not None:
+            return
+        yield from self._new_output()
+        call = {"toolCallId": call_id, "toolName": name}
+        yield {"type": "tool-input-start", **call, "dynamic": True}
+        yield {"type": "tool-input-available", **call, "input": args, "dynamic": True}
+
+    def _result(self, call_id: str, result: JsonValue, is_error: bool) -> Iterator[Chunk]:
+        if self._message.state_of(call_id) != "input-available":
+            return
+        yield from self._end_part()
+        self._end_step()
+        if is_error:
+            yield _tool_error(call_id, error_text(result))
+        else:
+            yield {
+                "type": "tool-output-available",
+                "toolCallId": call_id,
+                "output": result,
+                "dynamic": True,
+            }
+
+    def _boundary(self, *, step: bool) -> Iterator[Chunk]:
+        """Let what follows be another part or step, if there is anything in this one."""
+        yield from self._end_part()
+        self._texts_before_boundary = self._text_count
+        if step and not self._message.step_is_empty:
+            self._end_step()
+
+    def _new_output(self) -> Iterator[Chunk]:
+        """End the open part, and begin a step if this one is over."""
+        yield from self._end_part()
+        if self._step_is_over:
+            self._step_is_over = False
+            yield _FINISH_STEP
+            yield _START_STEP
+
+    def _end_part(self) -> Iterator[Chunk]:
+        if self._open is not None:
+            name = _NAMES[self._open]
+            self._open = None
+            yield {"type": f"{name}-end", "id": self._part_id}
+
+    def _end_step(self) -> None:
+        self._step_is_over = True
+        self._texts_before_step = self._text_count
+
+    def _ending(self, status: EndStatus) -> Iterator[Chunk]:
+        yield from self._end_part()
+        for call_id in self._message.open_calls():
+            yield _tool_error(call_id, UNANSWERED[status])
+        if status != "completed":
+            yield {"type": "message-metadata", "messageMetadata": {"status": status}}
+        yield _FINISH_STEP
+
+
+def _tool_error(call_id: str, text: str) -> Chunk:
+    return {"type": "tool-output-error", "toolCallId": call_id, "errorText": text, "dynamic": True}
+
+
+def error_text(result: JsonValue) -> str:
+    """Return the `errorText` of a tool that failed with this result."""
+    return result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
