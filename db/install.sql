@@ -72,6 +72,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/api_version.sql
 \ir functions/api/append_thread.sql
 \ir functions/api/assemble_message.sql
+\ir functions/internal/bcd_luhn.sql
 \ir functions/api/begin_turn.sql
 \ir functions/internal/branch_head.sql
 \ir functions/internal/branch_ranges.sql
@@ -92,6 +93,7 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/hide_escapes.sql
 \ir functions/internal/hmac_sha256.sql
 \ir functions/internal/iban_length.sql
+\ir functions/internal/iban_lengths.sql
 \ir functions/internal/iban_remainder.sql
 \ir functions/internal/is_card.sql
 \ir functions/api/is_iban.sql
@@ -109,6 +111,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/list_branches.sql
 \ir functions/api/list_threads.sql
 \ir functions/api/load_thread.sql
+\ir functions/internal/lock_holders.sql
 \ir functions/internal/luhn_sum.sql
 \ir functions/internal/may_hold_secret.sql
 \ir functions/api/merge_json.sql
@@ -146,6 +149,7 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/replaced_message.sql
 \ir functions/api/request_stop.sql
 \ir functions/maintenance/require_batch.sql
+\ir functions/internal/require_printable.sql
 \ir functions/internal/require_queue_quota.sql
 \ir functions/api/require_server_role.sql
 \ir functions/api/require_state_key.sql
@@ -169,6 +173,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/ui_message_fault.sql
 \ir functions/api/update_thread.sql
 \ir functions/internal/verified_part.sql
+\ir functions/internal/verified_parts.sql
 \ir functions/api/verified_tenant.sql
 \ir functions/api/verify_tenant_token.sql
 \ir functions/api/verify_thread.sql

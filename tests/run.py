@@ -68,6 +68,7 @@ def checks() -> list[Step]:
     # the place of a call.
     ignored = ["--ignore", "PS010"]
     for function in (
+        "bcd_luhn(p_digits bigint)",
         "requires_token()",
         "is_named_tenant(p_owner_user_id text)",
         "has_message_shape(p_message jsonb)",

@@ -52,7 +52,7 @@ CALLS: Sequence[Call] = (
     _piece("redact_message", "message", "jsonb"),
     _piece("redact_json", "json", "jsonb"),
     _piece("is_ui_message", "message", "jsonb"),
-    _piece("clean_json", "json"),
+    Call("clean_json", "json", "select pg_column_size(pgthreads.clean_json(%(input)s))"),
     _piece("assemble_message", "frames"),
     Call("set_tenant", "text", "select pgthreads.set_tenant(%(input)s)"),
     Call("verify_tenant_token", "text", "select pgthreads.verify_tenant_token(%(input)s)"),

@@ -28,6 +28,9 @@ FEW = {
     "message": [
         *(Genome(("4",), " ", shape, 40) for shape in ("text", "tools", "metadata")),
         Genome(("1e300",), "", "numbers", 40),
+        # The parser of text search took the square of such a word.
+        Genome(("ghp_",), "", "text", 40),
+        Genome(("x-", "a_"), "", "text", 40),
     ],
 }
 FEW |= {"question": FEW["message"], "messages": FEW["message"], "object": FEW["json"]}

@@ -17,12 +17,16 @@ declare
   v_backslash constant text := chr(64976);
   v_quote constant text := chr(64977);
   v_key constant text := chr(64978);
-  v_text text := p_value::text;
+  v_text text;
   v_pieces text[];
   v_places int[];
   v_texts text[];
   v_redacted text[];
 begin
+  if pg_column_size(p_value) > 32768 or not pgthreads.has_plain_numbers(p_value) then
+    perform pgthreads.require_printable(p_value);
+  end if;
+  v_text := p_value::text;
   if not pgthreads.may_hold_secret(v_text) then
     return p_value;
   end if;

@@ -18,6 +18,9 @@ declare
   v_open jsonb;
   v_redacted jsonb;
 begin
+  if pg_column_size(p_message) > 32768 or not pgthreads.has_plain_numbers(p_message) then
+    perform pgthreads.require_printable(p_message);
+  end if;
   if not pgthreads.may_hold_secret((p_message - 'id')::text) then
     return p_message;
   end if;

@@ -7,7 +7,8 @@
 -- lock is a write to the WAL. So it may lose the race against the end of the turn; what it then leaves
 -- behind is found by forget_journal, begin_turn or reap_turns. Of an owner who is being erased nothing is
 -- written, since nobody would find that: erase_owner takes the same advisory lock, alone. It is never
--- waited for here, because the journals of others are written in the same statement.
+-- waited for here, because the journals of others are written in the same statement. Any login can take
+-- that lock, so a warning in the server's log says who keeps a journal from being written.
 
 create or replace function pgthreads.write_journal(
   p_owner_user_id text,
@@ -36,6 +37,10 @@ begin
     perform pgthreads.require_tenant(p_owner_user_id);
   end if;
   if not pg_try_advisory_xact_lock_shared(1886807154, hashtext(p_owner_user_id)) then
+    raise warning 'the journal of turn % is not written', p_turn_id using
+      detail = format('The lock of its owner''s erasure is held by %s.',
+        pgthreads.lock_holders(1886807154, hashtext(p_owner_user_id))),
+      hint = 'If that is no call of erase_owner, end it with pg_terminate_backend.';
     return query select p_turn_id, true, false, p_offset;
     return;
   end if;

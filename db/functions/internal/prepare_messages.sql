@@ -45,13 +45,6 @@ begin
     end if;
     v_id := v_message ->> 'id';
     v_text := v_message::text;
-    if octet_length(v_text) > v_config.max_message_bytes then
-      raise exception 'the message is too large' using
-        errcode = 'THMAX',
-        detail = format('messages[%s] has %s bytes, the limit is %s.', v_place,
-          octet_length(v_text), v_config.max_message_bytes),
-        hint = 'Keep large content elsewhere and refer to it by a URL in a file part.';
-    end if;
     -- redact_message looks again without the id, which may well look like a secret.
     if pgthreads.may_hold_secret(v_text) then
       v_text := pgthreads.redact_message(v_message)::text;

@@ -38,6 +38,16 @@ declare
   v_starts int[] := array[]::int[];
   v_ends int[] := array[]::int[];
   v_replacements text[] := array[]::text[];
+  v_cores text[];
+  v_rests text[];
+  v_fronts text[];
+  v_backs text[];
+  v_found_replacements text[];
+  v_part_starts int[];
+  v_part_lengths int[];
+  -- Whether a pass can tell what becomes of the whole, because nothing was found before it.
+  v_is_direct boolean := true;
+  v_direct text;
 begin
   if strpos(array_to_string(p_texts, ''), v_between) > 0
     or strpos(v_text, v_match) > 0 or strpos(v_text, v_field) > 0
@@ -65,6 +75,7 @@ begin
     v_copy := pgthreads.hide_escapes(v_copy);
   end if;
 
+  v_is_direct := v_fold_starts is null and not v_escapes;
   for v_rule in
     select r.pattern, r.min_length, r.verifier, t.front, t.back,
       strpos(r.replacement, '\') = 0 as is_plain,
@@ -89,11 +100,11 @@ begin
         select from unnest(r.needles) as n (needle) where strpos(v_lower, n.needle) > 0))
     order by r.ordering, r.name
   loop
-    -- Each match becomes: what is put back in front, the replacement, what is put back behind it (if the
-    -- rule puts something back), and the match itself. Then comes the text behind the match.
+    -- Each match becomes: what is put back in front, what is put back behind it, and the replacement (if
+    -- the rule puts something back), and the match itself. Then comes the text behind the match.
     v_marks := case
       when v_rule.is_plain then v_match || '\&' || v_field
-      else v_match || v_rule.front || v_field || v_rule.replacement || v_field || v_rule.back
+      else v_match || v_rule.front || v_field || v_rule.back || v_field || v_rule.replacement
         || v_field || '\&' || v_field
     end;
     if v_escapes and strpos(v_rule.pattern, '\\') > 0 then
@@ -118,78 +129,107 @@ begin
         exit when v_marked = v_copy;
       end if;
 
-      select string_agg(case
-          when m.part is null then m.found || m.rest
-          else left(m.found, m.first_sign - 1) || repeat(chr(1), octet_length(m.taken))
-            || substr(m.found, m.first_sign + m.part[2]) || m.rest
-        end, '') as copy,
-        array_agg(m.start) filter (where m.taken <> '') as starts,
-        array_agg(m.start + octet_length(m.taken)) filter (where m.taken <> '') as ends,
-        array_agg(m.replacement) filter (where m.taken <> '') as replacements,
-        coalesce(bool_or(m.taken <> m.core), false) as in_part
+      -- What stands in front of all matches has as many fields as a match.
+      if v_rule.is_plain then
+        select array_agg(split_part(p.piece, v_field, 1)), array_agg(split_part(p.piece, v_field, 2))
+        into strict v_cores, v_rests
+        from unnest(string_to_array(v_field || v_marked, v_match)) as p (piece);
+      else
+        -- What is put back stays where it is, if the match begins and ends with it.
+        select array_agg(case when k.fits then k.front end),
+          array_agg(case when k.fits then k.back end),
+          array_agg(case when k.fits then k.replacement else k.front || k.replacement || k.back end),
+          array_agg(case
+            when k.fits then substr(k.found, 1 + char_length(k.front),
+              char_length(k.found) - char_length(k.front) - char_length(k.back))
+            else k.found
+          end),
+          array_agg(k.rest)
+        into strict v_fronts, v_backs, v_found_replacements, v_cores, v_rests
+        from (
+          select s.front, s.back, s.replacement, s.found, s.rest,
+            starts_with(s.found, s.front)
+              and (s.back = '' or right(s.found, char_length(s.back)) = s.back)
+              and octet_length(s.front) + octet_length(s.back) <= octet_length(s.found) as fits
+          from (
+            select split_part(p.piece, v_field, 1) as front, split_part(p.piece, v_field, 2) as back,
+              split_part(p.piece, v_field, 3) as replacement,
+              split_part(p.piece, v_field, 4) as found, split_part(p.piece, v_field, 5) as rest
+            from unnest(string_to_array(repeat(v_field, 4) || v_marked, v_match)) as p (piece)
+            offset 0
+          ) as s
+          offset 0
+        ) as k;
+      end if;
+      if v_rule.verifier is not null then
+        select v.starts, v.lengths
+        into strict v_part_starts, v_part_lengths
+        from pgthreads.verified_parts(v_cores, v_rule.verifier) as v;
+      end if;
+
+      select string_agg(w.lead || repeat(chr(1), w.bytes) || w.tail, '') as copy,
+        case when v_is_direct then
+          string_agg(w.lead || case when w.bytes > 0 then w.replacement else '' end || w.tail, '')
+        end as text,
+        array_agg(w.start) filter (where w.bytes > 0) as starts,
+        array_agg(w.start + w.bytes) filter (where w.bytes > 0) as ends,
+        array_agg(w.replacement) filter (where w.bytes > 0) as replacements,
+        coalesce(bool_or(w.in_part), false) as in_part
       into strict v_found
       from (
-        select w.place, w.found, w.rest, w.replacement, w.core, w.part, w.first_sign,
-          substr(w.found, w.first_sign, w.part[2]) as taken,
-          (w.passed + octet_length(left(w.found, w.first_sign - 1)))::int as start
+        select m.lead, m.bytes, m.tail, m.replacement, m.in_part,
+          (octet_length(m.lead) + coalesce(
+            sum(octet_length(m.lead) + m.bytes + octet_length(m.tail)) over (
+              order by m.place rows between unbounded preceding and 1 preceding), 0))::int as start
         from (
-          select c.place, c.found, c.rest, c.replacement, c.core, c.part,
-            1 + char_length(c.front) + c.part[1] as first_sign,
-            coalesce(sum(octet_length(c.found) + octet_length(c.rest)) over (
-              order by c.place rows between unbounded preceding and 1 preceding), 0) as passed
+          select c.place, c.replacement,
+            case
+              when c.part_start > 0 then c.front || left(c.core, c.part_start)
+              else c.front
+            end as lead,
+            case
+              when c.part_length is null then 0
+              when c.part_length = c.length then octet_length(c.core)
+              else octet_length(substr(c.core, 1 + c.part_start, c.part_length))
+            end as bytes,
+            case
+              when c.part_length is null then c.core || c.back || c.rest
+              when c.part_length = c.length then c.back || c.rest
+              else substr(c.core, 1 + c.part_start + c.part_length) || c.back || c.rest
+            end as tail,
+            c.part_length < c.length as in_part
           from (
-            select k.place, k.found, k.rest, k.replacement, k.core, k.front,
+            select a.place, a.core, a.rest, n.length,
+              coalesce(a.front, '') as front, coalesce(a.back, '') as back,
+              case when v_rule.is_plain then v_rule.replacement else a.replacement end as replacement,
+              a.part_start,
               case
-                when k.found = '' or char_length(k.core) < v_rule.min_length then null
-                when v_rule.verifier is null then array[0, char_length(k.core)]
-                else pgthreads.verified_part(k.core, v_rule.verifier)
-              end as part
-            from (
-              select s.place, s.found, s.rest,
-                case when o.fits then s.front else '' end as front,
-                case when o.fits then s.replacement else s.front || s.replacement || s.back end
-                  as replacement,
-                case
-                  when o.fits then substr(s.found, 1 + char_length(s.front),
-                    char_length(s.found) - char_length(s.front) - char_length(s.back))
-                  else s.found
-                end as core
-              from (
-                select p.place,
-                  case
-                    when p.place = 1 or v_rule.is_plain then ''
-                    else split_part(p.piece, v_field, 1)
-                  end as front,
-                  case
-                    when v_rule.is_plain then v_rule.replacement
-                    else split_part(p.piece, v_field, 2)
-                  end as replacement,
-                  case when v_rule.is_plain then '' else split_part(p.piece, v_field, 3) end as back,
-                  case
-                    when p.place = 1 then ''
-                    else split_part(p.piece, v_field, case when v_rule.is_plain then 1 else 4 end)
-                  end as found,
-                  case
-                    when p.place = 1 then p.piece
-                    else split_part(p.piece, v_field, case when v_rule.is_plain then 2 else 5 end)
-                  end as rest
-                from unnest(string_to_array(v_marked, v_match)) with ordinality as p (piece, place)
-                offset 0
-              ) as s
-              cross join lateral (
-                select starts_with(s.found, s.front) and right(s.found, char_length(s.back)) = s.back
-                  and char_length(s.front) + char_length(s.back) <= char_length(s.found) as fits
-              ) as o
-              offset 0
-            ) as k
+                when a.core = '' or n.length < v_rule.min_length then null
+                when v_rule.verifier is null then n.length
+                else a.part_length
+              end as part_length
+            -- The others are of a rule before this one.
+            from unnest(
+              v_cores, v_rests,
+              case when not v_rule.is_plain then v_fronts end,
+              case when not v_rule.is_plain then v_backs end,
+              case when not v_rule.is_plain then v_found_replacements end,
+              case when v_rule.verifier is not null then v_part_starts end,
+              case when v_rule.verifier is not null then v_part_lengths end
+            ) with ordinality as a (
+              core, rest, front, back, replacement, part_start, part_length, place)
+            cross join lateral (select char_length(a.core) as length) as n
             offset 0
           ) as c
-        ) as w
+          offset 0
+        ) as m
         -- Once for all aggregates: an order in each would be a sort for each.
-        order by w.place
-      ) as m;
+        order by m.place
+      ) as w;
       exit when v_found.starts is null;
       v_copy := v_found.copy;
+      v_direct := v_found.text;
+      v_is_direct := false;
       v_starts := v_starts || v_found.starts;
       v_ends := v_ends || v_found.ends;
       v_replacements := v_replacements || v_found.replacements;
@@ -202,6 +242,9 @@ begin
 
   if v_starts = '{}' then
     return p_texts;
+  end if;
+  if v_direct is not null then
+    return case when v_many then string_to_array(v_direct, v_between) else array[v_direct] end;
   end if;
   v_bytes := convert_to(v_text, 'UTF8');
   v_text := (

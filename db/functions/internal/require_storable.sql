@@ -8,6 +8,8 @@ immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_bytes int;
 begin
   if not pgthreads.is_shallow(p_value) then
     raise exception '% is nested too deep', p_what using
@@ -28,6 +30,17 @@ begin
       errcode = 'THMAX',
       detail = format('Its text has more bytes than the limit of %s.', p_bytes),
       hint = 'Keep large content elsewhere and refer to it by a URL.';
+  end if;
+  -- What is_short() lets pass may be longer, but not by so much that it could not be printed. The text
+  -- is never longer than 36 times the size as jsonb.
+  if pg_column_size(p_value) > p_bytes / 36 then
+    v_bytes := octet_length(p_value::text);
+    if v_bytes > p_bytes then
+      raise exception '% is too large', p_what using
+        errcode = 'THMAX',
+        detail = format('%s has %s bytes, the limit is %s.', p_what, v_bytes, p_bytes),
+        hint = 'Keep large content elsewhere and refer to it by a URL.';
+    end if;
   end if;
 end;
 $$;

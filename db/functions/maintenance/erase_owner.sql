@@ -4,7 +4,9 @@
 -- One transaction by default, so that it is all or nothing. With p_batch a call removes so many
 -- threads at most: repeat it until the receipt says complete, and keep every receipt. Whoever calls
 -- has to see to it that the owner writes no more. Locks: the owner's threads in the order of their
--- keys; it waits for those who hold them, since none may be left out.
+-- keys; it waits for those who hold them, since none may be left out. Before those the advisory lock
+-- that write_journal() shares. Any login can take that one, so it is waited for a minute and no longer,
+-- unless lock_timeout says otherwise, and whoever holds it is named.
 
 create or replace function pgthreads.erase_owner(p_owner_user_id text, p_batch int default null)
 returns jsonb
@@ -24,6 +26,7 @@ declare
   v_turns bigint := 0::bigint;
   v_bytes bigint := 0::bigint;
   v_complete boolean;
+  v_lock_timeout constant text := current_setting('lock_timeout');
 begin
   if p_owner_user_id is null or char_length(p_owner_user_id) not between 1 and 255 then
     raise exception 'not an owner id' using
@@ -44,7 +47,21 @@ begin
       detail = 'The owner''s row in pgthreads.retention has no purge_after: nothing is removed.',
       hint = 'Delete that row, if the hold has ended.';
   end if;
-  perform pg_advisory_xact_lock(1886807154, hashtext(p_owner_user_id));
+  if v_lock_timeout = '0' then
+    perform set_config('lock_timeout', '60s', true);
+  end if;
+  begin
+    perform pg_advisory_xact_lock(1886807154, hashtext(p_owner_user_id));
+  exception
+    when lock_not_available then
+      raise exception 'the lock of this erasure is held by others' using
+        errcode = 'lock_not_available',
+        detail = format('It is held by %s.',
+          pgthreads.lock_holders(1886807154, hashtext(p_owner_user_id))),
+        hint = 'Nothing was removed. If no turn of the owner runs and no other erasure does, end that'
+          || ' session with pg_terminate_backend, and repeat the call.';
+  end;
+  perform set_config('lock_timeout', v_lock_timeout, true);
   for v_thread in
     select t.state_key, t.message_count, t.head_digest
     from pgthreads.thread as t

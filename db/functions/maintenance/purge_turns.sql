@@ -2,10 +2,11 @@
 -- first. Long enough is what config says; p_before can only make it longer. What the turns have used
 -- is added to usage_total. Nothing of an owner on hold goes. `more` tells that a batch was full.
 --
--- Locks: an advisory lock, so that one purge runs at a time and another finds nothing to do, and the
--- rows that it removes. No thread's lock is taken, and nobody waits: a turn that has ended changes no
--- more. (Rows that others hold are not skipped: for that PostgreSQL wants a policy that lets
--- maintenance update turns that have ended.)
+-- Locks: the table retention in a mode that only a purge and a vacuum of it take and that keeps no
+-- reader or writer waiting, so that one purge runs at a time; another does nothing, and says so. Only
+-- roles that may write that table can take the lock. Then the rows that it removes. No thread's lock is
+-- taken, and nobody waits: a turn that has ended changes no more. (Rows that others hold are not
+-- skipped: for that PostgreSQL wants a policy that lets maintenance update turns that have ended.)
 
 create or replace function pgthreads.purge_turns(
   p_before interval default null,
@@ -44,10 +45,16 @@ begin
   turns := 0;
   late_answers := 0;
   more := false;
-  if not pg_try_advisory_xact_lock(hashtextextended('pgthreads.purge_turns', 0)) then
-    return next;
-    return;
-  end if;
+  begin
+    lock table pgthreads.retention in share update exclusive mode nowait;
+  exception
+    when lock_not_available then
+      raise warning 'nothing was removed: another purge of turns is running' using
+        detail = 'Another session holds a lock of the table pgthreads.retention.',
+        hint = 'Repeat the call when it has ended.';
+      return next;
+      return;
+  end;
   if v_turns_kept is not null then
     with due as materialized (
       select n.owner_user_id, n.state_key, n.turn_id

@@ -1,0 +1,74 @@
+"""What a client's bytes reach first costs in proportion to them: parsing, looks before printing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, LiteralString
+
+import psycopg
+import pytest
+
+from tests.database import Database
+from tests.scaling import MOST, growth
+
+_SIZE = 100_000
+_CLEAN: LiteralString = "select pg_column_size(pgthreads.clean_json(%s))"
+_PRINTS: LiteralString = "select pgthreads.prints_within(%s::jsonb, 1000000000)"
+_PLAIN: LiteralString = "select pgthreads.has_plain_numbers(%s::jsonb)"
+
+# JSON text of about so many characters, of which the type jsonb would refuse some.
+TEXTS: dict[str, Callable[[int], str]] = {
+    "words": lambda size: json.dumps("word " * (size // 5)),
+    "NUL": lambda size: '"' + "\\u0000" * (size // 6) + '"',
+    "halves": lambda size: '"' + "\\ud800" * (size // 6) + '"',
+    "pairs": lambda size: '"\\u0000' + "\\ud83d\\ude00" * (size // 12) + '"',
+    "a half behind pairs": lambda size: '"' + "\\ud83d\\ude00" * (size // 12) + '\\ud800"',
+    "backslashes": lambda size: '"\\u0000' + "\\\\" * (size // 2) + '"',
+    "backslashes before a u": lambda size: '"\\u0000' + "\\\\u0000" * (size // 7) + '"',
+    "many strings": lambda size: "[" + '"\\u0000",' * (size // 9) + "1]",
+}
+NUMBERS: dict[str, str] = {
+    "small": "1",
+    "zeros": "0",
+    "zeros with places": "0e-300",
+    "large": "1e300",
+    "negative": "-1e300",
+    "tiny": "1e-300",
+    "strings": '"1e300"',
+    "objects": '{"a":1e300}',
+}
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_clean_json(connection: psycopg.Connection[Any], name: str) -> None:
+    texts = {size: TEXTS[name](size) for size in (_SIZE, 4 * _SIZE)}
+
+    # A single call takes a millisecond, which is too short to measure on a machine that is busy.
+    def clean(size: int) -> None:
+        for _ in range(10):
+            connection.execute(_CLEAN, [texts[size]])
+
+    assert growth(clean, _SIZE) <= MOST
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_prints_within(connection: psycopg.Connection[Any], name: str) -> None:
+    def look(count: int) -> None:
+        connection.execute(_PRINTS, [f"[{(NUMBERS[name] + ',') * count}1]"])
+
+    assert growth(look, 10_000) <= MOST
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_has_plain_numbers(connection: psycopg.Connection[Any], name: str) -> None:
+    def look(count: int) -> None:
+        connection.execute(_PLAIN, [f"[{(NUMBERS[name] + ',') * count}1]"])
+
+    assert growth(look, 10_000) <= MOST

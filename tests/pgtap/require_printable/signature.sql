@@ -1,0 +1,10 @@
+begin;
+select plan(5);
+\ir ../helpers.psql
+
+select test.declared(
+  'require_printable', array['jsonb']::name[], 'void', false, 'stable', false
+);
+
+select * from finish();
+rollback;
