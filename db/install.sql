@@ -111,7 +111,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/list_branches.sql
 \ir functions/api/list_threads.sql
 \ir functions/api/load_thread.sql
-\ir functions/internal/lock_holders.sql
+\ir functions/maintenance/lock_holders.sql
 \ir functions/internal/luhn_sum.sql
 \ir functions/internal/may_hold_secret.sql
 \ir functions/api/merge_json.sql
