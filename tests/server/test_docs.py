@@ -1,4 +1,4 @@
-"""The documentation: its links lead somewhere, and docs/architecture.md maps the code that exists."""
+"""The documentation: its links lead somewhere, and docs/architecture.md maps the code there is."""
 
 from __future__ import annotations
 
