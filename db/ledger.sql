@@ -3,9 +3,9 @@
 -- Runs as pgthreads_owner.
 
 -- An upgrade changes every table or its policies, and servers go on calling meanwhile, in whatever
--- order their calls lock tables. So all tables are locked here, at once or not at all: whoever waits
--- while holding some gives up long before the caller's deadlock_timeout (1 s by default) would end a
--- call, and between two tries the callers that queued up behind it get through.
+-- order their calls lock tables. So all tables are locked here, at once or not at all: whoever
+-- waits while holding some gives up long before the caller's deadlock_timeout (1 s by default)
+-- would end a call, and between two tries the callers that queued up behind it get through.
 --
 -- An autovacuum steps aside only for who waits longer than deadlock_timeout. So that is waited for
 -- first, in a mode that no call conflicts with, and which keeps the next autovacuum away.
@@ -132,8 +132,8 @@ comment on function pgthreads.apply_migration(text, text) is
   'Runs a migration that has not run yet; refuses one that was edited after it had run.';
 revoke all on function pgthreads.apply_migration(text, text) from public;
 
--- The functions of an older release would come back beside newer ones of other signatures, and calls
--- of either would be ambiguous.
+-- The functions of an older release would come back beside newer ones of other signatures, and
+-- calls of either would be ambiguous.
 create or replace function pgthreads.refuse_older_release()
 returns void
 language plpgsql

@@ -20,8 +20,8 @@ begin
 end;
 $$;
 
--- One installation at a time in this database. Any login can take such a lock, so it is waited for a
--- minute and no longer, and whoever holds it is named.
+-- One installation at a time in this database. Any login can take such a lock, so it is waited for
+-- a minute and no longer, and whoever holds it is named.
 do $$
 declare
   v_key constant bigint := 7304721120260101;

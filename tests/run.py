@@ -84,6 +84,7 @@ def checks() -> list[Step]:
         Step("ruff check", [str(_BIN / "ruff"), "check", "."]),
         Step("ruff format", [str(_BIN / "ruff"), "format", "--check", "."]),
         Step("mypy", [str(_BIN / "mypy")]),
+        Step("sql files", [sys.executable, "-m", "tests.sql.files"]),
         Step(
             "plpgsql_check",
             [sys.executable, "-m", "tests.sql.plpgsql_check"],

@@ -1,20 +1,21 @@
--- Splits thread, message and turn into hash partitions by owner, with the data that is in them. Every
--- function, policy and key works on them as before, because each names the owner first.
+-- Splits thread, message and turn into hash partitions by owner, with the data that is in them.
+-- Every function, policy and key works on them as before, because each names the owner first.
 --
 --   psql -1 -v ON_ERROR_STOP=1 -f db/optional/partition_by_owner.sql -f db/install.sql
 --
--- Both files in one transaction: the second one makes policies, triggers, grants and views again. As a
--- superuser, whom row level security lets copy the rows, while nobody is served: every row is copied
--- under exclusive locks. What else depends on the tables, a view or a foreign key of an application,
--- stops it; drop that before and make it again afterwards. 16 partitions, unless the setting
--- pgthreads.partitions says otherwise: PGOPTIONS='-c pgthreads.partitions=64' psql …
+-- Both files in one transaction: the second one makes policies, triggers, grants and views again.
+-- As a superuser, whom row level security lets copy the rows, while nobody is served: every row is
+-- copied under exclusive locks. What else depends on the tables, a view or a foreign key of an
+-- application, stops it; drop that before and make it again afterwards. 16 partitions, unless the
+-- setting pgthreads.partitions says otherwise: PGOPTIONS='-c pgthreads.partitions=64' psql …
 
 set local search_path = pg_catalog, pg_temp;
 set local client_min_messages = warning;
 
 do $$
 declare
-  v_partitions int := coalesce(nullif(current_setting('pgthreads.partitions', true), ''), '16')::int;
+  v_partitions int :=
+    coalesce(nullif(current_setting('pgthreads.partitions', true), ''), '16')::int;
   v_tables constant text[] := array['thread', 'message', 'turn'];
   v_table text;
   v_part text;

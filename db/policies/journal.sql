@@ -1,5 +1,5 @@
--- Row level security of journal: the functions alone see it. Maintenance clears it away, and for that
--- sees which turns it is about; what is in it is not redacted, and no other role may read it.
+-- Row level security of journal: the functions alone see it. Maintenance clears it away, and for
+-- that sees which turns it is about; what is in it is not redacted, and no other role may read it.
 
 alter table pgthreads.journal enable row level security;
 alter table pgthreads.journal force row level security;

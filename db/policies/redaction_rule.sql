@@ -1,6 +1,6 @@
--- Redaction rules hold no tenant's data: the owner role, and whoever it lets, changes them. Triggers
--- try each rule on its example, and keep redaction_screen; the update at the end is for rules that a
--- migration made or changed, and for what a release changed in how screens are joined.
+-- Redaction rules hold no tenant's data: the owner role, and whoever it lets, changes them.
+-- Triggers try each rule on its example, and keep redaction_screen; the update at the end is for
+-- rules that a migration made or changed, and for what a release changed in how screens are joined.
 
 alter table pgthreads.redaction_rule enable row level security;
 alter table pgthreads.redaction_rule force row level security;

@@ -1,5 +1,6 @@
--- The read contract: a thread a row, its messages as one UIMessage[], of the newest branch. Runs with
--- the rights and under the policies of whoever reads it, and so calls no function that has others.
+-- The read contract: a thread a row, its messages as one UIMessage[], of the newest branch. Runs
+-- with the rights and under the policies of whoever reads it, and so calls no function that has
+-- others.
 
 create or replace view pgthreads.ai_threads
 with (security_invoker = true)
@@ -50,6 +51,6 @@ select
 from pgthreads.thread as t;
 
 comment on view pgthreads.ai_threads is
-  'Threads with their UIMessage[]: the read contract. Shows what the reader''s policies let through.';
+  'Threads with their UIMessage[]: the read contract. The reader''s policies decide what it shows.';
 revoke all on pgthreads.ai_threads from public, pgthreads_server;
 grant select on pgthreads.ai_threads to pgthreads_server;

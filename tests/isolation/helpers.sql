@@ -1,5 +1,5 @@
--- What specs share, in schema test of each spec's database. A step of a spec ends at the first brace
--- that closes, so a spec cannot spell out a JSON object.
+-- What specs share, in schema test of each spec's database. A step of a spec ends at the first
+-- brace that closes, so a spec cannot spell out a JSON object.
 
 create schema test;
 grant usage on schema test to public;

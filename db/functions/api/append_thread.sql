@@ -3,13 +3,13 @@
 -- with p_turn_id, ONE_TURN_PER_THREAD.
 --
 -- Messages are checked and redacted before the lock is taken. Locks: the thread's row, then the row
--- of a turn that has to be given up; what is left of its answer comes before p_messages. A message id
--- that is stored with the same content is left out, and a call whose messages are all stored changes
--- nothing and succeeds whatever count and turn it names: it is the repetition of a call whose answer
--- got lost.
+-- of a turn that has to be given up; what is left of its answer comes before p_messages. A message
+-- id that is stored with the same content is left out, and a call whose messages are all stored
+-- changes nothing and succeeds whatever count and turn it names: it is the repetition of a call
+-- whose answer got lost.
 --
--- The first message continues the thread's last one, unless p_parent_id names another ('' for none) or
--- the turn answers another: then it begins a branch.
+-- The first message continues the thread's last one, unless p_parent_id names another ('' for none)
+-- or the turn answers another: then it begins a branch.
 
 create or replace function pgthreads.append_thread(
   p_owner_user_id text,
@@ -51,8 +51,9 @@ declare
   v_digest bytea;
   v_digests bytea[];
 begin
-  -- Each statement and expression costs its preparation once a transaction, which is most of what an
-  -- append costs. So what is usually the case is asked for together, and looked at singly otherwise.
+  -- Each statement and expression costs its preparation once a transaction, which is most of what
+  -- an append costs. So what is usually the case is asked for together, and looked at singly
+  -- otherwise.
   if (pgthreads.is_named_tenant(p_owner_user_id)
     and p_state_key ~ '^[a-zA-Z0-9_-]{1,128}$'
     and jsonb_typeof(p_messages) = 'array') is not true
@@ -71,8 +72,8 @@ begin
     end if;
   end if;
 
-  -- A message is looked at before it is printed: some numbers would make a very long text. The factor
-  -- is that of is_short(), so that what is printed here is not too long.
+  -- A message is looked at before it is printed: some numbers would make a very long text. The
+  -- factor is that of is_short(), so that what is printed here is not too long.
   select c.max_messages, m.ids, m.texts,
     m.count = jsonb_array_length(p_messages)
       and m.count = (select count(distinct i.id) from unnest(m.ids) as i (id))
@@ -137,8 +138,8 @@ begin
   from (
     select array_agg(m.message_id) as ids, array_agg(m.message::text) as texts
     from unnest(v_ids) as i (id)
-    -- The limit keeps this a look at the key for each id. Else the planner, which thinks that threads
-    -- are of one length, reads all messages of a long one.
+    -- The limit keeps this a look at the key for each id. Else the planner, which thinks that
+    -- threads are of one length, reads all messages of a long one.
     cross join lateral (
       select m.message_id, m.message
       from pgthreads.message as m
@@ -327,6 +328,7 @@ $$;
 
 comment on function pgthreads.append_thread(text, text, jsonb, int, text, jsonb, text) is
   'Appends UIMessages under the thread''s lock, after redaction; creates the thread if it is new.';
-revoke all on function pgthreads.append_thread(text, text, jsonb, int, text, jsonb, text) from public;
+revoke all on function pgthreads.append_thread(text, text, jsonb, int, text, jsonb, text)
+  from public;
 grant execute on function pgthreads.append_thread(text, text, jsonb, int, text, jsonb, text)
   to pgthreads_server;

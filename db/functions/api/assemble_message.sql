@@ -1,11 +1,12 @@
--- The UIMessage that a client of the AI SDK has made of a stream so far, closed as the answer of a turn
--- that was abandoned: calls that no tool answered become output-error, metadata.status is "abandoned".
--- Null if there is nothing in it but steps. The id is missing if the stream did not name it.
+-- The UIMessage that a client of the AI SDK has made of a stream so far, closed as the answer of a
+-- turn that was abandoned: calls that no tool answered become output-error, metadata.status is
+-- "abandoned". Null if there is nothing in it but steps. The id is missing if the stream did not
+-- name it.
 --
--- p_frames are frames of the UI message stream from its start, `data: <UIMessageChunk>` and a blank line
--- each; what is behind the last blank line is left out, and so are comments, [DONE], chunks that do not
--- make it into a message, and everything after an error. BOUNDED_WORK: sets of rows and no loop over the
--- chunks, so that the time grows with the stream's length and no faster.
+-- p_frames are frames of the UI message stream from its start, `data: <UIMessageChunk>` and a blank
+-- line each; what is behind the last blank line is left out, and so are comments, [DONE], chunks
+-- that do not make it into a message, and everything after an error. BOUNDED_WORK: sets of rows and
+-- no loop over the chunks, so that the time grows with the stream's length and no faster.
 
 create or replace function pgthreads.assemble_message(p_frames text)
 returns jsonb
@@ -50,7 +51,8 @@ begin
       'text-start', 'text-delta', 'text-end', 'reasoning-start', 'reasoning-delta', 'reasoning-end'
     )
   ),
-  -- Of a call, the last word on its input and the last on its result; a result without a call is none.
+  -- Of a call, the last word on its input and the last on its result; a result without a call is
+  -- none.
   called as (
     select min(c.place) as place, c.body ->> 'toolCallId' as id,
       (array_agg(c.body order by c.place) filter (where c.type like 'tool-input-%'))[1] as first,
@@ -105,7 +107,10 @@ begin
         else jsonb_build_object('type', 'tool-' || (t.first ->> 'toolName'))
       end
       || jsonb_build_object('toolCallId', t.id)
-      || case when t.input ? 'input' then jsonb_build_object('input', t.input -> 'input') else '{}' end
+      || case
+        when t.input ? 'input' then jsonb_build_object('input', t.input -> 'input')
+        else '{}'
+      end
       || case
         when t.input ? 'providerMetadata'
           then jsonb_build_object('callProviderMetadata', t.input -> 'providerMetadata')

@@ -1,5 +1,5 @@
--- Starts a turn: appends the user message, takes the lease and returns the history for the prompt, in
--- one call that commits before the model is asked. Keeps ONE_TURN_PER_THREAD, EXACTLY_ONCE and
+-- Starts a turn: appends the user message, takes the lease and returns the history for the prompt,
+-- in one call that commits before the model is asked. Keeps ONE_TURN_PER_THREAD, EXACTLY_ONCE and
 -- CLIENT_SENDS_USER_ONLY. Locks: the thread's row, then a turn's row.
 --
 -- A message id that is stored already starts nothing twice:
@@ -8,16 +8,16 @@
 --   started   nothing answered it and nothing came after it: a new turn begins. Also the repetition
 --             of this very call, with the same turn id.
 --
--- While another turn runs, p_busy says what happens: reject raises THTRN; interrupt asks that turn to
--- stop and waits for its end, enqueue waits alone. Waiting is an outcome, too (waiting): nothing is
--- appended, and the caller calls again with the same message until its turn comes.
+-- While another turn runs, p_busy says what happens: reject raises THTRN; interrupt asks that turn
+-- to stop and waits for its end, enqueue waits alone. Waiting is an outcome, too (waiting): nothing
+-- is appended, and the caller calls again with the same message until its turn comes.
 --
 -- What a page shows says what is asked, and find_question() finds it: p_message is its last user
--- message, p_parent_id the id of the message before that ('' for none), p_replaces the message whose
--- place the turn takes, p_regenerate whether p_message is answered again. p_on_stale says where a new
--- message goes that does not continue the newest branch: append puts it at the end all the same, branch
--- behind its parent, reject raises THSTL. Without p_on_stale parents are not looked at, nor is p_message
--- with p_regenerate: calls of earlier releases mean what they meant.
+-- message, p_parent_id the id of the message before that ('' for none), p_replaces the message
+-- whose place the turn takes, p_regenerate whether p_message is answered again. p_on_stale says
+-- where a new message goes that does not continue the newest branch: append puts it at the end all
+-- the same, branch behind its parent, reject raises THSTL. Without p_on_stale parents are not
+-- looked at, nor is p_message with p_regenerate: calls of earlier releases mean what they meant.
 
 create or replace function pgthreads.begin_turn(
   p_owner_user_id text,
@@ -223,8 +223,8 @@ begin
       hint = 'Start a new thread.';
   end if;
   perform pgthreads.require_turn_quota(p_owner_user_id);
-  -- What is left of the journals of earlier turns, if their servers did not come to forget them. Late
-  -- enough for who still reads the end of one.
+  -- What is left of the journals of earlier turns, if their servers did not come to forget them.
+  -- Late enough for who still reads the end of one.
   delete from pgthreads.journal as j
   where j.owner_user_id = p_owner_user_id
     and j.state_key = v_key

@@ -1,10 +1,11 @@
--- JSON text to jsonb, also where jsonb would refuse it: U+0000 and lone surrogates, which people, models
--- and tools do produce, become U+FFFD. What reaches the database as JSON from outside goes through here:
--- the type jsonb refuses such text before any function could see it.
+-- JSON text to jsonb, also where jsonb would refuse it: U+0000 and lone surrogates, which people,
+-- models and tools do produce, become U+FFFD. What reaches the database as JSON from outside goes
+-- through here: the type jsonb refuses such text before any function could see it.
 --
--- Only replacements over the whole text, so that a megabyte of escapes costs as little as one of words.
--- Three control characters, which JSON text cannot hold, stand for escaped backslashes and for the halves
--- of pairs meanwhile; so a `u` behind an escaped backslash is not taken for an escape.
+-- Only replacements over the whole text, so that a megabyte of escapes costs as little as one of
+-- words. Three control characters, which JSON text cannot hold, stand for escaped backslashes and
+-- for the halves of pairs meanwhile; so a `u` behind an escaped backslash is not taken for an
+-- escape.
 
 create or replace function pgthreads.clean_json(p_text text)
 returns jsonb

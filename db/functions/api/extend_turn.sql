@@ -1,8 +1,8 @@
--- A turn's heartbeat: extends the lease and tells whether somebody asked for a stop. A lease that ran
--- out can be had back as long as nobody took the thread over. Locks: the turn's row.
+-- A turn's heartbeat: extends the lease and tells whether somebody asked for a stop. A lease that
+-- ran out can be had back as long as nobody took the thread over. Locks: the turn's row.
 --
--- With p_wait false a row that somebody else holds is left as it is, and told as it was last committed:
--- for one call with many turns, which none of them may hold up.
+-- With p_wait false a row that somebody else holds is left as it is, and told as it was last
+-- committed: for one call with many turns, which none of them may hold up.
 
 create or replace function pgthreads.extend_turn(
   p_owner_user_id text,

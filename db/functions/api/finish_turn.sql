@@ -1,5 +1,5 @@
--- Ends a turn, with what it used: in the transaction that appended its answer, so that both are there
--- or neither. Repeating it with the same status changes nothing, so usage is recorded once.
+-- Ends a turn, with what it used: in the transaction that appended its answer, so that both are
+-- there or neither. Repeating it with the same status changes nothing, so usage is recorded once.
 -- Locks: the thread's row, then the turn's.
 
 create or replace function pgthreads.finish_turn(

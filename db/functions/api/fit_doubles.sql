@@ -1,6 +1,6 @@
--- Whether a double can hold every number in a JSON value: what has_plain_numbers() asks where one look
--- does not tell. A path that filters keeps what it compares until it ends, so these are several with as
--- few comparisons as can be; each frees what the one before it took.
+-- Whether a double can hold every number in a JSON value: what has_plain_numbers() asks where one
+-- look does not tell. A path that filters keeps what it compares until it ends, so these are
+-- several with as few comparisons as can be; each frees what the one before it took.
 
 create or replace function pgthreads.fit_doubles(p_value jsonb)
 returns boolean
@@ -18,8 +18,8 @@ begin
   if jsonb_path_exists(p_value, 'strict $.** ? (@ < -1.7976931348623157e308)') then
     return false;
   end if;
-  -- Zero as well, which may have 16,000 decimal places. Not jsonb_path_query(), which takes the square
-  -- of the time.
+  -- Zero as well, which may have 16,000 decimal places. Not jsonb_path_query(), which takes the
+  -- square of the time.
   v_tiny := jsonb_path_query_array(p_value, 'strict $.** ? (@ < 1e-300 && @ > -1e-300)');
   return v_tiny = '[]' or not exists (
     select from jsonb_array_elements(v_tiny) as n (value) where scale(n.value::numeric) > 400
@@ -28,6 +28,6 @@ end;
 $$;
 
 comment on function pgthreads.fit_doubles(jsonb) is
-  'Whether every number in the value fits a double; tiny ones have no more than 400 decimal places.';
+  'Whether a double can hold every number in the value, with 400 decimal places at most.';
 revoke all on function pgthreads.fit_doubles(jsonb) from public;
 grant execute on function pgthreads.fit_doubles(jsonb) to pgthreads_server;

@@ -1,6 +1,7 @@
--- JSON values laid over each other from the first to the last, as merge_json() does with two: what the
--- metadata of a message is after all its changes. Each key is looked at once for each value that has it,
--- so that the time grows with the size of the values, and not with their number times the result's size.
+-- JSON values laid over each other from the first to the last, as merge_json() does with two: what
+-- the metadata of a message is after all its changes. Each key is looked at once for each value
+-- that has it, so that the time grows with the size of the values, and not with their number times
+-- the result's size.
 
 create or replace function pgthreads.fold_json(p_values jsonb[])
 returns jsonb

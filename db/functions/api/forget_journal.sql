@@ -1,6 +1,6 @@
--- Deletes the journal of a turn that does not run any more, and returns how many rows that were. The
--- turn's server calls it some seconds after the end, so that followers can read the last frames.
--- Locks: the rows that it deletes.
+-- Deletes the journal of a turn that does not run any more, and returns how many rows that were.
+-- The turn's server calls it some seconds after the end, so that followers can read the last
+-- frames. Locks: the rows that it deletes.
 
 create or replace function pgthreads.forget_journal(
   p_owner_user_id text,

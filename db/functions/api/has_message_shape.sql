@@ -1,15 +1,16 @@
--- Whether a value has the shape of a UIMessage, as far as one jsonpath can tell, which runs in C: its
--- members, the types of its parts, the fields of each, no null for an optional field, and of a tool
--- call the fields that its state has. ui_message_fault() adds what a path cannot see.
+-- Whether a value has the shape of a UIMessage, as far as one jsonpath can tell, which runs in C:
+-- its members, the types of its parts, the fields of each, no null for an optional field, and of a
+-- tool call the fields that its state has. ui_message_fault() adds what a path cannot see.
 --
--- It takes what any of the AI SDK's majors 5, 6 and 7 takes, so where they differ it asks for what all
--- of them ask for. A part of a type that none of them knows is one of a newer SDK: it has to have a
--- type, and is kept as it is. No answer is lost because its writer is newer than this function.
+-- It takes what any of the AI SDK's majors 5, 6 and 7 takes, so where they differ it asks for what
+-- all of them ask for. A part of a type that none of them knows is one of a newer SDK: it has to
+-- have a type, and is kept as it is. No answer is lost because its writer is newer than this
+-- function.
 --
--- Lax mode unwraps arrays, so the type of every value is asked for before the value is compared. For
--- the same reason no condition on a part is ever unknown, which the negation in front of it would take
--- for true. With a search_path of its own the planner could not put it in the place of a call, so it
--- names everything with its schema.
+-- Lax mode unwraps arrays, so the type of every value is asked for before the value is compared.
+-- For the same reason no condition on a part is ever unknown, which the negation in front of it
+-- would take for true. With a search_path of its own the planner could not put it in the place of a
+-- call, so it names everything with its schema.
 
 create or replace function pgthreads.has_message_shape(p_message jsonb)
 returns boolean

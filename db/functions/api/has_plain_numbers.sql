@@ -1,7 +1,7 @@
 -- Whether every number in a JSON value is one that a double can hold and that is about as long in
--- jsonb's text as where it came from: 1e131000 or 0e-16000 become a text of many thousand digits, so
--- that a small message could take a gigabyte of memory. The path finds what is worth a look, and runs
--- in C; fit_doubles() looks, also into values that are large, with less memory.
+-- jsonb's text as where it came from: 1e131000 or 0e-16000 become a text of many thousand digits,
+-- so that a small message could take a gigabyte of memory. The path finds what is worth a look, and
+-- runs in C; fit_doubles() looks, also into values that are large, with less memory.
 
 create or replace function pgthreads.has_plain_numbers(p_value jsonb)
 returns boolean

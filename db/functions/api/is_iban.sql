@@ -1,5 +1,5 @@
--- Whether a text, without its spaces and hyphens, is an IBAN: as long as its country's are, with right
--- check digits (ISO 13616, modulo 97).
+-- Whether a text, without its spaces and hyphens, is an IBAN: as long as its country's are, with
+-- right check digits (ISO 13616, modulo 97).
 
 create or replace function pgthreads.is_iban(p_text text)
 returns boolean

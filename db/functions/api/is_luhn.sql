@@ -1,5 +1,6 @@
--- Whether the digits of a text have a right check digit by Luhn's formula (ISO/IEC 7812-1). Two digits at a
--- time, from the right: of the pair tu, u + 2t + t/5 is what the formula adds, modulo 10.
+-- Whether the digits of a text have a right check digit by Luhn's formula (ISO/IEC 7812-1). Two
+-- digits at a time, from the right: of the pair tu, u + 2t + t/5 is what the formula adds, modulo
+-- 10.
 
 create or replace function pgthreads.is_luhn(p_text text)
 returns boolean

@@ -1,9 +1,9 @@
--- Whether a JSON value may be printed: whether its text has no more than so many bytes, or few enough to
--- print it and look, and a double can hold its numbers. Asked before a value from outside is printed,
--- because `1e300` is eight bytes as jsonb and 301 as text. Nearly always the size as jsonb tells: the
--- text is never shorter than a quarter of it, and with such numbers never longer than 36 times of it.
--- In between prints_within() looks. So of plain JSON up to four times p_bytes may pass; require_storable()
--- prints what has passed, and counts.
+-- Whether a JSON value may be printed: whether its text has no more than so many bytes, or few
+-- enough to print it and look, and a double can hold its numbers. Asked before a value from outside
+-- is printed, because `1e300` is eight bytes as jsonb and 301 as text. Nearly always the size as
+-- jsonb tells: the text is never shorter than a quarter of it, and with such numbers never longer
+-- than 36 times of it. In between prints_within() looks. So of plain JSON up to four times p_bytes
+-- may pass; require_storable() prints what has passed, and counts.
 
 create or replace function pgthreads.is_short(p_value jsonb, p_bytes int)
 returns boolean

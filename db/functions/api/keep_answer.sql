@@ -1,7 +1,8 @@
--- Keeps an answer that cannot be appended for good, for people to look at: its turn was lost to another,
--- or the message was refused. It is no part of the thread, and goes with it. Keeps TENANT_SCOPED and
--- REDACT_BEFORE_PERSIST. One for each turn, the first; so repeating it changes nothing.
--- Locks: the thread's row, shared: no purge or erasure passes by, and no append runs meanwhile.
+-- Keeps an answer that cannot be appended for good, for people to look at: its turn was lost to
+-- another, or the message was refused. It is no part of the thread, and goes with it. Keeps
+-- TENANT_SCOPED and REDACT_BEFORE_PERSIST. One for each turn, the first; so repeating it changes
+-- nothing. Locks: the thread's row, shared: no purge or erasure passes by, and no append runs
+-- meanwhile.
 
 create or replace function pgthreads.keep_answer(
   p_owner_user_id text,

@@ -1,6 +1,7 @@
--- A thread's branches by their last messages, the newest first: what load_thread takes as p_leaf_id.
--- A branch that others continue from its end is part of them and not listed. BOUNDED_WORK: the time
--- grows with the number of branches, since each one's length is that of its parent and its own.
+-- A thread's branches by their last messages, the newest first: what load_thread takes as
+-- p_leaf_id. A branch that others continue from its end is part of them and not listed.
+-- BOUNDED_WORK: the time grows with the number of branches, since each one's length is that of its
+-- parent and its own.
 
 create or replace function pgthreads.list_branches(p_owner_user_id text, p_state_key text)
 returns table (leaf_id text, leaf_seq int, created_at timestamptz, message_count int)

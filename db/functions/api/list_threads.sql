@@ -1,11 +1,11 @@
--- An owner's threads, the latest append first, by keyset: next_cursor, on the last row of a page that
--- is not the last page, is what the next call passes as p_cursor. Reads headers and running turns,
--- never messages.
+-- An owner's threads, the latest append first, by keyset: next_cursor, on the last row of a page
+-- that is not the last page, is what the next call passes as p_cursor. Reads headers and running
+-- turns, never messages.
 --
 -- The index is over recent_at, which an append moves only when it is a minute old. So a page is
 -- looked up in two steps: as many threads by recent_at as the page needs tell how far back the page
--- can reach, for a thread is never behind its recent_at; and none that belongs there has a recent_at
--- of more than a minute before that.
+-- can reach, for a thread is never behind its recent_at; and none that belongs there has a
+-- recent_at of more than a minute before that.
 
 create or replace function pgthreads.list_threads(
   p_owner_user_id text,

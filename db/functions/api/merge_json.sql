@@ -1,5 +1,5 @@
--- One JSON object laid over another, objects inside of them too: how the AI SDK merges the metadata of a
--- message (mergeObjects). Anything but an object replaces what was there.
+-- One JSON object laid over another, objects inside of them too: how the AI SDK merges the metadata
+-- of a message (mergeObjects). Anything but an object replaces what was there.
 
 create or replace function pgthreads.merge_json(p_value jsonb, p_changes jsonb)
 returns jsonb

@@ -1,10 +1,12 @@
--- Whether it is safe to print a JSON value of which so many bytes of text are allowed: what is_short()
--- asks where the size as jsonb does not tell. False is certain: the text is longer, or a number is none
--- that a double holds. True means that it is not many times longer, so that whoever prints it can look.
+-- Whether it is safe to print a JSON value of which so many bytes of text are allowed: what
+-- is_short() asks where the size as jsonb does not tell. False is certain: the text is longer, or a
+-- number is none that a double holds. True means that it is not many times longer, so that whoever
+-- prints it can look.
 --
--- Numbers between 1e-20 and 1e20 print in about as many digits as they were written in. The others are
--- printed one by one and counted, but no more of them than could be printed at all; zero is among them,
--- because of zeros with 300 decimal places. The paths are several for the reason in fit_doubles().
+-- Numbers between 1e-20 and 1e20 print in about as many digits as they were written in. The others
+-- are printed one by one and counted, but no more of them than could be printed at all; zero is
+-- among them, because of zeros with 300 decimal places. The paths are several for the reason in
+-- fit_doubles().
 
 create or replace function pgthreads.prints_within(p_value jsonb, p_bytes int)
 returns boolean

@@ -1,10 +1,10 @@
--- What a turn has sent, from byte p_offset of its stream on, whoever runs it: for following a turn of
--- another server. Without a turn id it is the thread's running turn, and no row if there is none.
--- About 1 MiB a call; whoever got frames asks again behind them. One that has ended is told with the
--- frames that were left, and when those are read nothing more comes.
+-- What a turn has sent, from byte p_offset of its stream on, whoever runs it: for following a turn
+-- of another server. Without a turn id it is the thread's running turn, and no row if there is
+-- none. About 1 MiB a call; whoever got frames asks again behind them. One that has ended is told
+-- with the frames that were left, and when those are read nothing more comes.
 --
--- It is stable, so the turn and its frames are of one snapshot: who reads that the turn has ended also
--- reads all that its last transaction wrote. Takes no lock.
+-- It is stable, so the turn and its frames are of one snapshot: who reads that the turn has ended
+-- also reads all that its last transaction wrote. Takes no lock.
 
 create or replace function pgthreads.read_journal(
   p_owner_user_id text,
@@ -66,8 +66,8 @@ begin
   end;
   -- A standby has turns, but no unlogged tables.
   if not pg_is_in_recovery() then
-    -- The row that holds the byte before, too: after a crash of the database its writer begins again,
-    -- and rows begin elsewhere.
+    -- The row that holds the byte before, too: after a crash of the database its writer begins
+    -- again, and rows begin elsewhere.
     select j.start_offset into v_start
     from pgthreads.journal as j
     where j.owner_user_id = p_owner_user_id

@@ -1,6 +1,7 @@
 -- A thread's messages as rows, oldest first; none for a thread that does not exist or is deleted.
--- The newest branch, or the one that ends at p_leaf_id. p_last and p_before_seq cut out a window: the
--- last so many before that seq. Since seq has no gaps it is a range, or a few, of the primary key.
+-- The newest branch, or the one that ends at p_leaf_id. p_last and p_before_seq cut out a window:
+-- the last so many before that seq. Since seq has no gaps it is a range, or a few, of the primary
+-- key.
 
 create or replace function pgthreads.read_messages(
   p_owner_user_id text,

@@ -1,10 +1,10 @@
--- A thread with its header: what a page needs to show it, in one round trip. No row for a thread that
--- does not exist or is deleted. With p_known_digest, messages is null if that is still the digest of
--- the last message: the caller has them, and earlier_seq, which is null then, too.
+-- A thread with its header: what a page needs to show it, in one round trip. No row for a thread
+-- that does not exist or is deleted. With p_known_digest, messages is null if that is still the
+-- digest of the last message: the caller has them, and earlier_seq, which is null then, too.
 --
--- BOUNDED_WORK: messages are the newest of the window that fit into config.max_page_bytes, one in any
--- case. earlier_seq is the p_before_seq of the page before this one, null if this one starts at the
--- beginning of the thread.
+-- BOUNDED_WORK: messages are the newest of the window that fit into config.max_page_bytes, one in
+-- any case. earlier_seq is the p_before_seq of the page before this one, null if this one starts at
+-- the beginning of the thread.
 
 create or replace function pgthreads.read_thread(
   p_owner_user_id text,
@@ -150,4 +150,5 @@ $$;
 comment on function pgthreads.read_thread(text, text, int, int, text, text) is
   'The thread''s header with its UIMessage[] as one json value; no row if there is none.';
 revoke all on function pgthreads.read_thread(text, text, int, int, text, text) from public;
-grant execute on function pgthreads.read_thread(text, text, int, int, text, text) to pgthreads_server;
+grant execute on function pgthreads.read_thread(text, text, int, int, text, text)
+  to pgthreads_server;

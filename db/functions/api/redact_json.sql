@@ -1,7 +1,7 @@
--- Every string in a JSON value through the redaction rules, at any depth. Works on the canonical text
--- and not by recursion, so that depth costs no stack: with escapes out of the way, each second piece
--- between quotes is a string. One in front of a colon is a key and stays. Each string is decoded
--- before a rule sees it.
+-- Every string in a JSON value through the redaction rules, at any depth. Works on the canonical
+-- text and not by recursion, so that depth costs no stack: with escapes out of the way, each second
+-- piece between quotes is a string. One in front of a colon is a key and stays. Each string is
+-- decoded before a rule sees it.
 
 create or replace function pgthreads.redact_json(p_value jsonb)
 returns jsonb
@@ -34,7 +34,8 @@ begin
     v_text := translate(v_text, v_backslash || v_quote || v_key, repeat(chr(65533), 3));
   end if;
   v_pieces := string_to_array(
-    replace(replace(replace(v_text, '\\', v_backslash), '\"', v_quote), '": ', v_key || '": '), '"');
+    replace(replace(replace(v_text, '\\', v_backslash), '\"', v_quote), '": ', v_key || '": '),
+    '"');
   select array_agg(p.place::int),
     array_agg(case
       when strpos(p.piece, '\') > 0 or strpos(p.piece, v_backslash) > 0

@@ -1,6 +1,6 @@
--- A UIMessage without secrets: REDACT_BEFORE_PERSIST. Ids, types and states are left alone, and so is
--- the body of a data URL; every other string goes through the rules. A message that the screen finds
--- clean comes back as it is.
+-- A UIMessage without secrets: REDACT_BEFORE_PERSIST. Ids, types and states are left alone, and so
+-- is the body of a data URL; every other string goes through the rules. A message that the screen
+-- finds clean comes back as it is.
 
 create or replace function pgthreads.redact_message(p_message jsonb)
 returns jsonb

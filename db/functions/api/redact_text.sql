@@ -1,5 +1,5 @@
--- One decoded string through all enabled rules, in their order, unless their screens say that it holds
--- nothing: the same as becomes of it in a message, so that a wrong screen shows here as well.
+-- One decoded string through all enabled rules, in their order, unless their screens say that it
+-- holds nothing: the same as becomes of it in a message, so that a wrong screen shows here as well.
 
 create or replace function pgthreads.redact_text(p_text text)
 returns text

@@ -1,5 +1,6 @@
 -- Whether redaction works as its rules say: a row for each fault, none if it does. For DBAs, for
--- `pgthreads doctor`, and for the tests of an installation. Reads rules and screens, and no messages.
+-- `pgthreads doctor`, and for the tests of an installation. Reads rules and screens, and no
+-- messages.
 
 create or replace function pgthreads.redaction_faults()
 returns table (rule text, fault text)
@@ -39,7 +40,9 @@ begin
       on t.tgrelid = ('pgthreads.' || w.relation)::regclass and t.tgname = w.name
     where t.tgname is null or t.tgenabled not in ('O', 'A');
   for v_name, v_enabled, v_example in
-    select r.name, r.enabled, r.example from pgthreads.redaction_rule as r order by r.ordering, r.name
+    select r.name, r.enabled, r.example
+    from pgthreads.redaction_rule as r
+    order by r.ordering, r.name
   loop
     begin
       v_fault := pgthreads.redaction_rule_fault(v_name);
@@ -62,6 +65,6 @@ end;
 $$;
 
 comment on function pgthreads.redaction_faults() is
-  'What is wrong with redaction, a row for each fault: rules, their examples, screens and triggers.';
+  'One row for each fault of redaction: in its rules, their examples, screens or triggers.';
 revoke all on function pgthreads.redaction_faults() from public;
 grant execute on function pgthreads.redaction_faults() to pgthreads_server, pgthreads_maintenance;

@@ -16,7 +16,8 @@ begin
     when v_role.rolsuper then 'is a superuser'
     when v_role.rolbypassrls then 'has BYPASSRLS'
     when v_role.rolcreaterole then 'has CREATEROLE and so could make itself any other role'
-    when pg_has_role(current_user, 'pgthreads_owner', 'member') then 'is a member of pgthreads_owner'
+    when pg_has_role(current_user, 'pgthreads_owner', 'member')
+      then 'is a member of pgthreads_owner'
     when pg_has_role(current_user, 'pgthreads_maintenance', 'member')
       then 'is a member of pgthreads_maintenance'
     when pg_has_role(current_user, 'pgthreads_backup', 'member')

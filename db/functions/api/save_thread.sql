@@ -1,8 +1,8 @@
 -- Stores a whole UIMessage[]: appends what is new at its end. An array that is shorter than the
--- thread's newest branch, or that differs in it, is refused: MESSAGES_GROW_ONLY. What a caller still
--- holds as it was before redaction counts as equal. Locks: as append_thread.
--- An array that is stored as it is changes nothing and succeeds whatever count it names: it is the
--- repetition of a call whose answer got lost.
+-- thread's newest branch, or that differs in it, is refused: MESSAGES_GROW_ONLY. What a caller
+-- still holds as it was before redaction counts as equal. Locks: as append_thread. An array that is
+-- stored as it is changes nothing and succeeds whatever count it names: it is the repetition of a
+-- call whose answer got lost.
 
 create or replace function pgthreads.save_thread(
   p_owner_user_id text,

@@ -1,10 +1,10 @@
 -- Sets the tenant for the rest of this transaction and returns it, so that one statement can set it
--- and call a function laterally. On Citus by `set local` and not set_config(), because it sends only
--- the former on to its workers.
+-- and call a function laterally. On Citus by `set local` and not set_config(), because it sends
+-- only the former on to its workers.
 --
 -- Takes the owner, or a tenant token (see verify_tenant_token), of which it returns the owner; with
--- config.require_verified_tenant a token alone. Tokens are taken without it, too, so that programs can
--- go over to them before it is turned on.
+-- config.require_verified_tenant a token alone. Tokens are taken without it, too, so that programs
+-- can go over to them before it is turned on.
 
 create or replace function pgthreads.set_tenant(p_owner_user_id text)
 returns text

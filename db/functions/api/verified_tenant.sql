@@ -1,8 +1,8 @@
--- The tenant of this transaction if set_tenant has set it, by its proof, and its token has not expired
--- since; null after a bare `set`. Policies compare with what it returns, and not only whether it
--- returns something: a query that changes the setting while it runs would otherwise be let through by
--- the check of the tenant before. The comparison of the macs is one of their digests, so the time that
--- it takes tells nothing about a proof.
+-- The tenant of this transaction if set_tenant has set it, by its proof, and its token has not
+-- expired since; null after a bare `set`. Policies compare with what it returns, and not only
+-- whether it returns something: a query that changes the setting while it runs would otherwise be
+-- let through by the check of the tenant before. The comparison of the macs is one of their
+-- digests, so the time that it takes tells nothing about a proof.
 
 create or replace function pgthreads.verified_tenant()
 returns text
@@ -39,6 +39,6 @@ end;
 $$;
 
 comment on function pgthreads.verified_tenant() is
-  'The tenant that set_tenant has set in this transaction; null if there is none, or by a bare set.';
+  'The tenant that set_tenant has set in this transaction; null if a bare set named it, or none.';
 revoke all on function pgthreads.verified_tenant() from public;
 grant execute on function pgthreads.verified_tenant() to pgthreads_server;

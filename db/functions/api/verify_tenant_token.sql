@@ -1,7 +1,7 @@
 -- Checks a tenant token, `owner.expiry.mac`: the owner in base64url of UTF-8, the expiry in seconds
--- since 1970, and the HMAC-SHA256, in hex, of what stands before it. Returns the owner, and the proof
--- that set_tenant leaves. Macs are compared by their digests, so the time that it takes tells nothing.
--- The token itself is in no message, because messages end up in logs.
+-- since 1970, and the HMAC-SHA256, in hex, of what stands before it. Returns the owner, and the
+-- proof that set_tenant leaves. Macs are compared by their digests, so the time that it takes tells
+-- nothing. The token itself is in no message, because messages end up in logs.
 
 create or replace function pgthreads.verify_tenant_token(p_token text)
 returns table (owner_user_id text, proof text)
@@ -79,6 +79,6 @@ end;
 $$;
 
 comment on function pgthreads.verify_tenant_token(text) is
-  'The owner in a tenant token, with the proof for this transaction; raises THTEN unless it is good.';
+  'The owner in a tenant token, and the proof for this transaction; raises THTEN for a bad token.';
 revoke all on function pgthreads.verify_tenant_token(text) from public;
 grant execute on function pgthreads.verify_tenant_token(text) to pgthreads_server;

@@ -1,14 +1,16 @@
--- Adds to the journal of a running turn, and tells what a heartbeat tells. p_frames are the frames of
--- the turn's stream from byte p_offset on. What the journal has of them already is left out, so a call
--- may be repeated; behind a gap nothing is written. Either way the journal's end comes back, and the
--- writer goes on from there: after a crash of the database, which empties the journal, from 0.
+-- Adds to the journal of a running turn, and tells what a heartbeat tells. p_frames are the frames
+-- of the turn's stream from byte p_offset on. What the journal has of them already is left out, so
+-- a call may be repeated; behind a gap nothing is written. Either way the journal's end comes back,
+-- and the writer goes on from there: after a crash of the database, which empties the journal, from
+-- 0.
 --
--- Called for each running turn several times a second, so it locks no row of thread or turn: on those a
--- lock is a write to the WAL. So it may lose the race against the end of the turn; what it then leaves
--- behind is found by forget_journal, begin_turn or reap_turns. Of an owner who is being erased nothing is
--- written, since nobody would find that: erase_owner takes the same advisory lock, alone. It is never
--- waited for here, because the journals of others are written in the same statement. Any login can take
--- that lock, so a warning in the server's log says who keeps a journal from being written.
+-- Called for each running turn several times a second, so it locks no row of thread or turn: on
+-- those a lock is a write to the WAL. So it may lose the race against the end of the turn; what it
+-- then leaves behind is found by forget_journal, begin_turn or reap_turns. Of an owner who is being
+-- erased nothing is written, since nobody would find that: erase_owner takes the same advisory
+-- lock, alone. It is never waited for here, because the journals of others are written in the same
+-- statement. Any login can take that lock, so a warning in the server's log says who keeps a
+-- journal from being written.
 
 create or replace function pgthreads.write_journal(
   p_owner_user_id text,

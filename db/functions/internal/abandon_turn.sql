@@ -1,10 +1,10 @@
 -- Gives up a running turn whose lease has ended, in the state that its server left it in: what the
--- journal holds becomes its answer, with metadata.status "abandoned". Returns how many messages that
--- added to the thread. Does nothing if the turn has ended, or its lease not.
+-- journal holds becomes its answer, with metadata.status "abandoned". Returns how many messages
+-- that added to the thread. Does nothing if the turn has ended, or its lease not.
 --
--- The answer goes through append_thread, as any other: redacted, within the limits, as a branch if the
--- turn was one. NEVER_STUCK and BOUNDED_WORK: whatever the journal holds, the turn ends, so that the
--- thread can go on, and the turn's error_code says what became of the answer:
+-- The answer goes through append_thread, as any other: redacted, within the limits, as a branch if
+-- the turn was one. NEVER_STUCK and BOUNDED_WORK: whatever the journal holds, the turn ends, so
+-- that the thread can go on, and the turn's error_code says what became of the answer:
 --   null              the answer is in the thread, or there was none
 --   partial_too_large it was made of the first config.max_partial_bytes of the journal
 --   partial_refused   append_thread refused it; it is kept as a late answer if that can be done
@@ -126,5 +126,5 @@ end;
 $$;
 
 comment on function pgthreads.abandon_turn(text, text, text) is
-  'Gives up a turn whose lease has ended, and appends what its journal holds; returns how many messages.';
+  'Ends a turn whose lease has run out and appends its journal; returns the number of messages.';
 revoke all on function pgthreads.abandon_turn(text, text, text) from public;

@@ -1,7 +1,7 @@
--- What Luhn's formula adds up for up to sixteen digits, which are given as a hexadecimal number: there
--- each half of a byte is a digit, so that all are looked at together. Of the pair tu, u + 2t is added,
--- less 9 where t is 5 or more; the remainder by 255 is the sum of the bytes. The planner puts this
--- expression in the place of its call.
+-- What Luhn's formula adds up for up to sixteen digits, which are given as a hexadecimal number:
+-- there each half of a byte is a digit, so that all are looked at together. Of the pair tu, u + 2t
+-- is added, less 9 where t is 5 or more; the remainder by 255 is the sum of the bytes. The planner
+-- puts this expression in the place of its call.
 
 create or replace function pgthreads.bcd_luhn(p_digits bigint)
 returns bigint

@@ -1,6 +1,6 @@
 -- The messages of one branch as ranges of seq, the newest first: from p_head_seq back to its root.
--- p_last and p_before_seq cut out a window of it. A thread without branches is one range, and one look
--- into an index that is empty for it.
+-- p_last and p_before_seq cut out a window of it. A thread without branches is one range, and one
+-- look into an index that is empty for it.
 
 create or replace function pgthreads.branch_ranges(
   p_owner_user_id text,

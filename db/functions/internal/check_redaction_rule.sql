@@ -1,5 +1,6 @@
--- Trigger of redaction_rule: refuses a rule that does not work on its example, and one that is enabled
--- without an example. A rule of before there were examples stays as it is until what it does changes.
+-- Trigger of redaction_rule: refuses a rule that does not work on its example, and one that is
+-- enabled without an example. A rule of before there were examples stays as it is until what it
+-- does changes.
 
 create or replace function pgthreads.check_redaction_rule()
 returns trigger

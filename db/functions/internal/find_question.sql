@@ -1,6 +1,7 @@
--- Which question a turn answers: ANSWER_BELONGS_TO_QUESTION. Of what a page shows nothing is believed,
--- but its last user message (p_message) says what is asked, and the message before that (p_parent_id)
--- where. One row, found under the thread's lock, which is held until the transaction ends:
+-- Which question a turn answers: ANSWER_BELONGS_TO_QUESTION. Of what a page shows nothing is
+-- believed, but its last user message (p_message) says what is asked, and the message before that
+-- (p_parent_id) where. One row, found under the thread's lock, which is held until the transaction
+-- ends:
 --
 --   seq          the question, if it is stored
 --   message_id   its id, stored or not
@@ -10,13 +11,13 @@
 --                it is this call's own, or what comes takes the place of the answer that is named
 --   answer_seq   the answer, where the call is the repetition of one that was answered
 --
--- An edited message is stored beside the one that it replaces, as <id>~<hash of its content>, and as
--- <id>~<hash>.2 and so on where that text was there before. These are the family of <id>: a page goes on to
--- use <id> for each of them. What the newest branch ends with tells a repetition from the wish for the
--- same text once more: a repetition finds there what it made itself.
+-- An edited message is stored beside the one that it replaces, as <id>~<hash of its content>, and
+-- as <id>~<hash>.2 and so on where that text was there before. These are the family of <id>: a page
+-- goes on to use <id> for each of them. What the newest branch ends with tells a repetition from
+-- the wish for the same text once more: a repetition finds there what it made itself.
 --
--- Locks: the thread's row, then a turn's row. Raises THDEL, THMSG, THDUP, and THSTL where the page does
--- not fit the thread.
+-- Locks: the thread's row, then a turn's row. Raises THDEL, THMSG, THDUP, and THSTL where the page
+-- does not fit the thread.
 
 create or replace function pgthreads.find_question(
   p_owner_user_id text,
@@ -177,8 +178,8 @@ begin
       v_message := pgthreads.require_user_message(p_message);
       v_sibling := v_root || '~' || left(encode(sha256(convert_to(
         (pgthreads.redact_message(v_message) - 'id')::text, 'UTF8')), 'hex'), 16);
-      -- The siblings with this text: v_sibling itself, and what begins with it and a dot, after which
-      -- comes the slash.
+      -- The siblings with this text: v_sibling itself, and what begins with it and a dot, after
+      -- which comes the slash.
       select max(m.seq) filter (where coalesce(m.parent_seq, m.seq - 1) = v_parent), count(*)
       into v_question, v_same
       from pgthreads.message as m
@@ -225,8 +226,8 @@ begin
     if (v_question = v_seq or p_replaces = p_message ->> 'id') is not true then
       raise exception 'the message to replace does not belong to the question' using
         errcode = 'THSTL',
-        detail = format('Message %L of thread %s is no answer to %L, the last question that the page '
-          'shows.', left(p_replaces, 256), p_state_key, left(p_message ->> 'id', 256)),
+        detail = format('Message %L of thread %s is no answer to %L, the last question that the '
+          'page shows.', left(p_replaces, 256), p_state_key, left(p_message ->> 'id', 256)),
         hint = 'Load the thread again; or name no message, to have the last question answered.';
     end if;
     if v_last_question = v_seq and v_last_answer > v_first_answer then

@@ -1,11 +1,12 @@
--- The messages of one range of seq that fit into so many bytes, the newest first: the seq that they begin
--- with, and how many bytes are left. Null if not even the last one fits. BOUNDED_WORK: reads what fits and
--- some tens of messages more, however long the range is. The size of a message that is not compressed is
--- known without reading it.
+-- The messages of one range of seq that fit into so many bytes, the newest first: the seq that they
+-- begin with, and how many bytes are left. Null if not even the last one fits. BOUNDED_WORK: reads
+-- what fits and some tens of messages more, however long the range is. The size of a message that
+-- is not compressed is known without reading it.
 --
--- Here and elsewhere messages are looked up by `seq between … and …` with `order by seq`, one message as
--- well. By `seq = …` alone the planner, where it takes threads for short, is as glad to read all of a
--- thread's ids in the index of message_message_id_key. Not in exists(), which leaves the order out.
+-- Here and elsewhere messages are looked up by `seq between … and …` with `order by seq`, one
+-- message as well. By `seq = …` alone the planner, where it takes threads for short, is as glad to
+-- read all of a thread's ids in the index of message_message_id_key. Not in exists(), which leaves
+-- the order out.
 
 create or replace function pgthreads.fit_range(
   p_owner_user_id text,

@@ -1,5 +1,5 @@
--- A text of the same length in which the letters of JSON's escapes are control characters, so that a word
--- behind one has a boundary in front. redact_texts() can put them back.
+-- A text of the same length in which the letters of JSON's escapes are control characters, so that
+-- a word behind one has a boundary in front. redact_texts() can put them back.
 
 create or replace function pgthreads.hide_escapes(p_text text)
 returns text

@@ -1,5 +1,5 @@
--- The remainder of an IBAN by 97 (ISO 13616), which is 1 if its check digits are right: its first four
--- characters come last, and letters count as two digits.
+-- The remainder of an IBAN by 97 (ISO 13616), which is 1 if its check digits are right: its first
+-- four characters come last, and letters count as two digits.
 
 create or replace function pgthreads.iban_remainder(p_iban text)
 returns int
@@ -15,12 +15,14 @@ begin
   if v_digits ~ '[A-M]' then
     v_digits := replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(
       replace(replace(replace(v_digits, 'A', '10'), 'B', '11'), 'C', '12'), 'D', '13'), 'E', '14'),
-      'F', '15'), 'G', '16'), 'H', '17'), 'I', '18'), 'J', '19'), 'K', '20'), 'L', '21'), 'M', '22');
+      'F', '15'), 'G', '16'), 'H', '17'), 'I', '18'), 'J', '19'), 'K', '20'), 'L', '21'),
+      'M', '22');
   end if;
   if v_digits ~ '[N-Z]' then
     v_digits := replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(
       replace(replace(replace(v_digits, 'N', '23'), 'O', '24'), 'P', '25'), 'Q', '26'), 'R', '27'),
-      'S', '28'), 'T', '29'), 'U', '30'), 'V', '31'), 'W', '32'), 'X', '33'), 'Y', '34'), 'Z', '35');
+      'S', '28'), 'T', '29'), 'U', '30'), 'V', '31'), 'W', '32'), 'X', '33'), 'Y', '34'),
+      'Z', '35');
   end if;
   return (v_digits::numeric % 97)::int;
 end;

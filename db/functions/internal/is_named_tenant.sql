@@ -1,6 +1,7 @@
--- Whether an owner is the tenant of this transaction, by its name; always false where set_tenant wants
--- a token. Hot functions ask this before require_tenant(), which knows the rest: the planner puts this
--- expression in the place of its call, which it does for no function with a search_path of its own.
+-- Whether an owner is the tenant of this transaction, by its name; always false where set_tenant
+-- wants a token. Hot functions ask this before require_tenant(), which knows the rest: the planner
+-- puts this expression in the place of its call, which it does for no function with a search_path
+-- of its own.
 
 create or replace function pgthreads.is_named_tenant(p_owner_user_id text)
 returns boolean

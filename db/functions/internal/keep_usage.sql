@@ -1,6 +1,6 @@
--- The trigger that adds what removed turns have used to usage_total, so that no way of removing them
--- loses it: purge_turns, purge_threads, a delete by hand. erase_owner removes the totals as well.
--- Locks: the owners' rows of usage_total, in the order of their keys.
+-- The trigger that adds what removed turns have used to usage_total, so that no way of removing
+-- them loses it: purge_turns, purge_threads, a delete by hand. erase_owner removes the totals as
+-- well. Locks: the owners' rows of usage_total, in the order of their keys.
 
 create or replace function pgthreads.keep_usage()
 returns trigger

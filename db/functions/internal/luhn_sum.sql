@@ -1,5 +1,5 @@
--- What Luhn's formula adds up for a number of up to 19 digits, modulo 10 (see is_luhn). Written out, because
--- it is called for each number of a long text.
+-- What Luhn's formula adds up for a number of up to 19 digits, modulo 10 (see is_luhn). Written
+-- out, because it is called for each number of a long text.
 
 create or replace function pgthreads.luhn_sum(p_number bigint)
 returns bigint

@@ -1,5 +1,6 @@
--- Whether a text, as serialised JSON, may hold what a redaction rule looks for. Says yes rather than no:
--- without its row there is no knowing. append_thread() has the same with a first look before it.
+-- Whether a text, as serialised JSON, may hold what a redaction rule looks for. Says yes rather
+-- than no: without its row there is no knowing. append_thread() has the same with a first look
+-- before it.
 
 create or replace function pgthreads.may_hold_secret(p_json text)
 returns boolean

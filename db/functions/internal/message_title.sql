@@ -1,6 +1,7 @@
--- A title for a thread that has none: the start of its first user message, which is redacted already.
--- That is its first text; of a message with files alone the first file's name, and if it has none, a word
--- for what the file is. A thread has a title from its first message on, and keeps it.
+-- A title for a thread that has none: the start of its first user message, which is redacted
+-- already. That is its first text; of a message with files alone the first file's name, and if it
+-- has none, a word for what the file is. A thread has a title from its first message on, and keeps
+-- it.
 
 create or replace function pgthreads.message_title(p_messages text[])
 returns text

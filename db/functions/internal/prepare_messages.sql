@@ -1,5 +1,6 @@
 -- Checks, redacts and prints the messages of one append, each id once: REDACT_BEFORE_PERSIST and
--- UIMESSAGE_IS_CONTRACT, for all that append_thread() does not see to be plain and clean at one look.
+-- UIMESSAGE_IS_CONTRACT, for all that append_thread() does not see to be plain and clean at one
+-- look.
 
 create or replace function pgthreads.prepare_messages(p_messages jsonb)
 returns table (message_id text, body text)
@@ -34,7 +35,8 @@ begin
       v_message, format('messages[%s]', v_place), v_config.max_message_bytes);
     -- The rest of is_plain_message().
     v_fault := case
-      when pgthreads.has_message_shape(v_message) and char_length(v_message ->> 'id') <= 256 then null
+      when pgthreads.has_message_shape(v_message) and char_length(v_message ->> 'id') <= 256
+        then null
       else pgthreads.ui_message_fault(v_message)
     end;
     if v_fault is not null then

@@ -1,7 +1,7 @@
 -- The history that a turn's prompt is made of: the branch that ends at p_head_seq, its last p_last
--- messages, and of those the newest that fit into p_max_bytes. Where older messages are left out it begins
--- with a user's message, because providers refuse a prompt that begins with an answer or a tool's result.
--- The last message always comes, whatever its size.
+-- messages, and of those the newest that fit into p_max_bytes. Where older messages are left out it
+-- begins with a user's message, because providers refuse a prompt that begins with an answer or a
+-- tool's result. The last message always comes, whatever its size.
 
 create or replace function pgthreads.prompt_history(
   p_owner_user_id text,

@@ -1,7 +1,7 @@
 -- The question that a message belongs to: the user message that it is, or that it answers.
--- first_answer_seq is the first message of that answer, null if the message is the question itself: an
--- answer may be several messages, each of which continues the one before. No row where there is no
--- question, or more than 32 messages would have to be read to find it.
+-- first_answer_seq is the first message of that answer, null if the message is the question itself:
+-- an answer may be several messages, each of which continues the one before. No row where there is
+-- no question, or more than 32 messages would have to be read to find it.
 
 create or replace function pgthreads.question_of(
   p_owner_user_id text,

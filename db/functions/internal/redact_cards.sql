@@ -1,9 +1,9 @@
 -- Not called any more; a call of the release before may be in the middle of it during an upgrade.
 --
--- A run of digits, in groups with single spaces or hyphens between them, with the payment cards in it
--- replaced: a run may hold other numbers next to a card. A card is one group, or groups as cards print
--- them (4-4-4-4 and a rest of up to 3, 4-6-5, 4-6-4), with an issuer's first digits (ISO/IEC 7812-1)
--- and a right check digit.
+-- A run of digits, in groups with single spaces or hyphens between them, with the payment cards in
+-- it replaced: a run may hold other numbers next to a card. A card is one group, or groups as cards
+-- print them (4-4-4-4 and a rest of up to 3, 4-6-5, 4-6-4), with an issuer's first digits (ISO/IEC
+-- 7812-1) and a right check digit.
 
 create or replace function pgthreads.redact_cards(p_digits text, p_replacement text)
 returns text
@@ -31,7 +31,8 @@ begin
     end;
     while v_last >= v_first loop
       v_card := array_to_string(v_groups[v_first:v_last], '-');
-      exit when v_card ~ '^([0-9]{13,19}|[0-9]{4}(-[0-9]{4}){3}(-[0-9]{1,3})?|[0-9]{4}-[0-9]{6}-[0-9]{4,5})$'
+      exit when v_card ~ ('^([0-9]{13,19}|[0-9]{4}(-[0-9]{4}){3}(-[0-9]{1,3})?'
+          '|[0-9]{4}-[0-9]{6}-[0-9]{4,5})$')
         and pgthreads.is_luhn(v_card);
       v_last := v_last - 1;
     end loop;

@@ -1,8 +1,8 @@
 -- Not called any more; a call of the release before may be in the middle of it during an upgrade.
 --
 -- A match of a rule with a verifier. What it has in front of the number (see the rules' <start>) is
--- kept. Of an IBAN's match the longest run of words from the start that passes is replaced, since it
--- may have swallowed the words behind it; in a run of digits each card.
+-- kept. Of an IBAN's match the longest run of words from the start that passes is replaced, since
+-- it may have swallowed the words behind it; in a run of digits each card.
 
 create or replace function pgthreads.redact_match(
   p_match text,
@@ -16,7 +16,8 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_front text := substring(p_match from case p_verifier when 'iban' then '^[^A-Z]*' else '^[^0-9]*' end);
+  v_front text := substring(
+    p_match from case p_verifier when 'iban' then '^[^A-Z]*' else '^[^0-9]*' end);
   v_number text := substr(p_match, char_length(v_front) + 1);
   v_head text := v_number;
 begin

@@ -1,11 +1,11 @@
 -- Decoded strings through all enabled rules, in their order, or through the one that is named. All
 -- strings together, so that the cost grows with their length and not with their number: they are
--- joined, and each rule marks in one pass what it finds in a folded copy of that; what it replaces is
--- blank for the rules after it. At the end the spans, which are counted in bytes, are cut out of the
--- original.
+-- joined, and each rule marks in one pass what it finds in a folded copy of that; what it replaces
+-- is blank for the rules after it. At the end the spans, which are counted in bytes, are cut out of
+-- the original.
 --
--- U+FDD0 to U+FDD2 separate here. These noncharacters mean nothing in a text that is interchanged; in
--- a text that has them they become U+FFFD.
+-- U+FDD0 to U+FDD2 separate here. These noncharacters mean nothing in a text that is interchanged;
+-- in a text that has them they become U+FFFD.
 
 create or replace function pgthreads.redact_texts(p_texts text[], p_rule text default null)
 returns text[]
@@ -100,8 +100,9 @@ begin
         select from unnest(r.needles) as n (needle) where strpos(v_lower, n.needle) > 0))
     order by r.ordering, r.name
   loop
-    -- Each match becomes: what is put back in front, what is put back behind it, and the replacement (if
-    -- the rule puts something back), and the match itself. Then comes the text behind the match.
+    -- Each match becomes: what is put back in front, what is put back behind it, and the
+    -- replacement (if the rule puts something back), and the match itself. Then comes the text
+    -- behind the match.
     v_marks := case
       when v_rule.is_plain then v_match || '\&' || v_field
       else v_match || v_rule.front || v_field || v_rule.back || v_field || v_rule.replacement
@@ -131,14 +132,16 @@ begin
 
       -- What stands in front of all matches has as many fields as a match.
       if v_rule.is_plain then
-        select array_agg(split_part(p.piece, v_field, 1)), array_agg(split_part(p.piece, v_field, 2))
+        select array_agg(split_part(p.piece, v_field, 1)),
+          array_agg(split_part(p.piece, v_field, 2))
         into strict v_cores, v_rests
         from unnest(string_to_array(v_field || v_marked, v_match)) as p (piece);
       else
         -- What is put back stays where it is, if the match begins and ends with it.
         select array_agg(case when k.fits then k.front end),
           array_agg(case when k.fits then k.back end),
-          array_agg(case when k.fits then k.replacement else k.front || k.replacement || k.back end),
+          array_agg(case when k.fits then k.replacement else k.front || k.replacement
+            || k.back end),
           array_agg(case
             when k.fits then substr(k.found, 1 + char_length(k.front),
               char_length(k.found) - char_length(k.front) - char_length(k.back))
@@ -152,7 +155,8 @@ begin
               and (s.back = '' or right(s.found, char_length(s.back)) = s.back)
               and octet_length(s.front) + octet_length(s.back) <= octet_length(s.found) as fits
           from (
-            select split_part(p.piece, v_field, 1) as front, split_part(p.piece, v_field, 2) as back,
+            select split_part(p.piece, v_field, 1) as front,
+              split_part(p.piece, v_field, 2) as back,
               split_part(p.piece, v_field, 3) as replacement,
               split_part(p.piece, v_field, 4) as found, split_part(p.piece, v_field, 5) as rest
             from unnest(string_to_array(repeat(v_field, 4) || v_marked, v_match)) as p (piece)
@@ -201,7 +205,8 @@ begin
           from (
             select a.place, a.core, a.rest, n.length,
               coalesce(a.front, '') as front, coalesce(a.back, '') as back,
-              case when v_rule.is_plain then v_rule.replacement else a.replacement end as replacement,
+              case when v_rule.is_plain then v_rule.replacement
+                else a.replacement end as replacement,
               a.part_start,
               case
                 when a.core = '' or n.length < v_rule.min_length then null
@@ -249,7 +254,8 @@ begin
   v_bytes := convert_to(v_text, 'UTF8');
   v_text := (
     select string_agg(
-        convert_from(substr(v_bytes, 1 + c.covered, c.start - c.covered), 'UTF8') || c.replacement, ''
+        convert_from(substr(v_bytes, 1 + c.covered, c.start - c.covered), 'UTF8') || c.replacement,
+        ''
         order by c.start)
       || convert_from(substr(v_bytes, 1 + max(c.ends)), 'UTF8')
     from (

@@ -1,6 +1,7 @@
--- Refuses JSON whose text would be many times longer than the value, before anybody prints it: `1e300` is
--- eight bytes as jsonb and 301 as text. Where a message or metadata is stored, require_storable() has
--- refused it before; this is for programs that call a redaction function by itself.
+-- Refuses JSON whose text would be many times longer than the value, before anybody prints it:
+-- `1e300` is eight bytes as jsonb and 301 as text. Where a message or metadata is stored,
+-- require_storable() has refused it before; this is for programs that call a redaction function by
+-- itself.
 
 create or replace function pgthreads.require_printable(p_value jsonb)
 returns void

@@ -1,8 +1,8 @@
 -- Refuses an owner who has as many messages waiting, in all threads together, as config allows.
--- wait_for_turn asks this when a message takes a ticket. Tickets that nobody renews do not count; those of
--- other threads are removed here, because their own threads may never be asked again. Locks: such
--- tickets, where nobody else holds them. As in require_turn_quota, calls of the same moment do not see
--- each other.
+-- wait_for_turn asks this when a message takes a ticket. Tickets that nobody renews do not count;
+-- those of other threads are removed here, because their own threads may never be asked again.
+-- Locks: such tickets, where nobody else holds them. As in require_turn_quota, calls of the same
+-- moment do not see each other.
 
 create or replace function pgthreads.require_queue_quota(p_owner_user_id text)
 returns void

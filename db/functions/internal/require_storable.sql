@@ -1,5 +1,5 @@
--- Refuses JSON that no column takes, before anything prints it or goes down into it: the one check of
--- depth, numbers and size for all that is stored. p_what names it in the refusal.
+-- Refuses JSON that no column takes, before anything prints it or goes down into it: the one check
+-- of depth, numbers and size for all that is stored. p_what names it in the refusal.
 
 create or replace function pgthreads.require_storable(p_value jsonb, p_what text, p_bytes int)
 returns void
@@ -31,8 +31,8 @@ begin
       detail = format('Its text has more bytes than the limit of %s.', p_bytes),
       hint = 'Keep large content elsewhere and refer to it by a URL.';
   end if;
-  -- What is_short() lets pass may be longer, but not by so much that it could not be printed. The text
-  -- is never longer than 36 times the size as jsonb.
+  -- What is_short() lets pass may be longer, but not by so much that it could not be printed. The
+  -- text is never longer than 36 times the size as jsonb.
   if pg_column_size(p_value) > p_bytes / 36 then
     v_bytes := octet_length(p_value::text);
     if v_bytes > p_bytes then
@@ -46,5 +46,5 @@ end;
 $$;
 
 comment on function pgthreads.require_storable(jsonb, text, int) is
-  'Raises THMAX or THMSG for JSON that is nested too deep, has numbers no double holds, or is too large.';
+  'Raises THMAX or THMSG for JSON that is too deep, too large, or has numbers no double holds.';
 revoke all on function pgthreads.require_storable(jsonb, text, int) from public;

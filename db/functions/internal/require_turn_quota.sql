@@ -1,9 +1,9 @@
--- Refuses an owner who has as many turns running as config allows. begin_turn asks this last, so that a
--- message which is sent again finds its turn or its answer, however many run.
+-- Refuses an owner who has as many turns running as config allows. begin_turn asks this last, so
+-- that a message which is sent again finds its turn or its answer, however many run.
 --
--- It takes no lock: two calls that begin at the same moment do not see each other's turns, and both may
--- begin. What is above the limit is at most the number of calls that run at once. A turn whose lease has
--- ended does not count, because nobody works on it.
+-- It takes no lock: two calls that begin at the same moment do not see each other's turns, and both
+-- may begin. What is above the limit is at most the number of calls that run at once. A turn whose
+-- lease has ended does not count, because nobody works on it.
 
 create or replace function pgthreads.require_turn_quota(p_owner_user_id text)
 returns void

@@ -1,6 +1,6 @@
 -- What a client may send: CLIENT_SENDS_USER_ONLY and TOOLS_ARE_SERVER_AUTHORED. Returns the message
--- with nothing but its id, role, metadata, and the text and files of its parts; a provider's options
--- that a client put next to them do not get into a prompt.
+-- with nothing but its id, role, metadata, and the text and files of its parts; a provider's
+-- options that a client put next to them do not get into a prompt.
 
 create or replace function pgthreads.require_user_message(p_message jsonb)
 returns jsonb
@@ -63,7 +63,7 @@ begin
     raise exception 'not a message that a user may send' using
       errcode = 'THMSG',
       detail = v_fault,
-      hint = 'Send a UIMessage of role user with text parts, and file parts with data or http URLs.';
+      hint = 'Send a UIMessage of role user with text parts, or file parts with data or http URLs.';
   end if;
   return jsonb_build_object('id', p_message -> 'id', 'role', 'user', 'parts', to_jsonb(v_parts))
     || case

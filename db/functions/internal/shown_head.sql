@@ -1,7 +1,7 @@
--- The seq that a thread's newest branch is shown up to: its last message, but while a turn runs that
--- answers an earlier question anew, and has stored nothing yet, that question. So the answer that comes
--- takes the place of the one before it, as it does for whoever watches it from the start; if none comes,
--- the last message is shown again. p_count is the thread's message_count.
+-- The seq that a thread's newest branch is shown up to: its last message, but while a turn runs
+-- that answers an earlier question anew, and has stored nothing yet, that question. So the answer
+-- that comes takes the place of the one before it, as it does for whoever watches it from the
+-- start; if none comes, the last message is shown again. p_count is the thread's message_count.
 
 create or replace function pgthreads.shown_head(
   p_owner_user_id text,

@@ -1,9 +1,10 @@
--- Where a message goes of which a page says what it continues: null for the end of the newest branch,
--- else the id of another message, '' for none. p_parent_id is null where the page does not say, and
--- one that is not stored says nothing. While p_on_stale is 'append' the end it is.
+-- Where a message goes of which a page says what it continues: null for the end of the newest
+-- branch, else the id of another message, '' for none. p_parent_id is null where the page does not
+-- say, and one that is not stored says nothing. While p_on_stale is 'append' the end it is.
 --
 -- A page that has edited a message and goes on to use its old id means the edited one: the one with
--- which the newest branch ends. Reads under the lock that its caller holds. Raises THSTL for 'reject'.
+-- which the newest branch ends. Reads under the lock that its caller holds. Raises THSTL for
+-- 'reject'.
 
 create or replace function pgthreads.shown_parent(
   p_owner_user_id text,

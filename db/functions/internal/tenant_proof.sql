@@ -1,5 +1,6 @@
--- A proof for functions that act for an owner without a token, and for verify_tenant_token of release
--- 0.1.0, which an upgrade may find under way: it is good for a minute, and in this transaction.
+-- A proof for functions that act for an owner without a token, and for verify_tenant_token of
+-- release 0.1.0, which an upgrade may find under way: it is good for a minute, and in this
+-- transaction.
 
 create or replace function pgthreads.tenant_proof(p_owner_user_id text)
 returns text

@@ -1,7 +1,7 @@
--- What set_tenant leaves in the session besides the tenant, so that it can be told from a bare `set`:
--- 96 hexadecimal digits, of when the token expires (8 bytes, seconds since 1970), of a transaction id
--- (8 bytes), and of the mac over both (see tenant_mac). It holds for one owner, one backend and one
--- transaction.
+-- What set_tenant leaves in the session besides the tenant, so that it can be told from a bare
+-- `set`: 96 hexadecimal digits, of when the token expires (8 bytes, seconds since 1970), of a
+-- transaction id (8 bytes), and of the mac over both (see tenant_mac). It holds for one owner, one
+-- backend and one transaction.
 --
 -- The mac is over the start of the transaction, which only transactions of the same message of the
 -- simple query protocol can share. So where the message may hold more than one statement, the

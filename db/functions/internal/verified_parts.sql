@@ -1,6 +1,7 @@
 -- Which part of each text that a rule found passes the rule's check: where it begins, and how many
--- characters it has; nulls if nothing does. All texts in one statement, because a call for each costs
--- several times what the check does. What stands behind a card or an IBAN may have been found with it.
+-- characters it has; nulls if nothing does. All texts in one statement, because a call for each
+-- costs several times what the check does. What stands behind a card or an IBAN may have been found
+-- with it.
 
 create or replace function pgthreads.verified_parts(
   p_texts text[],
@@ -69,7 +70,8 @@ begin
           when s.shape ~ '^[A-Z][A-Z][0-9]+$'
             then (substr(s.shape, 5) || (ascii(s.shape) - 55) || (ascii(substr(s.shape, 2, 1)) - 55)
               || substr(s.shape, 3, 2))::numeric % 97 = 1
-          when s.shape ~ '^[A-Z][A-Z][0-9][0-9][A-Z0-9]+$' then pgthreads.iban_remainder(s.shape) = 1
+          when s.shape ~ '^[A-Z][A-Z][0-9][0-9][A-Z0-9]+$'
+            then pgthreads.iban_remainder(s.shape) = 1
           else false
         end as is_iban
       from (
@@ -92,11 +94,11 @@ begin
       offset 0
     ) as t;
   else
-    -- Payment cards: the first digits of an issuer, as many digits as it gives, and a right check digit
-    -- (ISO/IEC 7812). Kinds that look like much else are left out: Visa's of 13 digits without groups,
-    -- which look like an EAN, and all of 17 and 18, which look like the ids of messages.
-    -- Tried are the longest form that a text has, the sixteen digits that it begins with, and those
-    -- behind another number in front. Only few texts have more than one of them.
+    -- Payment cards: the first digits of an issuer, as many digits as it gives, and a right check
+    -- digit (ISO/IEC 7812). Kinds that look like much else are left out: Visa's of 13 digits
+    -- without groups, which look like an EAN, and all of 17 and 18, which look like the ids of
+    -- messages. Tried are the longest form that a text has, the sixteen digits that it begins with,
+    -- and those behind another number in front. Only few texts have more than one of them.
     foreach v_try in array array[1, 2, 3] loop
       continue when v_try = 2 and not v_has_longer;
       v_start := case v_try when 3 then 5 else 0 end;
@@ -136,7 +138,8 @@ begin
             else pgthreads.bcd_luhn(('x' || lpad(d.digits, 16, '0'))::bit(64)::bigint) % 10 = 0
           end as is_card
         from (
-          select n.start, n.length, n.candidate, n.has_number, f.digits, left(f.digits, 4)::int as front
+          select n.start, n.length, n.candidate, n.has_number, f.digits,
+            left(f.digits, 4)::int as front
           from (
             select e.start, e.length, octet_length(e.candidate) as candidate,
               e.gap = ' ' and octet_length(e.candidate) = 19 and octet_length(e.found) > 23
@@ -160,7 +163,8 @@ begin
                   when octet_length(e.candidate) > 15 then octet_length(e.candidate) - 2
                 end
                 when octet_length(e.candidate) = 16 then case
-                  when substr(e.candidate, 9, 1) = e.gap and substr(e.candidate, 13, 1) = e.gap then 13
+                  when substr(e.candidate, 9, 1) = e.gap and substr(e.candidate, 13, 1) = e.gap
+                    then 13
                 end
                 when octet_length(e.candidate) in (19, 23)
                   and substr(e.candidate, 10, 1) = e.gap and substr(e.candidate, 15, 1) = e.gap
@@ -169,8 +173,8 @@ begin
             from (
               select g.found, g.start, g.length, g.gap, g.gaps, case
                   when g.start is not null then null
-                  -- A dot or a hyphen behind it ends a sentence; with more behind that it is a longer
-                  -- token.
+                  -- A dot or a hyphen behind it ends a sentence; with more behind that it is a
+                  -- longer token.
                   when g.gap = '' then case when v_try = 1 then rtrim(g.found, '.-') end
                   when v_try > 1 then case
                     when v_try = 2 or g.gap = ' ' then substr(g.found, 1 + v_start, 19)
@@ -216,5 +220,5 @@ end;
 $$;
 
 comment on function pgthreads.verified_parts(text[], text) is
-  'Start and length of what passes the check of a redaction rule in each text; null if nothing does.';
+  'Start and length of what passes a redaction rule''s check in each text; null if nothing does.';
 revoke all on function pgthreads.verified_parts(text[], text) from public;

@@ -1,12 +1,12 @@
--- Whether a message has to wait for its thread: begin_turn asks this unless p_busy is 'reject'. One row
--- while it has to, and then it holds a ticket, and with 'interrupt' the running turn was asked to stop;
--- the caller comes back with the same message. No row when the turn may begin, when begin_turn will
--- find the message answered or its turn running, or when it will refuse it.
+-- Whether a message has to wait for its thread: begin_turn asks this unless p_busy is 'reject'. One
+-- row while it has to, and then it holds a ticket, and with 'interrupt' the running turn was asked
+-- to stop; the caller comes back with the same message. No row when the turn may begin, when
+-- begin_turn will find the message answered or its turn running, or when it will refuse it.
 --
--- The messages of a thread are served in the order of their tickets. Whoever has not come back within
--- v_patience is passed over, so that a dead server blocks nobody; a message that is sent again keeps
--- its ticket, and never has two. Locks: the thread's row, then the running turn's; none while all there
--- is to say is that the caller still waits.
+-- The messages of a thread are served in the order of their tickets. Whoever has not come back
+-- within v_patience is passed over, so that a dead server blocks nobody; a message that is sent
+-- again keeps its ticket, and never has two. Locks: the thread's row, then the running turn's; none
+-- while all there is to say is that the caller still waits.
 
 create or replace function pgthreads.wait_for_turn(
   p_owner_user_id text,
@@ -140,5 +140,5 @@ end;
 $$;
 
 comment on function pgthreads.wait_for_turn(text, text, text, boolean, text) is
-  'One row while a message has to wait for the running turn of its thread, and for those before it.';
+  'One row while a message has to wait for its thread''s running turn or for earlier messages.';
 revoke all on function pgthreads.wait_for_turn(text, text, text, boolean, text) from public;

@@ -1,5 +1,5 @@
--- branch_ranges() with a budget in bytes: the newest messages of a branch that fit into it, and one in any
--- case, as ranges of seq, the newest first.
+-- branch_ranges() with a budget in bytes: the newest messages of a branch that fit into it, and one
+-- in any case, as ranges of seq, the newest first.
 
 create or replace function pgthreads.window_ranges(
   p_owner_user_id text,

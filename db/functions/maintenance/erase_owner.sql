@@ -4,9 +4,9 @@
 -- One transaction by default, so that it is all or nothing. With p_batch a call removes so many
 -- threads at most: repeat it until the receipt says complete, and keep every receipt. Whoever calls
 -- has to see to it that the owner writes no more. Locks: the owner's threads in the order of their
--- keys; it waits for those who hold them, since none may be left out. Before those the advisory lock
--- that write_journal() shares. Any login can take that one, so it is waited for a minute and no longer,
--- unless lock_timeout says otherwise, and whoever holds it is named.
+-- keys; it waits for those who hold them, since none may be left out. Before those the advisory
+-- lock that write_journal() shares. Any login can take that one, so it is waited for a minute and
+-- no longer, unless lock_timeout says otherwise, and whoever holds it is named.
 
 create or replace function pgthreads.erase_owner(p_owner_user_id text, p_batch int default null)
 returns jsonb
@@ -58,8 +58,8 @@ begin
         errcode = 'lock_not_available',
         detail = format('It is held by %s.',
           pgthreads.lock_holders(1886807154, hashtext(p_owner_user_id))),
-        hint = 'Nothing was removed. If no turn of the owner runs and no other erasure does, end that'
-          || ' session with pg_terminate_backend, and repeat the call.';
+        hint = 'Nothing was removed. If no turn of the owner runs and no other erasure does, end'
+          || ' that session with pg_terminate_backend, and repeat the call.';
   end;
   perform set_config('lock_timeout', v_lock_timeout, true);
   for v_thread in

@@ -1,5 +1,5 @@
--- Who holds the advisory lock of two keys in this database, for people: any login can take such a lock,
--- so whoever is kept waiting by one says by whom.
+-- Who holds the advisory lock of two keys in this database, for people: any login can take such a
+-- lock, so whoever is kept waiting by one says by whom.
 
 create or replace function pgthreads.lock_holders(p_class int, p_key int)
 returns text

@@ -1,12 +1,14 @@
 -- Removes a batch of the turns that finished long enough ago, and of the late answers, the oldest
--- first. Long enough is what config says; p_before can only make it longer. What the turns have used
--- is added to usage_total. Nothing of an owner on hold goes. `more` tells that a batch was full.
+-- first. Long enough is what config says; p_before can only make it longer. What the turns have
+-- used is added to usage_total. Nothing of an owner on hold goes. `more` tells that a batch was
+-- full.
 --
 -- Locks: the table retention in a mode that only a purge and a vacuum of it take and that keeps no
--- reader or writer waiting, so that one purge runs at a time; another does nothing, and says so. Only
--- roles that may write that table can take the lock. Then the rows that it removes. No thread's lock is
--- taken, and nobody waits: a turn that has ended changes no more. (Rows that others hold are not
--- skipped: for that PostgreSQL wants a policy that lets maintenance update turns that have ended.)
+-- reader or writer waiting, so that one purge runs at a time; another does nothing, and says so.
+-- Only roles that may write that table can take the lock. Then the rows that it removes. No
+-- thread's lock is taken, and nobody waits: a turn that has ended changes no more. (Rows that
+-- others hold are not skipped: for that PostgreSQL wants a policy that lets maintenance update
+-- turns that have ended.)
 
 create or replace function pgthreads.purge_turns(
   p_before interval default null,

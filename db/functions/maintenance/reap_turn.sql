@@ -1,6 +1,6 @@
--- abandon_turn for reap_turns, which is for no tenant: sets the turn's owner as the tenant, and puts back
--- what was set before. Maintenance may call it, because it can do nothing to a turn whose server lives,
--- and it appends what that turn's own server has written.
+-- abandon_turn for reap_turns, which is for no tenant: sets the turn's owner as the tenant, and
+-- puts back what was set before. Maintenance may call it, because it can do nothing to a turn whose
+-- server lives, and it appends what that turn's own server has written.
 
 create or replace function pgthreads.reap_turn(
   p_owner_user_id text,

@@ -4,9 +4,9 @@
 -- server that was only late the chance to take its lease back. Also deletes a batch of what such
 -- servers have left in the journal.
 --
--- Locks: the thread's row, then the turn's, of one turn after the other; a pair that somebody else holds
--- is left for a later call, and so is one that fails. They are held until the transaction ends, so a
--- batch ends early when it has taken v_patience: call again until nothing comes back.
+-- Locks: the thread's row, then the turn's, of one turn after the other; a pair that somebody else
+-- holds is left for a later call, and so is one that fails. They are held until the transaction
+-- ends, so a batch ends early when it has taken v_patience: call again until nothing comes back.
 
 create or replace function pgthreads.reap_turns(
   p_batch int default 100,
@@ -59,7 +59,8 @@ begin
       return next;
     exception
       when others then
-        raise warning 'turn % of thread % is not closed: % %', turn_id, state_key, sqlstate, sqlerrm;
+        raise warning 'turn % of thread % is not closed: % %',
+          turn_id, state_key, sqlstate, sqlerrm;
     end;
     exit when v_closed = p_batch
       or (v_closed > 0 and clock_timestamp() - v_began > v_patience);

@@ -1,6 +1,6 @@
--- Counts and sizes for operators. Reads the headers of all threads, the running turns, what waits and
--- late answers, never messages; bytes are those of the tables on disk with their indexes, partitions and dead rows.
--- Takes no lock.
+-- Counts and sizes for operators. Reads the headers of all threads, the running turns, what waits
+-- and late answers, never messages; bytes are those of the tables on disk with their indexes,
+-- partitions and dead rows. Takes no lock.
 
 create or replace function pgthreads.thread_stats()
 returns table (

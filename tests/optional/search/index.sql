@@ -4,7 +4,8 @@ select plan(9);
 \ir ../../pgtap/helpers.psql
 
 create function test.words(p_owner text) returns text language sql as $$
-  select string_agg(format('%s%s: %s', s.state_key, s.seq, s.tsv), E'\n' order by s.state_key, s.seq)
+  select string_agg(format('%s%s: %s', s.state_key, s.seq, s.tsv), E'\n' order by s.state_key,
+    s.seq)
   from pgthreads.message_search as s
   where s.owner_user_id = p_owner
 $$;

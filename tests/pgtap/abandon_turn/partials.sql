@@ -58,7 +58,8 @@ select is(test.journal(), array[]::text[], 'and is deleted, too');
 reset role;
 
 -- Given anew: the partial is an answer like any other, and so gets a sibling.
-select test.journaled('alice', 'anew-' || v, 't1', 'half an ') from generate_series(1, 3) as v \g /dev/null
+select test.journaled('alice', 'anew-' || v, 't1', 'half an ')
+  from generate_series(1, 3) as v \g /dev/null
 set local role tap_server;
 select results_eq(
   $$ select outcome, message_count, history #>> '{-1,id}' from pgthreads.begin_turn(
@@ -173,7 +174,8 @@ select results_eq(
 create function test.fail() returns trigger language plpgsql as $$
 begin
   perform pg_sleep(case new.message_id when 'a-slow' then 10 else 0 end);
-  raise exception 'no' using errcode = case new.message_id when 'a-later' then '40001' else 'XX000' end;
+  raise exception 'no' using errcode = case new.message_id when 'a-later' then '40001'
+    else 'XX000' end;
 end;
 $$;
 create trigger fails before insert on pgthreads.message
@@ -182,7 +184,8 @@ select test.journaled('alice', 'fails', 'fails', 'x');
 select test.journaled('alice', 'later', 'later', 'x');
 select test.journaled('alice', 'slow', 'slow', 'x');
 select results_eq(
-  $$ select outcome, message_count from pgthreads.begin_turn('alice', 'fails', test.message('v'), 't2') $$,
+  $$ select outcome, message_count from pgthreads.begin_turn('alice', 'fails', test.message('v'),
+    't2') $$,
   $$ values ('started', 2) $$, 'an error of any kind'
 );
 select throws_ok(
@@ -205,7 +208,8 @@ select ok(
 );
 set local statement_timeout = '1200ms';
 select results_eq(
-  $$ select outcome, message_count from pgthreads.begin_turn('alice', 'slow', test.message('v'), 't2') $$,
+  $$ select outcome, message_count from pgthreads.begin_turn('alice', 'slow', test.message('v'),
+    't2') $$,
   $$ values ('started', 2) $$, 'one that took long does'
 );
 reset statement_timeout;
@@ -229,7 +233,8 @@ select w.end_offset as end from pgthreads.write_journal('alice', 'large', 't1', 
   from generate_series(1, 1000) as n)) as w \gset
 update pgthreads.turn set lease_until = now() - interval '1 second' where state_key = 'large';
 select results_eq(
-  $$ select outcome, message_count from pgthreads.begin_turn('alice', 'large', test.message('v'), 't2') $$,
+  $$ select outcome, message_count from pgthreads.begin_turn('alice', 'large', test.message('v'),
+    't2') $$,
   $$ values ('started', 3) $$, 'is a partial answer all the same'
 );
 select matches(

@@ -143,14 +143,16 @@ select is(
 );
 
 -- Metadata of the thread.
-select pgthreads.append_thread('alice', 'm', '[]', p_metadata => '{"a": 1, "b": {"c": 1}}') \g /dev/null
+select pgthreads.append_thread('alice', 'm', '[]',
+  p_metadata => '{"a": 1, "b": {"c": 1}}') \g /dev/null
 select pgthreads.append_thread('alice', 'm', test.messages(1, 1),
   p_metadata => format('{"b": {"d": "sk-%s"}}', repeat('a', 40))::jsonb) \g /dev/null
 select is(
   (select metadata from pgthreads.read_thread('alice', 'm')),
   '{"a": 1, "b": {"d": "[REDACTED:provider_api_key]"}}', 'metadata is merged key by key, redacted'
 );
-select pgthreads.append_thread('alice', 'm', test.messages(1, 1), p_metadata => '{"a": 2}') \g /dev/null
+select pgthreads.append_thread('alice', 'm', test.messages(1, 1),
+  p_metadata => '{"a": 2}') \g /dev/null
 select is(
   (select metadata ->> 'a' from pgthreads.read_thread('alice', 'm')), '1',
   'a repetition changes no metadata'

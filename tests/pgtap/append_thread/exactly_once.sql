@@ -31,13 +31,15 @@ select results_eq(
   $$ values ('k', 3, 1) $$, 'of a known and a new one the new one is appended'
 );
 select results_eq(
-  $$ select * from pgthreads.append_thread('alice', 'k', test.messages(4, 4) || test.messages(4, 4), 3) $$,
+  $$ select * from pgthreads.append_thread('alice', 'k', test.messages(4, 4) || test.messages(4, 4),
+    3) $$,
   $$ values ('k', 4, 1) $$, 'a new one that stands twice is appended once'
 );
 
 -- Equal is what is equal as jsonb, after redaction.
 select pgthreads.append_thread('alice', 'r', jsonb_build_array(
-  test.message('s', 'my key sk-' || repeat('a', 40)) || '{"metadata": {"n": 1.0, "m": 100}}')) \g /dev/null
+  test.message('s', 'my key sk-' || repeat('a', 40))
+    || '{"metadata": {"n": 1.0, "m": 100}}')) \g /dev/null
 select is(a.appended, 0, v.what)
 from (values
   (1, 'the same secret again', test.message('s', 'my key sk-' || repeat('a', 40))

@@ -39,7 +39,8 @@ from (values
   (4, 'a string', '"a"', 'p_messages is string.'),
   (5, 'an array of null', '[null]', 'messages[0]: A UIMessage is an object.'),
   (6, 'a bad one after a good one', (test.messages(1, 1) || '{}')::text, 'messages[1]: id %'),
-  (7, 'an array in an array', jsonb_build_array(test.messages(1, 1))::text, 'messages[0]: A UIMessage%'),
+  (7, 'an array in an array', jsonb_build_array(test.messages(1, 1))::text,
+    'messages[0]: A UIMessage%'),
   (8, 'a bad part', '[{"id": "m", "role": "user", "parts": [{"type": "text"}]}]',
     'messages[0]: parts[0], of type "text", %')
 ) as v (place, what, messages, detail)
@@ -66,7 +67,8 @@ select test.refuses(
 );
 select test.refuses(
   $$ select pgthreads.append_thread('alice', 'k', test.messages(1, 1), 1) $$,
-  'THCNT', 'Thread k has 0 messages, expected were 1.', null, 'a count of a thread that is not there'
+  'THCNT', 'Thread k has 0 messages, expected were 1.', null,
+    'a count of a thread that is not there'
 );
 select test.refuses(
   $$ select pgthreads.append_thread('alice', 'k', test.messages(1, 1), -1) $$,
@@ -82,7 +84,8 @@ select test.refuses(
 )
 from (values (0), (2), (4), (2147483647), (-2147483648)) as v (count);
 select test.refuses(
-  $$ select pgthreads.append_thread('alice', 'k', jsonb_build_array(test.message('m2', 'other'))) $$,
+  $$ select pgthreads.append_thread('alice', 'k', jsonb_build_array(test.message('m2',
+    'other'))) $$,
   'THDUP', '%a different message ''m2''%', '%new id%', 'a known id with other content'
 );
 select test.refuses(
@@ -111,20 +114,23 @@ select test.refuses(
 );
 select test.refuses(
   $$ select pgthreads.append_thread('alice', 'n', test.messages(1, 5)) $$,
-  'THMAX', 'p_messages has 5 messages, %is 4.', '%new thread%', 'more than a thread holds, in one call'
+  'THMAX', 'p_messages has 5 messages, %is 4.', '%new thread%',
+    'more than a thread holds, in one call'
 );
 select lives_ok(
   $$ select pgthreads.append_thread('alice', 'k', test.messages(4, 4)) $$, 'the last that has room'
 );
 select lives_ok(
   format('select pgthreads.append_thread(%L, %L, %L)', 'alice', 'b',
-    jsonb_build_array(test.message('m', repeat('a', 200 - octet_length(test.message('m', '')::text))))),
+    jsonb_build_array(test.message('m', repeat('a', 200 - octet_length(test.message('m',
+      '')::text))))),
   'a message of exactly the limit of bytes'
 );
 select test.refuses(
   format('select pgthreads.append_thread(%L, %L, %L)', 'alice', 'c',
     jsonb_build_array(test.message('m', repeat('é', 100)))),
-  'THMAX', 'messages[0] has % bytes, the limit is 200.', '%URL%', 'bytes are counted, not characters'
+  'THMAX', 'messages[0] has % bytes, the limit is 200.', '%URL%',
+    'bytes are counted, not characters'
 );
 
 -- A thread that is deleted.
@@ -138,7 +144,8 @@ select test.refuses(
   'THDEL', 'Thread k was deleted at %', null, 'also for a message that it holds'
 );
 select throws_ok(
-  $$ select pgthreads.append_thread('alice', 'd', ('[' || repeat('[', 20000) || repeat(']', 20001))::jsonb) $$,
+  $$ select pgthreads.append_thread('alice', 'd', ('[' || repeat('[', 20000) || repeat(']',
+    20001))::jsonb) $$,
   '54001', null, 'a value nested 20,000 deep is refused, and the server lives'
 );
 

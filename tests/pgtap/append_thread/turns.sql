@@ -15,7 +15,8 @@ select test.refuses(
   'THTRN', null, null, 'not even metadata'
 );
 select test.refuses(
-  $$ select pgthreads.append_thread('alice', 'k', jsonb_build_array(test.message('a1')), null, 't2') $$,
+  $$ select pgthreads.append_thread('alice', 'k', jsonb_build_array(test.message('a1')), null,
+    't2') $$,
   'THLST', 'Turn t2 of thread k does not run.', null, 'nor another turn'
 );
 select results_eq(
@@ -49,7 +50,8 @@ set local role tap_server;
 select pgthreads.set_tenant('alice') \gset
 select test.refuses(
   $$ select pgthreads.append_thread('alice', 'k', test.messages(9, 9), null, 't2') $$,
-  'THLST', 'Turn t2 of thread k does not run since %', '%extend_turn%', 'without its lease it does not append'
+  'THLST', 'Turn t2 of thread k does not run since %', '%extend_turn%',
+    'without its lease it does not append'
 );
 select results_eq(
   $$ select alive from pgthreads.extend_turn('alice', 'k', 't2') $$, array[true],
@@ -73,7 +75,8 @@ select results_eq(
 );
 reset role;
 select results_eq(
-  $$ select turn_id collate "default", status, finished_at is null from pgthreads.turn order by turn_id $$,
+  $$ select turn_id collate "default", status, finished_at is null from pgthreads.turn
+    order by turn_id $$,
   $$ values ('t1', 'completed', false), ('t2', 'abandoned', false) $$, 'as abandoned'
 );
 

@@ -1,5 +1,5 @@
--- Chunk by chunk what the AI SDK makes of a stream; tests/server/test_journal.py compares it with the
--- SDK and the server's own accumulator over whole streams.
+-- Chunk by chunk what the AI SDK makes of a stream; tests/server/test_journal.py compares it with
+-- the SDK and the server's own accumulator over whole streams.
 begin;
 \ir ../empty.psql
 select plan(27);
@@ -26,47 +26,71 @@ select * from (values
     '{"type":"text-start","id":"0"}', '{"type":"text-delta","id":"0","delta":"a"}',
     '{"type":"reasoning-delta","id":"0","delta":"b"}'],
     '[{"type":"reasoning","id":"0","text":"b"},{"type":"text","text":"a"}]'),
-  ('the latest provider metadata', array['{"type":"reasoning-start","id":"0","providerMetadata":{"p":{"n":1}}}',
+  ('the latest provider metadata',
+    array['{"type":"reasoning-start","id":"0","providerMetadata":{"p":{"n":1}}}',
     '{"type":"reasoning-delta","id":"0","delta":"a"}',
     '{"type":"reasoning-end","id":"0","providerMetadata":{"p":{"n":2}}}'],
     '[{"type":"reasoning","id":"0","text":"a","providerMetadata":{"p":{"n":2}}}]'),
   ('steps', array['{"type":"start-step"}', '{"type":"text-start","id":"0"}',
     '{"type":"text-end","id":"0"}', '{"type":"finish-step"}', '{"type":"start-step"}'],
     '[{"type":"step-start"},{"type":"text","text":""},{"type":"step-start"}]'),
-  ('an open call', array['{"type":"tool-input-start","toolCallId":"c","toolName":"n","dynamic":true}',
-    '{"type":"tool-input-available","toolCallId":"c","toolName":"n","input":{"a":null},"dynamic":true}'],
-    '[{"type":"dynamic-tool","toolName":"n","toolCallId":"c","state":"output-error","input":{"a":null},"errorText":"The answer was abandoned before the tool returned a result."}]'),
-  ('a call whose input did not arrive', array['{"type":"tool-input-start","toolCallId":"c","toolName":"n"}',
+  ('an open call', array['{"type":"tool-input-start","toolCallId":"c","toolName":"n",'
+    '"dynamic":true}',
+    '{"type":"tool-input-available","toolCallId":"c","toolName":"n","input":{"a":null},'
+    '"dynamic":true}'],
+    '[{"type":"dynamic-tool","toolName":"n","toolCallId":"c","state":"output-error",'
+    '"input":{"a":null},'
+    '"errorText":"The answer was abandoned before the tool returned a result."}]'),
+  ('a call whose input did not arrive',
+    array['{"type":"tool-input-start","toolCallId":"c","toolName":"n"}',
     '{"type":"tool-input-delta","toolCallId":"c","inputTextDelta":"{\"a"}'],
-    '[{"type":"tool-n","toolCallId":"c","state":"output-error","errorText":"The answer was abandoned before the tool returned a result."}]'),
-  ('an answered call', array['{"type":"tool-input-available","toolCallId":"c","toolName":"n","input":1,"providerExecuted":true,"providerMetadata":{"p":{}}}',
+    '[{"type":"tool-n","toolCallId":"c","state":"output-error",'
+    '"errorText":"The answer was abandoned before the tool returned a result."}]'),
+  ('an answered call', array['{"type":"tool-input-available","toolCallId":"c","toolName":"n",'
+    '"input":1,"providerExecuted":true,"providerMetadata":{"p":{}}}',
     '{"type":"tool-output-available","toolCallId":"c","output":null}'],
-    '[{"type":"tool-n","toolCallId":"c","state":"output-available","input":1,"output":null,"providerExecuted":true,"callProviderMetadata":{"p":{}}}]'),
-  ('a failed call', array['{"type":"tool-input-available","toolCallId":"c","toolName":"n","input":1}',
+    '[{"type":"tool-n","toolCallId":"c","state":"output-available","input":1,"output":null,'
+    '"providerExecuted":true,"callProviderMetadata":{"p":{}}}]'),
+  ('a failed call', array['{"type":"tool-input-available","toolCallId":"c","toolName":"n",'
+    '"input":1}',
     '{"type":"tool-output-error","toolCallId":"c","errorText":"no"}'],
     '[{"type":"tool-n","toolCallId":"c","state":"output-error","input":1,"errorText":"no"}]'),
-  ('a call with a bad input', array['{"type":"tool-input-start","toolCallId":"c","toolName":"n","dynamic":true}',
-    '{"type":"tool-input-error","toolCallId":"c","toolName":"n","input":"?","errorText":"bad","dynamic":true}'],
-    '[{"type":"dynamic-tool","toolName":"n","toolCallId":"c","state":"output-error","input":"?","errorText":"bad"}]'),
-  ('a preliminary output and the last one', array['{"type":"tool-input-available","toolCallId":"c","toolName":"n","input":1}',
+  ('a call with a bad input', array['{"type":"tool-input-start","toolCallId":"c","toolName":"n",'
+    '"dynamic":true}',
+    '{"type":"tool-input-error","toolCallId":"c","toolName":"n","input":"?","errorText":"bad",'
+    '"dynamic":true}'],
+    '[{"type":"dynamic-tool","toolName":"n","toolCallId":"c","state":"output-error","input":"?",'
+    '"errorText":"bad"}]'),
+  ('a preliminary output and the last one',
+    array['{"type":"tool-input-available","toolCallId":"c","toolName":"n","input":1}',
     '{"type":"tool-output-available","toolCallId":"c","output":1,"preliminary":true}',
     '{"type":"tool-output-available","toolCallId":"c","output":2}'],
     '[{"type":"tool-n","toolCallId":"c","state":"output-available","input":1,"output":2}]'),
-  ('a result of no call', array['{"type":"tool-output-available","toolCallId":"c","output":1}'], null),
+  ('a result of no call', array['{"type":"tool-output-available","toolCallId":"c","output":1}'],
+    null),
   ('files and sources', array['{"type":"file","mediaType":"image/png","url":"https://e.x/a.png"}',
     '{"type":"source-url","sourceId":"s","url":"https://e.x","title":"t"}',
-    '{"type":"source-document","sourceId":"d","mediaType":"text/plain","title":"t","filename":"f"}'],
-    '[{"type":"file","mediaType":"image/png","url":"https://e.x/a.png"},{"type":"source-url","sourceId":"s","url":"https://e.x","title":"t"},{"type":"source-document","sourceId":"d","mediaType":"text/plain","title":"t","filename":"f"}]'),
-  ('data, some of it sent again', array['{"type":"data-w","id":"1","data":{"n":1}}', '{"type":"data-w","data":2}',
-    '{"type":"data-w","data":3}', '{"type":"data-v","id":"1","data":4}', '{"type":"data-w","id":"1","data":5}',
+    '{"type":"source-document","sourceId":"d","mediaType":"text/plain","title":"t",'
+    '"filename":"f"}'],
+    '[{"type":"file","mediaType":"image/png","url":"https://e.x/a.png"},{"type":"source-url",'
+    '"sourceId":"s","url":"https://e.x","title":"t"},{"type":"source-document","sourceId":"d",'
+    '"mediaType":"text/plain","title":"t","filename":"f"}]'),
+  ('data, some of it sent again', array['{"type":"data-w","id":"1","data":{"n":1}}',
+    '{"type":"data-w","data":2}',
+    '{"type":"data-w","data":3}', '{"type":"data-v","id":"1","data":4}',
+      '{"type":"data-w","id":"1","data":5}',
     '{"type":"data-status","data":6,"transient":true}'],
-    '[{"type":"data-w","id":"1","data":5},{"type":"data-w","data":2},{"type":"data-w","data":3},{"type":"data-v","id":"1","data":4}]'),
-  ('what came before an error', array['{"type":"text-start","id":"0"}', '{"type":"error","errorText":"no"}',
+    '[{"type":"data-w","id":"1","data":5},{"type":"data-w","data":2},{"type":"data-w","data":3},'
+    '{"type":"data-v","id":"1","data":4}]'),
+  ('what came before an error', array['{"type":"text-start","id":"0"}',
+    '{"type":"error","errorText":"no"}',
     '{"type":"text-delta","id":"0","delta":"a"}'],
     '[{"type":"text","text":""}]'),
-  ('what no message has', array['{"type":"text-start","id":"0"}', '{"type":"abort"}', '{"type":"finish"}', '{"type":"later"}'],
+  ('what no message has', array['{"type":"text-start","id":"0"}', '{"type":"abort"}',
+    '{"type":"finish"}', '{"type":"later"}'],
     '[{"type":"text","text":""}]'),
-  ('characters that jsonb refuses', array['{"type":"text-start","id":"0"}', '{"type":"text-delta","id":"0","delta":"a\u0000\ud800"}'],
+  ('characters that jsonb refuses', array['{"type":"text-start","id":"0"}',
+    '{"type":"text-delta","id":"0","delta":"a\u0000\ud800"}'],
     '[{"type":"text","text":"a��"}]')
 ) as v (name, chunks, parts);
 
@@ -105,7 +129,8 @@ select throws_ok(
 );
 select ok(
   pgthreads.is_ui_message(pgthreads.assemble_message(
-    E'data: {"type":"start","messageId":"m"}\n\ndata: {"type":"tool-input-start","toolCallId":"c","toolName":"n"}\n\n')),
+    E'data: {"type":"start","messageId":"m"}\n\ndata: {"type":"tool-input-start","toolCallId":"c",'
+      '"toolName":"n"}\n\n')),
   'the result is a UIMessage'
 );
 

@@ -38,11 +38,13 @@ select results_eq(
   'nothing to wait for'
 );
 select test.refuses(
-  format('select * from test.ask(%L, %L)', 'u2', v.busy), '22023', 'p_busy is %', '%enqueue%', v.what
+  format('select * from test.ask(%L, %L)', 'u2', v.busy), '22023', 'p_busy is %', '%enqueue%',
+    v.what
 )
 from (values ('REJECT', 'an unknown policy'), (null, 'no policy')) as v (busy, what);
 select test.refuses(
-  $$ select * from pgthreads.begin_turn('alice', 'a b', test.message('u2'), 't', p_busy => 'enqueue') $$,
+  $$ select * from pgthreads.begin_turn('alice', 'a b', test.message('u2'), 't',
+    p_busy => 'enqueue') $$,
   'THKEY', null, null, 'a bad key'
 );
 select test.refuses(
@@ -53,7 +55,8 @@ select test.refuses(
 select results_eq(
   $$ select b.outcome, b.state_key, b.turn_id, b.message_count, b.lease_until > clock_timestamp(),
       b.history is null, b.answer is null, b.max_message_bytes
-    from pgthreads.begin_turn('alice', 'k', test.message('u2'), 't-u2', p_busy => 'enqueue') as b $$,
+    from pgthreads.begin_turn('alice', 'k', test.message('u2'), 't-u2',
+      p_busy => 'enqueue') as b $$,
   $$ values ('waiting', 'k', 't-u1', 1, true, true, true, null::int) $$,
   'enqueue waits for the turn that runs'
 );
@@ -89,7 +92,8 @@ select results_eq(
   'and so does a new one'
 );
 select results_eq(
-  $$ select * from test.ask('u2', 'enqueue') $$, $$ values ('started', 't-u2', 3) $$, 'the first one begins'
+  $$ select * from test.ask('u2', 'enqueue') $$, $$ values ('started', 't-u2', 3) $$,
+    'the first one begins'
 );
 select is(test.queue(), array['u3', 'u4'], 'and gives its ticket back');
 select results_eq(
@@ -135,7 +139,8 @@ select results_eq(
   'then it begins, behind what there was of the answer'
 );
 select is(
-  (select stop_requested from pgthreads.extend_turn('alice', 'k', 't-u5')), false, 'and is not stopped'
+  (select stop_requested from pgthreads.extend_turn('alice', 'k', 't-u5')), false,
+    'and is not stopped'
 );
 
 -- A lease that ended.
@@ -168,7 +173,8 @@ reset role;
 update pgthreads.config set max_queued = 2;
 set local role tap_server;
 select pgthreads.set_tenant('alice') \gset
-select outcome from test.ask('u7', 'enqueue') union all select outcome from test.ask('u8', 'interrupt') \g /dev/null
+select outcome from test.ask('u7', 'enqueue') union all select outcome
+  from test.ask('u8', 'interrupt') \g /dev/null
 select test.refuses(
   $$ select * from test.ask('u9', 'enqueue') $$, 'THTRN', '2 messages wait for thread k, %',
   '%max_queued%', 'the queue is bounded'

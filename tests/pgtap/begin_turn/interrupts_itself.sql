@@ -1,5 +1,5 @@
--- A page that stops listening and wants its last question answered anew does not get the answer that it
--- stopped; a call that comes again does.
+-- A page that stops listening and wants its last question answered anew does not get the answer
+-- that it stopped; a call that comes again does.
 begin;
 select plan(15);
 \ir ../helpers.psql
@@ -18,7 +18,8 @@ returns text
 language sql
 security definer
 as $$
-  select n.turn_id from pgthreads.turn as n where n.stop_requested_at is not null and n.status = 'running';
+  select n.turn_id from pgthreads.turn as n where n.stop_requested_at is not null
+    and n.status = 'running';
 $$;
 create function test.finish(p_turn text, p_status text)
 returns void

@@ -22,7 +22,8 @@ as $$
     p_replaces => p_replaces, p_regenerate => p_regenerate, p_busy => p_busy,
     p_on_stale => 'append') as b;
 $$;
-create function test.finish(p_key text, p_turn text, p_answer text, p_status text default 'completed')
+create function test.finish(p_key text, p_turn text, p_answer text,
+  p_status text default 'completed')
 returns text
 language sql
 as $$
@@ -127,7 +128,8 @@ select test.refuses(
   v.state, v.detail, v.hint, v.what
 )
 from (values
-  (1, 'an answer to another question', 'u1', 'one', 'a2', 'THSTL', 'Message %a2% is no answer to %u1%',
+  (1, 'an answer to another question', 'u1', 'one', 'a2', 'THSTL',
+    'Message %a2% is no answer to %u1%',
     '%Load the thread again%'),
   (2, 'another question', 'u1', 'one', 'u2', 'THSTL', null, null),
   (3, 'an answer, and a question that is not stored', 'u9', 'nine', 'a2', 'THSTL', null, null),
@@ -135,7 +137,8 @@ from (values
 ) as v (place, what, id, text, replaces, state, detail, hint)
 order by v.place;
 select test.refuses(
-  $$ select pgthreads.begin_turn('alice', 'k', test.message('u1', 'one'), 't7', p_on_stale => 'x') $$,
+  $$ select pgthreads.begin_turn('alice', 'k', test.message('u1', 'one'), 't7',
+    p_on_stale => 'x') $$,
   '22023', 'p_on_stale is ''x''.', '%append, branch or reject%', 'an unknown policy'
 );
 select test.refuses(

@@ -29,12 +29,14 @@ select test.refuses(
   '22023', null, null, 'a null turn id'
 );
 select test.refuses(
-  format('select pgthreads.begin_turn(%L, %L, test.message(%L), %L, %s)', 'alice', 'k', 'u', 't', v.last),
+  format('select pgthreads.begin_turn(%L, %L, test.message(%L), %L, %s)', 'alice', 'k', 'u', 't',
+    v.last),
   '22023', format('last is %s, %%', v.last), null, 'a window of ' || v.last
 )
 from (values (0), (-1), (-2147483648)) as v (last);
 select test.refuses(
-  $$ select pgthreads.begin_turn('alice', 'k', null, 't') $$, 'THMSG', null, '%UIMessage%', 'no message'
+  $$ select pgthreads.begin_turn('alice', 'k', null, 't') $$, 'THMSG', null, '%UIMessage%',
+    'no message'
 );
 select test.refuses(
   format('select pgthreads.begin_turn(%L, %L, %L, %L)', 'alice', 'k', v.message, 't'),
@@ -63,7 +65,8 @@ from (values
   (3, '{"type": "source-url", "sourceId": "s", "url": "https://a.example"}'),
   (4, '{"type": "source-document", "sourceId": "s", "mediaType": "m", "title": "t"}'),
   (5, '{"type": "data-x", "data": 1}'),
-  (6, '{"type": "tool-x", "toolCallId": "c", "state": "output-available", "input": 1, "output": 2}'),
+  (6, '{"type": "tool-x", "toolCallId": "c", "state": "output-available", "input": 1,'
+    ' "output": 2}'),
   (7, '{"type": "dynamic-tool", "toolName": "x", "toolCallId": "c", "state": "output-available",
     "input": 1, "output": 2}'),
   (8, '{"type": "tool-x", "toolCallId": "c", "state": "approval-responded", "input": 1,

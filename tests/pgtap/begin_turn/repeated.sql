@@ -79,11 +79,13 @@ select test.refuses(
 );
 select results_eq(
   $$ select outcome, turn_id from pgthreads.begin_turn('alice', 'k', test.message('u1'), 't6') $$,
-  $$ values ('answered', null::text) $$, 'an old message has its answer also while another turn runs'
+  $$ values ('answered', null::text) $$,
+    'an old message has its answer also while another turn runs'
 );
 
 -- A turn that runs for another message is not given up for one that is stored already.
-select pgthreads.append_thread('alice', 'k', jsonb_build_array(test.message('x')), null, 't5') \g /dev/null
+select pgthreads.append_thread('alice', 'k', jsonb_build_array(test.message('x')), null,
+  't5') \g /dev/null
 select test.refuses(
   $$ select pgthreads.begin_turn('alice', 'k', test.message('x'), 't6') $$,
   'THTRN', 'Turn t5 of thread k runs until %', null, 'a running turn is never abandoned'

@@ -1,4 +1,5 @@
--- A message from a page that does not show where the newest branch ends: p_parent_id and p_on_stale.
+-- A message from a page that does not show where the newest branch ends: p_parent_id and
+-- p_on_stale.
 begin;
 select plan(24);
 \ir ../helpers.psql
@@ -64,7 +65,8 @@ select test.refuses(
 select is(
   (select message_count from pgthreads.read_thread('alice', 'k')), 10, 'and nothing is stored'
 );
-select is(test.say('u5', 'a2', 'reject'), 'answered', 'a message that is stored already is not stale');
+select is(test.say('u5', 'a2', 'reject'), 'answered',
+  'a message that is stored already is not stale');
 select is(test.say('u5', 'a1', 'branch'), 'answered', 'and stays where it is');
 
 -- The page does not say, or says what nobody knows.
@@ -72,32 +74,38 @@ select is(
   test.say('u6', null, 'reject', 'a6'), 'u1 a1 u2 a2 u5 a5 u6', 'no parent is the end'
 );
 select is(
-  test.say('u7', 'lost', 'reject', 'a7'), 'u1 a1 u2 a2 u5 a5 u6 a6 u7', 'so is one that is not stored'
+  test.say('u7', 'lost', 'reject', 'a7'), 'u1 a1 u2 a2 u5 a5 u6 a6 u7',
+    'so is one that is not stored'
 );
 select is(
-  test.say('u8', 'a1', null, 'a8'), 'u1 a1 u2 a2 u5 a5 u6 a6 u7 a7 u8', 'and without a policy any is'
+  test.say('u8', 'a1', null, 'a8'), 'u1 a1 u2 a2 u5 a5 u6 a6 u7 a7 u8',
+    'and without a policy any is'
 );
 
 -- An edit by a client that sends a new id, and the whole page from its first message.
 select is(test.say('v1', '', 'branch', 'w1'), 'v1', 'the first message anew');
 select is(test.say('v2', 'w1', 'branch', 'w2'), 'v1 w1 v2', 'and on from there');
 select is(test.say('v3', 'w1', 'branch', 'w3'), 'v1 w1 v3', 'the second one anew');
-select is(test.ids(pgthreads.load_thread('alice', 'k')), 'v1 w1 v3 w3', 'the page and the thread agree');
+select is(test.ids(pgthreads.load_thread('alice', 'k')), 'v1 w1 v3 w3',
+  'the page and the thread agree');
 
 -- A page that keeps the id of a message that it edited, whose answer failed.
 select count(*) from pgthreads.begin_turn('alice', 'k', test.message('v3', 'edited'), 'e1',
     p_replaces => 'v3', p_on_stale => 'branch') as b,
   pgthreads.finish_turn('alice', b.state_key, 'e1', 'failed') \gset
 select matches(
-  test.say('v4', 'v3', 'branch', 'w4'), '^v1 w1 v3~[0-9a-f]{16} v4$', 'it goes on from the edited one'
+  test.say('v4', 'v3', 'branch', 'w4'), '^v1 w1 v3~[0-9a-f]{16} v4$',
+    'it goes on from the edited one'
 );
 select is(
-  test.say('v5', 'w3', 'branch', 'w5'), 'v1 w1 v3 w3 v5', 'a page that shows the first one from that'
+  test.say('v5', 'w3', 'branch', 'w5'), 'v1 w1 v3 w3 v5',
+    'a page that shows the first one from that'
 );
 
 -- A question that never arrived, asked again by a page that shows an older branch.
 select is(
-  (select test.ids(b.history) from pgthreads.begin_turn('alice', 'k', test.message('v6', 'six'), 'r1',
+  (select test.ids(b.history) from pgthreads.begin_turn('alice', 'k', test.message('v6', 'six'),
+    'r1',
     p_regenerate => true, p_parent_id => 'w2', p_on_stale => 'branch') as b),
   'v1 w1 v2 w2 v6', 'an answer anew to a question that is not stored begins where the page is'
 );

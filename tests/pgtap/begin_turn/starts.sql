@@ -5,7 +5,8 @@ select plan(17);
 
 set local role tap_server;
 select pgthreads.set_tenant('alice') \gset
-create temp table begun as select * from pgthreads.begin_turn('alice', null, test.message('u1'), 't1');
+create temp table begun as select * from pgthreads.begin_turn('alice', null, test.message('u1'),
+  't1');
 select results_eq(
   $$ select outcome, turn_id, message_count, max_message_bytes, answer::text from begun $$,
   $$ values ('started', 't1', 1, 1048576, null::text) $$, 'a new thread and its first turn'
@@ -58,7 +59,8 @@ select is(
 select is(
   (select jsonb_array_length(history::jsonb -> 0 -> 'parts') from pgthreads.begin_turn(
     'alice', 'many', jsonb_build_object('id', 'u', 'role', 'user', 'parts',
-      (select jsonb_agg(jsonb '{"type": "text", "text": "a"}') from generate_series(1, 30000))), 't')),
+      (select jsonb_agg(jsonb '{"type": "text", "text": "a"}') from generate_series(1, 30000))),
+        't')),
   30000, 'a message of 30,000 parts is taken in passing'
 );
 select is(
@@ -77,18 +79,21 @@ select ok(
   'the lease is config.lease'
 );
 select lives_ok(
-  format('select pgthreads.begin_turn(%L, %L, test.message(%L), %L)', 'alice', 'id', 'u', repeat('é', 128)),
+  format('select pgthreads.begin_turn(%L, %L, test.message(%L), %L)', 'alice', 'id', 'u',
+    repeat('é', 128)),
   'a turn id of 128 characters'
 );
 select results_eq(
-  $$ select outcome, turn_id from pgthreads.begin_turn('alice', 'other', test.message('u1'), 't1') $$,
+  $$ select outcome, turn_id from pgthreads.begin_turn('alice', 'other', test.message('u1'),
+    't1') $$,
   $$ values ('started', 't1') $$, 'turn and message ids are a thread''s own'
 );
 
 -- A user message that was stored before, with no turn.
 select pgthreads.save_thread('alice', 'saved', jsonb_build_array(test.message('u1'))) \g /dev/null
 select results_eq(
-  $$ select outcome, message_count from pgthreads.begin_turn('alice', 'saved', test.message('u1'), 't') $$,
+  $$ select outcome, message_count from pgthreads.begin_turn('alice', 'saved', test.message('u1'),
+    't') $$,
   $$ values ('started', 1) $$, 'an imported message can be answered'
 );
 reset role;

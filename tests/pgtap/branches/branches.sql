@@ -1,5 +1,5 @@
--- Branches under grow-only: an edited message and an answer given anew begin one, the newest is what
--- is read, every other stays readable, and nothing that is stored changes.
+-- Branches under grow-only: an edited message and an answer given anew begin one, the newest is
+-- what is read, every other stays readable, and nothing that is stored changes.
 begin;
 select plan(39);
 \ir ../helpers.psql
@@ -17,7 +17,8 @@ select pgthreads.set_tenant('alice') \gset
 
 select count(*) from pgthreads.append_thread('alice', 'k', test.messages(1, 4)) \gset
 select is(
-  (select string_agg(coalesce(m.parent_seq::text, '-'), ' ' order by m.seq) from pgthreads.message as m),
+  (select string_agg(coalesce(m.parent_seq::text, '-'), ' ' order by m.seq)
+    from pgthreads.message as m),
   '- - - -', 'a thread without branches names no parents'
 );
 
@@ -27,13 +28,15 @@ select results_eq(
      from pgthreads.append_thread('alice', 'k', test.messages(5, 6), null, null, null, 'm2') $$,
   $$ values (6, 2) $$, 'a branch is appended'
 );
-select is(test.ids(pgthreads.load_thread('alice', 'k')), 'm1 m2 m5 m6', 'the newest branch is read');
+select is(test.ids(pgthreads.load_thread('alice', 'k')), 'm1 m2 m5 m6',
+  'the newest branch is read');
 select is(
   test.ids(pgthreads.load_thread('alice', 'k', null, null, 'm4')), 'm1 m2 m3 m4',
   'the other branch stays readable'
 );
 select is(
-  test.ids(pgthreads.load_thread('alice', 'k', null, null, 'm3')), 'm1 m2 m3', 'up to any message of it'
+  test.ids(pgthreads.load_thread('alice', 'k', null, null, 'm3')), 'm1 m2 m3',
+    'up to any message of it'
 );
 select is(
   (select string_agg(seq::text, ' ') from pgthreads.read_messages('alice', 'k')), '1 2 5 6',
@@ -43,7 +46,8 @@ select is(test.ids(pgthreads.load_thread('alice', 'k', 3)), 'm2 m5 m6', 'a windo
 select is(test.ids(pgthreads.load_thread('alice', 'k', 2, 6)), 'm2 m5', 'a window before a seq');
 select is(test.ids(pgthreads.load_thread('alice', 'k', 2, 5)), 'm1 m2', 'a window before the fork');
 select is(
-  (select earlier_seq from pgthreads.read_thread('alice', 'k', 2)), 5, 'where the window before ends'
+  (select earlier_seq from pgthreads.read_thread('alice', 'k', 2)), 5,
+    'where the window before ends'
 );
 select is(
   (select earlier_seq from pgthreads.read_thread('alice', 'k', 4)), null, 'none before the first'
@@ -71,7 +75,8 @@ select is(
    from pgthreads.append_thread('alice', 'k', test.messages(8, 8), null, null, null, 'm4')),
   8, 'an old branch can be continued'
 );
-select is(test.ids(pgthreads.load_thread('alice', 'k')), 'm1 m2 m3 m4 m8', 'which makes it the newest');
+select is(test.ids(pgthreads.load_thread('alice', 'k')), 'm1 m2 m3 m4 m8',
+  'which makes it the newest');
 select results_eq(
   $$ select leaf_id, message_count from pgthreads.list_branches('alice', 'k') $$,
   $$ values ('m8', 5), ('m7', 5) $$, 'a branch that was continued is one branch'
@@ -84,7 +89,8 @@ select is(
 select is(test.ids(pgthreads.load_thread('alice', 'k')), 'm9', 'has nothing before it');
 select is((select earlier_seq from pgthreads.read_thread('alice', 'k')), null, 'and says so');
 select test.refuses(
-  $$ select pgthreads.append_thread('alice', 'k', test.messages(10, 10), null, null, null, 'nope') $$,
+  $$ select pgthreads.append_thread('alice', 'k', test.messages(10, 10), null, null, null,
+    'nope') $$,
   'THNON', '%nope%', null, 'a parent that is not stored'
 );
 select test.refuses(
@@ -125,7 +131,8 @@ select is(
   'answered', 'and replays its answer'
 );
 select matches(
-  test.ids(pgthreads.load_thread('alice', 'e')), '^u1 a1 u2~[0-9a-f]+ a3$', 'the edit is what is read'
+  test.ids(pgthreads.load_thread('alice', 'e')), '^u1 a1 u2~[0-9a-f]+ a3$',
+    'the edit is what is read'
 );
 
 -- By begin_turn: an answer given anew.
@@ -143,7 +150,8 @@ select count(*) from pgthreads.append_thread(
 select count(*) from pgthreads.finish_turn('alice', 'e', 't4', 'completed') \gset
 select is(test.ids(pgthreads.load_thread('alice', 'e')), 'u1 a4', 'the new answer is what is read');
 select is(
-  (select test.ids(history) from pgthreads.begin_turn('alice', 'e', null, 't6', null, null, null, true)),
+  (select test.ids(history) from pgthreads.begin_turn('alice', 'e', null, 't6', null, null, null,
+    true)),
   'u1', 'without a name the newest answer is given anew'
 );
 select is(
@@ -151,7 +159,8 @@ select is(
   'what was there first is all there'
 );
 select is(
-  (select ok from pgthreads.verify_thread('alice', 'e')), true, 'verify_thread goes over all branches'
+  (select ok from pgthreads.verify_thread('alice', 'e')), true,
+    'verify_thread goes over all branches'
 );
 
 -- A turn may append more than once: its second message continues its first.

@@ -35,7 +35,8 @@ from (values
 ) as v (place, dirty, clean)
 order by v.place;
 select is(pgthreads.clean_json(null), null, 'null stays null');
-select throws_ok(format('select pgthreads.clean_json(%L)', v.text), '22P02', null, 'not JSON: ' || v.text)
+select throws_ok(format('select pgthreads.clean_json(%L)', v.text), '22P02', null, 'not JSON: '
+  || v.text)
 from (values ('{"a": \u0000}'), ('"\u00"'), ('"\u0000')) as v (text);
 select is(
   char_length(pgthreads.clean_json('"' || repeat('\u0000\ud83d\ude00\\', 50000) || '"') #>> '{}'),

@@ -28,7 +28,8 @@ select results_eq(
   $$ select alive from pgthreads.extend_turn('alice', 'k', null) $$, array[false], 'a null turn'
 );
 select results_eq(
-  $$ select alive from pgthreads.extend_turn('alice', 'other', 't') $$, array[false], 'another thread'
+  $$ select alive from pgthreads.extend_turn('alice', 'other', 't') $$, array[false],
+    'another thread'
 );
 select results_eq(
   $$ select alive, stop_requested, lease_until > clock_timestamp() + '59 seconds'

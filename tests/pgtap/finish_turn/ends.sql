@@ -14,7 +14,8 @@ $$;
 
 set local role tap_server;
 select test.refuses(
-  $$ select pgthreads.finish_turn('alice', 'k', 't', 'completed') $$, 'THTEN', null, null, 'no tenant'
+  $$ select pgthreads.finish_turn('alice', 'k', 't', 'completed') $$, 'THTEN', null, null,
+    'no tenant'
 );
 select pgthreads.set_tenant('alice') \gset
 select test.refuses(
@@ -114,7 +115,8 @@ select pgthreads.finish_turn('alice', 'k3', 't5', 'completed') \g /dev/null
 select pgthreads.begin_turn('alice', 'k3', test.message('u'), 't6', p_replaces => 'a',
   p_regenerate => true) \g /dev/null
 select results_eq(
-  $$ select status, assistant_message_id from pgthreads.finish_turn('alice', 'k3', 't6', 'failed') $$,
+  $$ select status, assistant_message_id from pgthreads.finish_turn('alice', 'k3', 't6',
+    'failed') $$,
   $$ values ('failed', null::text) $$, 'an empty answer is not the one before it'
 );
 

@@ -1,4 +1,5 @@
--- Sixty levels, the value itself the first, whatever they are made of; and so for all that is stored.
+-- Sixty levels, the value itself the first, whatever they are made of; and so for all that is
+-- stored.
 begin;
 select plan(16);
 \ir ../helpers.psql
@@ -21,7 +22,8 @@ from (values
   ('[[], ', ', "b"]', '"s"')
 ) as v (o, c, i);
 select ok(
-  not pgthreads.is_shallow(test.deep(5000, '[', ']', '1')), 'of 5,000 levels it reads no more than 61');
+  not pgthreads.is_shallow(test.deep(5000, '[', ']', '1')),
+    'of 5,000 levels it reads no more than 61');
 select is(pgthreads.is_shallow(null), null, 'null is null');
 
 select pgthreads.set_tenant('alice') \gset
@@ -35,7 +37,8 @@ from (values
   ('a message', $$ select pgthreads.append_thread('alice', 'k', jsonb_build_array(
     test.message('n') || jsonb_build_object('metadata', test.deep(60, '[', ']', '1')))) $$),
   ('a tool''s output', $$ select pgthreads.append_thread('alice', 'k', jsonb_build_array(
-    jsonb_build_object('id', 'o', 'role', 'assistant', 'parts', jsonb_build_array(jsonb_build_object(
+    jsonb_build_object('id', 'o', 'role', 'assistant', 'parts',
+      jsonb_build_array(jsonb_build_object(
       'type', 'tool-x', 'toolCallId', 'c', 'state', 'output-available',
       'output', test.deep(58, '{"a":', '}', '1')))))) $$),
   ('a whole thread', $$ select pgthreads.save_thread('alice', 'l', jsonb_build_array(

@@ -1,6 +1,6 @@
 -- Every type of part in every state, with every field: taken as it is, without its optional fields,
--- and refused with any one field missing or of another type. Optional is what any major of the AI SDK
--- can do without, and of any type what one of them does not look at.
+-- and refused with any one field missing or of another type. Optional is what any major of the AI
+-- SDK can do without, and of any type what one of them does not look at.
 begin;
 select no_plan();
 \ir ../helpers.psql

@@ -4,7 +4,8 @@ select plan(11);
 \ir ../operators.psql
 
 select test.journaled('alice', 'k', 't', 'secret', false);
-select is((select relpersistence::text from pg_class where oid = 'pgthreads.journal'::regclass), 'u',
+select is((select relpersistence::text from pg_class where oid = 'pgthreads.journal'::regclass),
+  'u',
   'it is unlogged');
 set local role tap_server;
 select throws_ok('select from pgthreads.journal', '42501', null, 'the server role reads nothing');

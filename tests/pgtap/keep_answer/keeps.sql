@@ -54,7 +54,8 @@ select is(
   pgthreads.keep_answer('alice', 'k', 't', test.message('b'), 'again'), true, 'the first one stays'
 );
 select results_eq(
-  $$ select state_key, turn_id, message::jsonb ->> 'id', reason, sqlstate, bytes = octet_length(message)
+  $$ select state_key, turn_id, message::jsonb ->> 'id', reason, sqlstate,
+    bytes = octet_length(message)
     from test.kept() $$,
   $$ values ('k', 't', 'a', 'turn_lost', 'THLST', true) $$, 'with its reason'
 );
@@ -63,7 +64,8 @@ select is(
   'redacted before it is stored'
 );
 select is(
-  (select r.message_count from pgthreads.read_thread('alice', 'k') as r), 1, 'and it is not in the thread'
+  (select r.message_count from pgthreads.read_thread('alice', 'k') as r), 1,
+    'and it is not in the thread'
 );
 select throws_ok(
   'select from pgthreads.late_answer', '42501', null, 'the server''s role does not see it'

@@ -10,7 +10,8 @@ declare
   v_all text := '';
 begin
   for v_round in 1..20 loop
-    select string_agg(l.state_key, ' ' order by l.updated_at desc, l.state_key desc), max(l.next_cursor)
+    select string_agg(l.state_key, ' ' order by l.updated_at desc, l.state_key desc),
+      max(l.next_cursor)
     into v_keys, v_cursor
     from pgthreads.list_threads('alice', p_limit, v_cursor) as l;
     v_all := concat_ws(' | ', nullif(v_all, ''), v_keys);
@@ -24,7 +25,8 @@ set local role tap_server;
 select test.refuses($$ select pgthreads.list_threads('alice') $$, 'THTEN', null, null, 'no tenant');
 select pgthreads.set_tenant('alice') \gset
 select is_empty($$ select pgthreads.list_threads('alice') $$, 'no threads yet');
-select pgthreads.append_thread('alice', 'k' || i, test.messages(1, i)) from generate_series(1, 7) as i
+select pgthreads.append_thread('alice', 'k' || i, test.messages(1, i))
+  from generate_series(1, 7) as i
   \g /dev/null
 select pgthreads.append_thread('alice', 'gone', '[]'), pgthreads.soft_delete_thread('alice', 'gone')
   \g /dev/null
@@ -41,7 +43,8 @@ select pgthreads.set_tenant('alice') \gset
 
 select results_eq(
   $$ select state_key, message_count, running from pgthreads.list_threads('alice') $$,
-  $$ values ('k7', 7, false), ('k6', 6, false), ('k5', 5, false), ('k4', 4, false), ('k3', 3, false),
+  $$ values ('k7', 7, false), ('k6', 6, false), ('k5', 5, false), ('k4', 4, false),
+    ('k3', 3, false),
     ('k2', 2, false), ('k1', 1, false) $$,
   'the latest first, ties by key; neither deleted nor foreign ones'
 );
@@ -128,7 +131,8 @@ select pgthreads.append_thread('carol', 'now', test.messages(1, 1)) \g /dev/null
 select recent_at as before from pgthreads.thread where state_key = 'now' \gset
 select pgthreads.append_thread('carol', 'now', test.messages(2, 2)) \g /dev/null
 select is(
-  (select (recent_at = :'before', updated_at > recent_at) from pgthreads.thread where state_key = 'now'),
+  (select (recent_at = :'before', updated_at > recent_at) from pgthreads.thread
+    where state_key = 'now'),
   (true, true), 'an append soon after another changes nothing that is indexed'
 );
 

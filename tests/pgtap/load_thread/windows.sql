@@ -4,7 +4,8 @@ select plan(30);
 \ir ../helpers.psql
 
 set local role tap_server;
-select test.refuses($$ select pgthreads.load_thread('alice', 'k') $$, 'THTEN', null, null, 'no tenant');
+select test.refuses($$ select pgthreads.load_thread('alice', 'k') $$, 'THTEN', null, null,
+  'no tenant');
 select test.refuses(
   $$ select * from pgthreads.read_messages('alice', 'k') $$, 'THTEN', null, null, 'nor for rows'
 );

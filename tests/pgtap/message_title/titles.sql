@@ -26,11 +26,13 @@ from (values
   ('[{"type": "hologram", "text": "no"}]', null)
 ) as v (parts, wanted);
 select is(length(test.title(test.message('m', repeat('x', 500)) -> 'parts')), 80, '80 characters');
-select is(test.title('[{"type": "text", "text": "a"}]', 'system'), null, 'of a user''s message only');
+select is(test.title('[{"type": "text", "text": "a"}]', 'system'), null,
+  'of a user''s message only');
 
 select pgthreads.set_tenant('alice') \gset
 select pgthreads.begin_turn('alice', 'k', '{"id": "u", "role": "user", "parts": [
-  {"type": "file", "mediaType": "image/png", "url": "data:,x", "filename": "a cat.png"}]}', 't') \g /dev/null
+  {"type": "file", "mediaType": "image/png", "url": "data:,x", "filename": "a cat.png"}]}',
+  't') \g /dev/null
 select is(
   (select title from pgthreads.read_thread('alice', 'k')), 'a cat.png',
   'a thread that begins with a file has a title'

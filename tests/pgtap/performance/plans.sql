@@ -1,6 +1,7 @@
--- What once made a call slow: a plan compiled just in time, a search of the whole thread for a title,
--- a part appended to a jsonb array one by one. Within times that only such a fault exceeds. And a plan
--- for threads of the usual length, which read all of a long one: there the rows read are counted.
+-- What once made a call slow: a plan compiled just in time, a search of the whole thread for a
+-- title, a part appended to a jsonb array one by one. Within times that only such a fault exceeds.
+-- And a plan for threads of the usual length, which read all of a long one: there the rows read are
+-- counted.
 begin;
 select plan(15);
 \ir ../helpers.psql

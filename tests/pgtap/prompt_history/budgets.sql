@@ -1,10 +1,11 @@
--- The history of a turn: as many of the newest messages as the window and the budget hold, from a user's
--- message on; the question in any case.
+-- The history of a turn: as many of the newest messages as the window and the budget hold, from a
+-- user's message on; the question in any case.
 begin;
 select plan(12);
 \ir ../operators.psql
 
-create function test.history(p_key text, p_last int, p_bytes int default null, p_ask text default 'q')
+create function test.history(p_key text, p_last int, p_bytes int default null,
+  p_ask text default 'q')
 returns text language plpgsql as $$
 declare
   v_ids text;
@@ -19,7 +20,8 @@ end;
 $$;
 create function test.make(p_key text, p_roles text) returns void language sql as $$
   select pgthreads.append_thread('alice', p_key, (
-    select jsonb_agg(test.message(r || n, repeat(md5(n::text), 30), case r when 'u' then 'user' else 'assistant' end)
+    select jsonb_agg(test.message(r || n, repeat(md5(n::text), 30), case r when 'u' then 'user'
+      else 'assistant' end)
       order by n)
     from unnest(string_to_array(p_roles, null)) with ordinality as x (r, n)));
 $$;
@@ -32,7 +34,8 @@ select is(test.history('k4', 3), 'q', 'one of answers alone');
 select is(test.history('k5', 100, 5000), 'u6 a7 a8 q', 'the budget in bytes');
 select is(test.history('k6', 100, 1), 'q', 'the question in any case');
 select test.make('answers', 'aa') \g /dev/null
-select is(test.history('answers', 100), 'a1 a2 q', 'what begins with an answer stays, if nothing is cut');
+select is(test.history('answers', 100), 'a1 a2 q',
+  'what begins with an answer stays, if nothing is cut');
 select is(
   (
     select string_agg(e ->> 'id', ' ')
@@ -41,7 +44,8 @@ select is(
   'a2', 'where there is no user''s message it begins as it can'
 );
 select is(
-  (select history is not null from pgthreads.begin_turn('alice', 'k1', test.message('w'), 'w', 2)), true,
+  (select history is not null from pgthreads.begin_turn('alice', 'k1', test.message('w'), 'w', 2)),
+    true,
   'a turn begins'
 );
 select is(

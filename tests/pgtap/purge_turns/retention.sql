@@ -1,12 +1,14 @@
--- What is purged: turns that finished, and late answers that were kept, longer ago than config says.
--- Nothing younger, nothing that runs, nothing of an owner on hold; and what the turns have used stays.
+-- What is purged: turns that finished, and late answers that were kept, longer ago than config
+-- says. Nothing younger, nothing that runs, nothing of an owner on hold; and what the turns have
+-- used stays.
 begin;
 select plan(19);
 \ir ../operators.psql
 
 -- A turn of p_owner that finished so long ago, null: that runs.
 create function test.turn(
-  p_owner text, p_id text, p_ago interval, p_usage jsonb default null, p_status text default 'completed'
+  p_owner text, p_id text, p_ago interval, p_usage jsonb default null,
+    p_status text default 'completed'
 )
 returns void
 language plpgsql
@@ -15,7 +17,8 @@ begin
   if not exists (select from pgthreads.thread as t where t.owner_user_id = p_owner) then
     perform test.thread(p_owner, 'k', 1);
   end if;
-  insert into pgthreads.turn (owner_user_id, state_key, turn_id, status, lease_until, user_seq, usage,
+  insert into pgthreads.turn (owner_user_id, state_key, turn_id, status, lease_until, user_seq,
+    usage,
     started_at, finished_at)
   values (p_owner, 'k', p_id, case when p_ago is null then 'running' else p_status end, now(), 1,
     p_usage, '2026-03-31 23:30:00+00', clock_timestamp() - p_ago);
@@ -121,7 +124,8 @@ select throws_ok(
 -- A thread that is purged leaves what its turns have used; an owner who is erased leaves nothing.
 update pgthreads.thread set deleted_at = now() - interval '1 year' where owner_user_id = 'ann';
 set local role tap_operator;
-select results_eq('select threads, turns from pgthreads.purge_threads()', 'values (1, 2)', 'a thread');
+select results_eq('select threads, turns from pgthreads.purge_threads()', 'values (1, 2)',
+  'a thread');
 select results_eq(
   $$ select turns, usage from pgthreads.usage_total where owner_user_id = 'ann' $$,
   $$ values (5::bigint, jsonb '{"inputTokens": 111, "cost": 0.5}') $$, 'its usage stays'

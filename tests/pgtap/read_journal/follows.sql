@@ -55,7 +55,8 @@ select results_eq(
 select pgthreads.set_tenant('bob') \gset
 select is_empty($$ select * from pgthreads.read_journal('bob', 'k', 't') $$, 'another tenant');
 select test.refuses(
-  $$ select pgthreads.read_journal('alice', 'k', 't') $$, 'THTEN', null, null, 'who is not its owner'
+  $$ select pgthreads.read_journal('alice', 'k', 't') $$, 'THTEN', null, null,
+    'who is not its owner'
 );
 select pgthreads.set_tenant('alice') \gset
 

@@ -5,7 +5,8 @@ select plan(5);
 
 set local role tap_server;
 select pgthreads.set_tenant('alice') \gset
-select pgthreads.append_thread('alice', 'k', test.messages(1, 2), p_metadata => '{"a": 1}') \g /dev/null
+select pgthreads.append_thread('alice', 'k', test.messages(1, 2),
+  p_metadata => '{"a": 1}') \g /dev/null
 select digest from pgthreads.read_thread('alice', 'k') \gset
 select results_eq(
   $$ select state_key, title, message_count, metadata, json_array_length(messages)
@@ -19,7 +20,8 @@ select is(
 );
 select pgthreads.append_thread('alice', 'k', test.messages(3, 3)) \g /dev/null
 select is(
-  (select json_array_length(messages) from pgthreads.read_thread('alice', 'k', 1, null, :'digest')), 1,
+  (select json_array_length(messages) from pgthreads.read_thread('alice', 'k', 1, null, :'digest')),
+    1,
   'an old one does not'
 );
 select pgthreads.append_thread('alice', 'e', '[]') \g /dev/null

@@ -1,5 +1,5 @@
--- A page has a budget in bytes: the newest messages that fit, one in any case, and where the page before
--- it begins.
+-- A page has a budget in bytes: the newest messages that fit, one in any case, and where the page
+-- before it begins.
 begin;
 select plan(14);
 \ir ../operators.psql
@@ -12,7 +12,8 @@ declare
   v_ids text;
 begin
   loop
-    select (select string_agg(e ->> 'id', ' ') from json_array_elements(r.messages) as e), r.earlier_seq
+    select (select string_agg(e ->> 'id', ' ') from json_array_elements(r.messages) as e),
+      r.earlier_seq
     into strict v_ids, v_before
     from pgthreads.read_thread('alice', p_key, p_last, v_before, null, p_leaf) as r;
     return next v_ids;
@@ -29,9 +30,11 @@ $$;
 set local role tap_server;
 select pgthreads.set_tenant('alice') \gset
 select pgthreads.append_thread('alice', 'even', (
-  select jsonb_agg(test.sized('m' || n, 928) order by n) from generate_series(1, 7) as n)) \g /dev/null
+  select jsonb_agg(test.sized('m' || n, 928) order by n)
+    from generate_series(1, 7) as n)) \g /dev/null
 select results_eq(
-  $$ select test.pages('even') $$, array['m6 m7', 'm4 m5', 'm2 m3', 'm1'], 'the newest that fit, then those before'
+  $$ select test.pages('even') $$, array['m6 m7', 'm4 m5', 'm2 m3', 'm1'],
+    'the newest that fit, then those before'
 );
 select results_eq(
   $$ select test.pages('even', 1) limit 2 $$, array['m7', 'm6'], 'a window that is smaller'
@@ -40,15 +43,18 @@ select results_eq(
   $$ select test.pages('even', 5) limit 1 $$, array['m6 m7'], 'a window that is larger'
 );
 select is(
-  json_array_length(pgthreads.load_thread('alice', 'even')), 7, 'load_thread returns the whole thread'
+  json_array_length(pgthreads.load_thread('alice', 'even')), 7,
+    'load_thread returns the whole thread'
 );
 select is(
   (select count(*) from pgthreads.read_messages('alice', 'even')), 7::bigint, 'read_messages, too'
 );
 select pgthreads.append_thread('alice', 'large', jsonb_build_array(
-  test.sized('a', 5000), test.sized('b', 100), test.sized('c', 5000), test.sized('d', 5000))) \g /dev/null
+  test.sized('a', 5000), test.sized('b', 100), test.sized('c', 5000),
+    test.sized('d', 5000))) \g /dev/null
 select results_eq(
-  $$ select test.pages('large') $$, array['d', 'c', 'b', 'a'], 'a message that is larger than a page comes alone'
+  $$ select test.pages('large') $$, array['d', 'c', 'b', 'a'],
+    'a message that is larger than a page comes alone'
 );
 -- These are compressed to a few bytes.
 select pgthreads.append_thread('alice', 'dense', (
@@ -76,10 +82,12 @@ select results_eq(
   $$ select test.pages('even') $$, array['b1 b2', 'm2 m3', 'm1'], 'the newest branch by pages'
 );
 select results_eq(
-  $$ select test.pages('even', p_leaf => 'm7') $$, array['m6 m7', 'm4 m5', 'm2 m3', 'm1'], 'another one'
+  $$ select test.pages('even', p_leaf => 'm7') $$, array['m6 m7', 'm4 m5', 'm2 m3', 'm1'],
+    'another one'
 );
 select results_eq(
-  $$ select test.pages('even', p_leaf => 'b1') $$, array['m3 b1', 'm1 m2'], 'a page over the place where they part'
+  $$ select test.pages('even', p_leaf => 'b1') $$, array['m3 b1', 'm1 m2'],
+    'a page over the place where they part'
 );
 reset role;
 update pgthreads.config set max_page_bytes = 1;

@@ -1,4 +1,5 @@
--- reap_turns gives up turns of all tenants, with what is left of their answers, verified tenancy or not.
+-- reap_turns gives up turns of all tenants, with what is left of their answers, verified tenancy or
+-- not.
 begin;
 select plan(16);
 \ir ../operators.psql
@@ -7,8 +8,10 @@ insert into pgthreads.tenant_key (id) values ('first');
 select test.journaled(o, 'k', 't-' || o, 'half of ' || o)
 from unnest(array['alice', 'bob', 'carol']) as o \g /dev/null
 select test.journaled('alice', 'alive', 't', 'x', false) \g /dev/null
-update pgthreads.turn set lease_until = now() - interval '1 hour' where owner_user_id = 'alice' and turn_id <> 't';
-select set_config('app.current_user_id', 'dave', true), set_config('app.tenant_proof', 'p', true) \g /dev/null
+update pgthreads.turn set lease_until = now() - interval '1 hour' where owner_user_id = 'alice'
+  and turn_id <> 't';
+select set_config('app.current_user_id', 'dave', true),
+  set_config('app.tenant_proof', 'p', true) \g /dev/null
 
 set local role tap_operator;
 select results_eq(
@@ -34,7 +37,8 @@ from unnest(array['bob', 'carol']) as o;
 select is((select bool_and(v.ok) from pgthreads.verify_threads() as v), true, 'all chains fit');
 reset role;
 update pgthreads.config set require_verified_tenant = false;
-select is(array_to_string(test.journal(), ','), format('t 0-%s %1$s', octet_length(test.frames('a-t', 'x'))),
+select is(array_to_string(test.journal(), ','), format('t 0-%s %1$s',
+  octet_length(test.frames('a-t', 'x'))),
   'the journal of the turn that runs is left');
 
 -- What servers have left behind.
@@ -51,7 +55,8 @@ select is(cardinality(test.journal()), 0, 'an old one is deleted');
 
 -- A turn that fails by what passes is left for later, and no other one for it.
 reset role;
-select test.journaled(o, 'late', 't-' || o, 'late') from unnest(array['alice', 'bob']) as o \g /dev/null
+select test.journaled(o, 'late', 't-' || o, 'late')
+  from unnest(array['alice', 'bob']) as o \g /dev/null
 update pgthreads.turn set lease_until = now() - interval '1 hour'
 where owner_user_id = 'alice' and state_key = 'late';
 create function test.fail() returns trigger language plpgsql as $$
@@ -64,13 +69,15 @@ for each row when (new.message_id = 'a-t-alice') execute function test.fail();
 set local client_min_messages = error;
 set local role tap_operator;
 select results_eq(
-  $$ select owner_user_id from pgthreads.reap_turns() $$, array['bob'], 'one fails, the other is closed'
+  $$ select owner_user_id from pgthreads.reap_turns() $$, array['bob'],
+    'one fails, the other is closed'
 );
 reset role;
 drop trigger fails on pgthreads.message;
 set local role tap_operator;
 select results_eq(
-  $$ select owner_user_id from pgthreads.reap_turns() $$, array['alice'], 'and then the one that failed'
+  $$ select owner_user_id from pgthreads.reap_turns() $$, array['alice'],
+    'and then the one that failed'
 );
 select is((test.said('alice', 'late'))[2], 'assistant: late: abandoned', 'with its answer');
 select is(

@@ -7,13 +7,15 @@ create function test.secret() returns text language sql immutable
 return 'sk-' || repeat('aB3x', 10);
 create function test.tool(p_value jsonb) returns jsonb language sql immutable
 return jsonb_build_object('id', 'i', 'role', 'assistant', 'parts', jsonb_build_array(
-  jsonb_build_object('type', 'tool-x', 'toolCallId', 'c', 'state', 'output-available', 'input', p_value,
+  jsonb_build_object('type', 'tool-x', 'toolCallId', 'c', 'state', 'output-available', 'input',
+    p_value,
     'output', jsonb_build_array(jsonb_build_array(jsonb_build_object('r', p_value))))));
 
 set local role tap_server;
 select is(
   pgthreads.redact_message(jsonb_set(m.body, m.path, to_jsonb(m.text))),
-  jsonb_set(m.body, m.path, to_jsonb(replace(m.text, test.secret(), '[REDACTED:provider_api_key]'))),
+  jsonb_set(m.body, m.path, to_jsonb(replace(m.text, test.secret(),
+    '[REDACTED:provider_api_key]'))),
   m.what
 )
 from (values
@@ -21,7 +23,8 @@ from (values
   (2, 'right after a newline', test.message('i'), '{parts,0,text}', E'key:\n' || test.secret()),
   (3, 'right after a quote', test.message('i'), '{parts,0,text}', 'key: "' || test.secret() || '"'),
   (4, 'right after a backslash', test.message('i'), '{parts,0,text}', '\' || test.secret()),
-  (5, 'right after a control character', test.message('i'), '{parts,0,text}', E'\x01' || test.secret()),
+  (5, 'right after a control character', test.message('i'), '{parts,0,text}', E'\x01'
+    || test.secret()),
   (6, 'JSON in a string', test.message('i'), '{parts,0,text}',
     jsonb_build_object('k', E'a\n' || test.secret())::text),
   (7, 'JSON in JSON in a string', test.message('i'), '{parts,0,text}',
@@ -32,7 +35,8 @@ from (values
     '{metadata,a,0,b}', test.secret()),
   (10, 'another key of the message', test.message('i'), '{more}', test.secret()),
   (11, 'tool input', test.tool('{"a": {"b": [1, 2]}}'), '{parts,0,input,a,b,1}', test.secret()),
-  (12, 'tool output', test.tool('{"a": {"b": [1, 2]}}'), '{parts,0,output,0,0,r,a,b,0}', test.secret()),
+  (12, 'tool output', test.tool('{"a": {"b": [1, 2]}}'), '{parts,0,output,0,0,r,a,b,0}',
+    test.secret()),
   (13, 'a key named like a kept one, inside of an input', test.tool('{"id": 1, "type": 2}'),
     '{parts,0,input,id}', test.secret()),
   (14, 'an empty key', test.tool('{"": 1}'), '{parts,0,input,""}', test.secret()),
@@ -99,7 +103,8 @@ select is(
   length(pgthreads.redact_message(test.tool(
     (repeat('{"a":[', 2500) || to_jsonb(test.secret()) || repeat(']}', 2500))::jsonb))::text),
   length(test.tool(
-    (repeat('{"a":[', 2500) || '"[REDACTED:provider_api_key]"' || repeat(']}', 2500))::jsonb)::text),
+    (repeat('{"a":[', 2500) || '"[REDACTED:provider_api_key]"'
+      || repeat(']}', 2500))::jsonb)::text),
   'at a depth of 5,000'
 );
 select is(

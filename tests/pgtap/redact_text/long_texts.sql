@@ -13,7 +13,8 @@ select lives_ok(
   format('1 MB of %s, then %s', v.unit, v.tail)
 )
 from (values
-  ('-----BEGIN PRIVATE KEY-----', ''), ('-----BEGIN PRIVATE KEY-----.', '-----END PRIVATE KEY-----'),
+  ('-----BEGIN PRIVATE KEY-----', ''), ('-----BEGIN PRIVATE KEY-----.',
+    '-----END PRIVATE KEY-----'),
   ('-----BEGIN AAAA', 'PRIVATE KEY-----'), ('-eyJaaaaaaaaa', '.eyJaaaaaaaaaa.'),
   ('-eyJaaaaaaaaa.eyJ', ''), ('bearer ', ''), (' ', 'bearer'), ('sk-', ''), ('ghp_', ''),
   ('AKIA', ''), ('secret_access_key ', '='), ('a', '://b:c@'), ('a://b:', ''), (':', '@'),

@@ -1,5 +1,5 @@
--- Each rule: what it takes out, and what looks like it and stays. Written in pieces, so that no tool
--- takes this file for a leak.
+-- Each rule: what it takes out, and what looks like it and stays. Written in pieces, so that no
+-- tool takes this file for a leak.
 begin;
 select no_plan();
 \ir ../helpers.psql
@@ -33,9 +33,11 @@ values
   ('github_token', '', 'glpat-' || repeat('a1', 10), '', ''),
   ('jwt', '', 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjMifQ.' || 'c2lnbmF0dXJl', '', ''),
   ('jwt', '', 'eyJhbGciOiJub25lIn0.eyJzdWIiOiIxMjMifQ.', '', ''),
-  ('private_key', '', E'-----BEGIN RSA PRIVATE KEY-----\nMIIE\n+/=\n-----END RSA PRIVATE KEY-----', '', ''),
+  ('private_key', '', E'-----BEGIN RSA PRIVATE KEY-----\nMIIE\n+/=\n-----END RSA PRIVATE KEY-----',
+    '', ''),
   ('private_key', '', E'-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----', '', ''),
-  ('private_key', '', E'-----BEGIN PGP PRIVATE KEY BLOCK-----\nxx!\n-----END PGP PRIVATE KEY BLOCK-----', '', ''),
+  ('private_key', '',
+    E'-----BEGIN PGP PRIVATE KEY BLOCK-----\nxx!\n-----END PGP PRIVATE KEY BLOCK-----', '', ''),
   ('private_key', '', '-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----', '', ''),
   ('private_key', '', E'-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz', '', ''),
   ('password', 'postgres://user:', 'hunter2', '@db.example/x', 'postgres://user:@db.example/x'),
@@ -55,7 +57,8 @@ values
   ('iban', '', 'NO9386011117947', '', ''),
   ('iban', '', 'de89370400440532013000', '', ''),
   ('iban', '', 'DE89-3704-0044-0532-0130-00', '', ''),
-  ('private_key', '', E'-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A\n\nMIIE',
+  ('private_key', '',
+    E'-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A\n\nMIIE',
     '', ''),
   ('private_key', '', E'-----BEGIN PRIVATE KEY-----\n> MIIE\n> AB3x', '', ''),
   ('private_key', '', '-----BEGIN PRIVATE KEY-----<br>MIIE<br/>AB3x', '', ''),
@@ -177,7 +180,8 @@ from (values
 
 -- The screen is a promise: it fires on every text that a rule changes, as serialised JSON.
 reset role;
-insert into hit values ('email', '', 'a@b.example', '', ''), ('phone', '', '+49 170 1234567', '', ''),
+insert into hit values ('email', '', 'a@b.example', '', ''),
+  ('phone', '', '+49 170 1234567', '', ''),
   ('ip_address', '', '192.168.0.1', '', '');
 select is_empty(
   $$

@@ -6,7 +6,8 @@ select plan(24);
 create function test.screen() returns text language sql
 return (select screen from pgthreads.redaction_screen);
 create function test.wanted() returns text language sql
-return (select string_agg(distinct r.screen, '|') from pgthreads.redaction_rule as r where r.enabled);
+return (select string_agg(distinct r.screen, '|') from pgthreads.redaction_rule as r
+  where r.enabled);
 
 select is(test.screen(), test.wanted(), 'the screens of all enabled rules');
 set local role pgthreads_owner;
@@ -62,7 +63,8 @@ from (values
 ) as v (change);
 reset role;
 select test.refuses(
-  $$ update pgthreads.redaction_screen set screen = 'x' $$, '42501', null, null, 'not a superuser either'
+  $$ update pgthreads.redaction_screen set screen = 'x' $$, '42501', null, null,
+    'not a superuser either'
 );
 set local role pgthreads_owner;
 
@@ -74,7 +76,8 @@ select is(
 reset role;
 select pgthreads.set_tenant('alice') \gset
 select lives_ok(
-  $$ select pgthreads.append_thread('alice', 'k', test.messages(1, 1)) $$, 'appends go on without rules'
+  $$ select pgthreads.append_thread('alice', 'k', test.messages(1, 1)) $$,
+    'appends go on without rules'
 );
 
 -- A row that is missing switches nothing off.

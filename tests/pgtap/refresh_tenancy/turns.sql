@@ -32,7 +32,8 @@ update pgthreads.config set require_verified_tenant = false;
 select results_eq('required', 'values (false)', 'off again');
 select is(pgthreads.set_tenant('ada'), 'ada', 'set_tenant takes an owner');
 select ok(
-  (select p.proconfig is null from pg_proc as p where p.oid = 'pgthreads.requires_token()'::regprocedure),
+  (select p.proconfig is null from pg_proc as p
+    where p.oid = 'pgthreads.requires_token()'::regprocedure),
   'requires_token has no settings, which would hide it from the planner'
 );
 

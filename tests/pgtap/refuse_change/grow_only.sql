@@ -1,5 +1,5 @@
--- MESSAGES_GROW_ONLY: neither the server role, nor the owner role, nor a superuser changes or removes
--- a message.
+-- MESSAGES_GROW_ONLY: neither the server role, nor the owner role, nor a superuser changes or
+-- removes a message.
 begin;
 select plan(44);
 \ir ../helpers.psql
@@ -42,7 +42,8 @@ select throws_ok(
     values ('alice', 'k', 3, 'x', '{}', '') $$, '42501', null, 'server role: no INSERT either'
 );
 select throws_ok(
-  $$ insert into pgthreads.thread (owner_user_id, state_key) values ('alice', 'x') $$, '42501', null,
+  $$ insert into pgthreads.thread (owner_user_id, state_key) values ('alice', 'x') $$, '42501',
+    null,
   'server role: no thread'
 );
 select throws_ok(
@@ -52,7 +53,8 @@ select throws_ok(
   $$ select * from pgthreads.thread for update $$, '42501', null, 'server role: no lock of a row'
 );
 select throws_ok(
-  $$ lock table pgthreads.message in share mode $$, '42501', null, 'server role: no lock of the table'
+  $$ lock table pgthreads.message in share mode $$, '42501', null,
+    'server role: no lock of the table'
 );
 select throws_ok(
   $$ alter table pgthreads.message disable trigger all $$, '42501', null, 'server role: no DDL'
@@ -66,18 +68,21 @@ select throws_ok(
 select throws_ok(
   $$ update pgthreads.config set max_messages = 1 $$, '42501', null, 'server role: no limit'
 );
-select throws_ok(sql, null, null, 'server role:' || regexp_replace(sql, '\s+', ' ', 'g')) from attack where place in (12, 13);
+select throws_ok(sql, null, null, 'server role:' || regexp_replace(sql, '\s+', ' ', 'g'))
+  from attack where place in (12, 13);
 
 reset role;
 set local role pgthreads_owner;
 select pgthreads.set_tenant('alice') \gset
-select throws_ok(sql, case when place in (7, 12, 13) then null else '42501' end, null, 'owner role:' || regexp_replace(sql, '\s+', ' ', 'g'))
+select throws_ok(sql, case when place in (7, 12, 13) then null else '42501' end, null, 'owner role:'
+  || regexp_replace(sql, '\s+', ' ', 'g'))
 from attack
 where place in (1, 2, 3, 5, 6, 7, 8, 9, 10, 11)
 order by place;
 
 reset role;
-select throws_ok(sql, case when place in (7, 12, 13) then null else '42501' end, null, 'superuser:' || regexp_replace(sql, '\s+', ' ', 'g'))
+select throws_ok(sql, case when place in (7, 12, 13) then null else '42501' end, null, 'superuser:'
+  || regexp_replace(sql, '\s+', ' ', 'g'))
 from attack
 where place in (1, 2, 3, 5, 6, 7, 8, 10, 11, 14)
 order by place;

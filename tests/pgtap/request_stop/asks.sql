@@ -3,7 +3,8 @@ select plan(9);
 \ir ../helpers.psql
 
 set local role tap_server;
-select test.refuses($$ select pgthreads.request_stop('alice', 'k') $$, 'THTEN', null, null, 'no tenant');
+select test.refuses($$ select pgthreads.request_stop('alice', 'k') $$, 'THTEN', null, null,
+  'no tenant');
 select pgthreads.set_tenant('alice') \gset
 select test.refuses(
   $$ select pgthreads.request_stop('alice', 'a b') $$, 'THKEY', null, null, 'a bad key'
@@ -26,7 +27,8 @@ update pgthreads.turn set lease_until = clock_timestamp();
 set local role tap_server;
 select pgthreads.set_tenant('alice') \gset
 select is(pgthreads.request_stop('alice', 'k'), null, 'a dead turn is none');
-select pgthreads.extend_turn('alice', 'k', 't'), pgthreads.finish_turn('alice', 'k', 't', 'completed')
+select pgthreads.extend_turn('alice', 'k', 't'), pgthreads.finish_turn('alice', 'k', 't',
+  'completed')
   \g /dev/null
 select is(pgthreads.request_stop('alice', 'k'), null, 'nor is one that ended');
 

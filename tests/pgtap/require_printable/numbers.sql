@@ -5,7 +5,8 @@ select plan(6);
 
 set local role tap_server;
 select throws_ok(
-  format('select pgthreads.redact_message(%L)', v.message), 'THMAX', 'the value is too long as text',
+  format('select pgthreads.redact_message(%L)', v.message), 'THMAX',
+    'the value is too long as text',
   format('redact_message: %s times %s', v.times, v.number))
 from (
   select format('{"id": "m", "role": "user", "parts": [], "metadata": {"n": [%s1]}}',

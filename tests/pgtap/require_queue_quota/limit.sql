@@ -31,10 +31,12 @@ reset role;
 update pgthreads.queued_turn set expires_at = now() - interval '2 minutes'
 where owner_user_id = 'alice' and state_key = 'k1';
 set local role tap_server;
-select is(test.ask('alice', 'k3', 'u2'), 'waiting', 'one that nobody asks for any more does not count');
+select is(test.ask('alice', 'k3', 'u2'), 'waiting',
+  'one that nobody asks for any more does not count');
 reset role;
 select results_eq(
-  $$ select q.state_key from pgthreads.queued_turn as q where q.owner_user_id = 'alice' order by 1 $$,
+  $$ select q.state_key from pgthreads.queued_turn as q where q.owner_user_id = 'alice'
+    order by 1 $$,
   $$ values ('k2'::text collate "C"), ('k3') $$, 'and is removed'
 );
 update pgthreads.config set max_queued_per_owner = null;

@@ -19,7 +19,8 @@ create role tap_saver nologin in role pgthreads_server, pgthreads_backup;
 create role tap_other nologin;
 create role tap_below nologin in role tap_server;
 
-select is(test.refusal(), format('Role %I is a superuser.', current_user), 'a superuser is refused');
+select is(test.refusal(), format('Role %I is a superuser.', current_user),
+  'a superuser is refused');
 set local role tap_server;
 select is(test.refusal(), 'tap_server', 'a member of pgthreads_server is what it takes');
 set local role tap_below;
@@ -27,10 +28,12 @@ select is(test.refusal(), 'tap_below', 'also by way of another role');
 set local role tap_bypass;
 select is(test.refusal(), 'Role tap_bypass has BYPASSRLS.', 'BYPASSRLS is refused');
 set local role tap_owner;
-select is(test.refusal(), 'Role tap_owner is a member of pgthreads_owner.', 'a member of the owner');
+select is(test.refusal(), 'Role tap_owner is a member of pgthreads_owner.',
+  'a member of the owner');
 set local role tap_operator;
 select is(
-  test.refusal(), 'Role tap_operator is a member of pgthreads_maintenance.', 'a member of maintenance'
+  test.refusal(), 'Role tap_operator is a member of pgthreads_maintenance.',
+    'a member of maintenance'
 );
 set local role tap_saver;
 select is(test.refusal(), 'Role tap_saver is a member of pgthreads_backup.', 'a member of backup');
@@ -56,7 +59,8 @@ select throws_ok(
 reset role;
 set local role pgthreads_owner;
 select is(
-  test.refusal(), 'Role pgthreads_owner is a member of pgthreads_owner.', 'the owner itself is refused'
+  test.refusal(), 'Role pgthreads_owner is a member of pgthreads_owner.',
+    'the owner itself is refused'
 );
 
 select * from finish();

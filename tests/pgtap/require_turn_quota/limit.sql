@@ -21,7 +21,8 @@ select test.refuses(
   $$ select test.ask('alice', 'three') $$, 'THBSY', '%2 running turns, the limit is 2.',
   '%max_turns_per_owner%', 'the third turn is refused, and its message is not stored'
 );
-select is(test.ask('alice', 'one', 'again'), 'running', 'a message that is sent again finds its turn');
+select is(test.ask('alice', 'one', 'again'), 'running',
+  'a message that is sent again finds its turn');
 select is(test.ask('bob', 'one'), 'started', 'another owner has turns of his own');
 
 select pgthreads.set_tenant('alice') \gset

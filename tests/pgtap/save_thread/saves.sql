@@ -5,7 +5,8 @@ select plan(34);
 
 set local role tap_server;
 select test.refuses(
-  $$ select pgthreads.save_thread('alice', 'k', test.messages(1, 1)) $$, 'THTEN', null, null, 'no tenant'
+  $$ select pgthreads.save_thread('alice', 'k', test.messages(1, 1)) $$, 'THTEN', null, null,
+    'no tenant'
 );
 select pgthreads.set_tenant('alice') \gset
 select results_eq(
@@ -59,14 +60,16 @@ from (values
   (11, 'a stored one once more', 'test.messages(1, 4) || test.messages(1, 1)', 'THDUP',
     '%has 5 messages, of which 4 are distinct.', '%id of its own%'),
   (12, 'a stored id with other content', $s$ test.messages(1, 4)
-    || jsonb_build_array(test.message('m1', 'other')) $s$, 'THDUP', '%different message ''m1''%', null),
+    || jsonb_build_array(test.message('m1', 'other')) $s$, 'THDUP', '%different message ''m1''%',
+      null),
   (13, 'a new one twice', 'test.messages(1, 5) || test.messages(5, 5)', 'THDUP',
     '%has 6 messages, of which 5 are distinct.', null),
   (14, 'a new one that is no UIMessage', $s$ test.messages(1, 4) || '[{}]' $s$, 'THMSG',
     'messages[0]: id %', null),
   (15, 'an object', '''{}''', 'THMSG', 'p_messages is object.', '%whole thread%'),
   (16, 'null', 'null', 'THMSG', 'p_messages is null.', null),
-  (17, 'a wrong count', 'test.messages(1, 5), 3', 'THCNT', 'Thread k has 4 messages, expected were 3.',
+  (17, 'a wrong count', 'test.messages(1, 5), 3', 'THCNT',
+    'Thread k has 4 messages, expected were 3.',
     '%Load the thread%'),
   (18, 'a wrong count and a changed text',
     $s$ jsonb_set(test.messages(1, 4), '{1,parts,0,text}', '"x"'), 3 $s$, 'THCNT', null, null)
@@ -74,7 +77,8 @@ from (values
 order by v.place;
 select test.refuses(
   $$ select pgthreads.save_thread('alice', 'none', test.messages(1, 2), 1) $$,
-  'THCNT', 'Thread none has 0 messages, expected were 1.', null, 'a count of a thread that is not there'
+  'THCNT', 'Thread none has 0 messages, expected were 1.', null,
+    'a count of a thread that is not there'
 );
 select test.refuses(
   $$ select pgthreads.save_thread('alice', 'a b', '[]') $$, 'THKEY', null, null, 'a bad key'
@@ -84,7 +88,8 @@ select test.refuses(
 );
 
 -- A caller still holds what it sent, secrets included.
-select pgthreads.save_thread('alice', 's', jsonb_build_array(test.message('s', 'sk-' || repeat('a', 40))))
+select pgthreads.save_thread('alice', 's', jsonb_build_array(test.message('s', 'sk-' || repeat('a',
+  40))))
   \g /dev/null
 select results_eq(
   $$ select * from pgthreads.save_thread('alice', 's',
@@ -100,7 +105,8 @@ select test.refuses(
 -- Metadata, turns, deletion.
 select pgthreads.save_thread('alice', 'k', test.messages(1, 4), 4, '{"a": 1}') \g /dev/null
 select is(
-  (select metadata from pgthreads.read_thread('alice', 'k')), '{"a": 1}', 'metadata alone can be saved'
+  (select metadata from pgthreads.read_thread('alice', 'k')), '{"a": 1}',
+    'metadata alone can be saved'
 );
 select pgthreads.begin_turn('alice', 'k', test.message('u'), 't') \g /dev/null
 select test.refuses(

@@ -1,4 +1,5 @@
--- The setting lasts for its transaction, takes every owner id as it is, and is undone by a rollback.
+-- The setting lasts for its transaction, takes every owner id as it is, and is undone by a
+-- rollback.
 begin;
 select plan(12);
 \ir ../helpers.psql

@@ -33,7 +33,8 @@ select results_eq(
   $$ select status, error_code, finished_at is not null from pgthreads.turn $$,
   $$ values ('stopped', 'thread_deleted', true) $$, 'it was stopped'
 );
-select is((select count(*) from pgthreads.message), 3::bigint, 'the rows stay until they are purged');
+select is((select count(*) from pgthreads.message), 3::bigint,
+  'the rows stay until they are purged');
 set local role tap_server;
 select pgthreads.set_tenant('bob') \gset
 select results_eq(

@@ -1,5 +1,5 @@
--- What a caller can put in the way of names: temporary tables, views, functions and operators of its
--- own, a search_path, types. The functions see none of it.
+-- What a caller can put in the way of names: temporary tables, views, functions and operators of
+-- its own, a search_path, types. The functions see none of it.
 begin;
 select plan(6);
 \ir ../helpers.psql

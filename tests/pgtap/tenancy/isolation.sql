@@ -1,5 +1,5 @@
--- TENANT_SCOPED: no setting, no access; another setting, no rows. In tables, view and functions, and
--- for every role but a superuser.
+-- TENANT_SCOPED: no setting, no access; another setting, no rows. In tables, view and functions,
+-- and for every role but a superuser.
 begin;
 select plan(34);
 \ir ../helpers.psql
@@ -111,9 +111,11 @@ select lives_ok(
 reset role;
 grant select on call to pgthreads_owner;
 set local role pgthreads_owner;
-select is(test.outcome('select * from pgthreads.thread'), '0', 'the owner role sees its tenant''s alone');
+select is(test.outcome('select * from pgthreads.thread'), '0',
+  'the owner role sees its tenant''s alone');
 select throws_ok(
-  $$ insert into pgthreads.thread (owner_user_id, state_key) values ('alice', 'x') $$, '42501', null,
+  $$ insert into pgthreads.thread (owner_user_id, state_key) values ('alice', 'x') $$, '42501',
+    null,
   'and writes no other''s'
 );
 reset role;

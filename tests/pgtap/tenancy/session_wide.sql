@@ -1,4 +1,5 @@
--- A setting that stays after its transaction is an access that stays; one made by set_tenant does not.
+-- A setting that stays after its transaction is an access that stays; one made by set_tenant does
+-- not.
 \set QUIET on
 begin;
 \ir ../empty.psql
@@ -15,7 +16,8 @@ commit;
 select plan(5);
 begin;
 set local role tap_session;
-select is(current_setting('app.current_user_id', true), '', 'after its transaction the setting is empty');
+select is(current_setting('app.current_user_id', true), '',
+  'after its transaction the setting is empty');
 select is((select count(*) from pgthreads.thread), 0::bigint, 'and shows nothing');
 select throws_ok(
   $$ select pgthreads.list_threads('alice') $$, 'THTEN', null, 'functions refuse'

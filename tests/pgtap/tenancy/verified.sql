@@ -1,5 +1,5 @@
--- config.require_verified_tenant against a session that names its tenant itself. Each attack runs as
--- a member of pgthreads_server, which may set every setting and call every runtime function.
+-- config.require_verified_tenant against a session that names its tenant itself. Each attack runs
+-- as a member of pgthreads_server, which may set every setting and call every runtime function.
 begin;
 select plan(37);
 \ir ../helpers.psql
@@ -174,7 +174,8 @@ select test.refuses(
 )
 from token as k where k.owner = 'bob';
 select test.refuses(
-  format('select pgthreads.set_tenant(%L)', test.signed('Ym9i.99999999999', repeat('x', 32)::bytea)),
+  format('select pgthreads.set_tenant(%L)', test.signed('Ym9i.99999999999', repeat('x',
+    32)::bytea)),
   'THTEN', '%fits no key%', null, 'forged token: signed by a key of the attacker'
 );
 select test.refuses(

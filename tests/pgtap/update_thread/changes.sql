@@ -23,8 +23,10 @@ select results_eq(
   $$ values ('k', 'New title', 1, jsonb '{"a": 1, "b": 2}') $$, 'a new title, without spaces around'
 );
 select results_eq(
-  $$ select title, metadata from pgthreads.update_thread('alice', 'k', null, '{"b": 3, "c": [1]}') $$,
-  $$ values ('New title', jsonb '{"a": 1, "b": 3, "c": [1]}') $$, 'metadata is merged, the title stays'
+  $$ select title, metadata from pgthreads.update_thread('alice', 'k', null,
+    '{"b": 3, "c": [1]}') $$,
+  $$ values ('New title', jsonb '{"a": 1, "b": 3, "c": [1]}') $$,
+    'metadata is merged, the title stays'
 );
 select is(
   (select updated_at from pgthreads.read_thread('alice', 'k')), :'before',
@@ -58,7 +60,8 @@ from (values
 ) as v (place, what, metadata, state)
 order by v.place;
 select is(
-  (select title from pgthreads.update_thread('alice', 'k', '  ')), null, 'an empty title takes it away'
+  (select title from pgthreads.update_thread('alice', 'k', '  ')), null,
+    'an empty title takes it away'
 );
 select pgthreads.set_tenant('bob') \gset
 select test.refuses(
@@ -72,7 +75,8 @@ select test.refuses(
   'THDEL', 'Thread k was deleted at %', '%new thread%', 'a deleted thread'
 );
 select test.refuses(
-  $$ select pgthreads.update_thread('bob', 'k', 'a') $$, 'THTEN', null, null, 'who is not the tenant'
+  $$ select pgthreads.update_thread('bob', 'k', 'a') $$, 'THTEN', null, null,
+    'who is not the tenant'
 );
 
 select * from finish();

@@ -23,8 +23,10 @@ from (values
   ('card', '3782 822463 10005', array[0, 17]), ('card', '3056 930902 5904', array[0, 16]),
   ('card', '3704 0044 0532 0130 00', null),
   ('short_card', '4222222222222', array[0, 13]), ('short_card', '422222222222', null),
-  ('iban', 'DE89370400440532013000', array[0, 22]), ('iban', 'de89 3704 0044 0532 0130 00', array[0, 27]),
-  ('iban', 'DE89 3704 0044 0532 0130 00 AND', array[0, 27]), ('iban', 'DE89370400440532013001', null),
+  ('iban', 'DE89370400440532013000', array[0, 22]),
+    ('iban', 'de89 3704 0044 0532 0130 00', array[0, 27]),
+  ('iban', 'DE89 3704 0044 0532 0130 00 AND', array[0, 27]),
+    ('iban', 'DE89370400440532013001', null),
   ('iban', 'GB82WEST12345698765432', array[0, 22]), ('iban', '0 12345678901234', null),
   ('token', 'aB3x', array[0, 4]), ('token', 'folding-cube', null)
 ) as w (verifier, found, wanted);

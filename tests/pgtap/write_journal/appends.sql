@@ -5,7 +5,8 @@ select plan(20);
 
 set local role tap_server;
 select test.refuses(
-  $$ select pgthreads.write_journal('alice', 'k', 't', 0, 'abc') $$, 'THTEN', null, null, 'no tenant'
+  $$ select pgthreads.write_journal('alice', 'k', 't', 0, 'abc') $$, 'THTEN', null, null,
+    'no tenant'
 );
 select pgthreads.set_tenant('alice') \gset
 select results_eq(

@@ -1,5 +1,5 @@
--- The language holds no tenant's data: the owner role, and whoever it lets, changes it. At the first
--- installation all that is stored is indexed here, after the policies and triggers.
+-- The language holds no tenant's data: the owner role, and whoever it lets, changes it. At the
+-- first installation all that is stored is indexed here, after the policies and triggers.
 
 alter table pgthreads.search_config enable row level security;
 alter table pgthreads.search_config force row level security;

@@ -1,7 +1,7 @@
--- What search looks through of a message: its text parts, not reasoning and not what tools said. Cut,
--- because a tsvector holds 1 MB and an append must never fail for it. And what has no space in it for
--- hundreds of characters is cut into pieces: of a long run of letters and underscores the parser of
--- PostgreSQL takes the square of its length, which were 5 s for 50,000 characters.
+-- What search looks through of a message: its text parts, not reasoning and not what tools said.
+-- Cut, because a tsvector holds 1 MB and an append must never fail for it. And what has no space in
+-- it for hundreds of characters is cut into pieces: of a long run of letters and underscores the
+-- parser of PostgreSQL takes the square of its length, which were 5 s for 50,000 characters.
 
 create or replace function pgthreads.message_text(p_message json)
 returns text
@@ -20,7 +20,8 @@ begin
   -- Few texts have many underscores, so hardly any is looked at word by word.
   if octet_length(v_text) - octet_length(replace(v_text, '_', '')) < 100
     or not exists (
-      select from regexp_split_to_table(v_text, '[[:space:]]') as w (word) where octet_length(w.word) > 500
+      select from regexp_split_to_table(v_text, '[[:space:]]') as w (word)
+        where octet_length(w.word) > 500
     )
   then
     return v_text;

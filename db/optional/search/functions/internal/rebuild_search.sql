@@ -1,6 +1,6 @@
--- Makes the words of all threads anew: at the installation, and after a change of the language. Reads
--- every tenant's messages, so row level security is not forced on the owner for the while. Locks: the
--- tables, against everybody, until the end of the transaction.
+-- Makes the words of all threads anew: at the installation, and after a change of the language.
+-- Reads every tenant's messages, so row level security is not forced on the owner for the while.
+-- Locks: the tables, against everybody, until the end of the transaction.
 
 create or replace function pgthreads.rebuild_search()
 returns bigint

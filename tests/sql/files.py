@@ -1,0 +1,46 @@
+"""Checks the SQL files themselves; `python -m tests.sql.files` is a step of `make check`.
+
+Lines have at most 100 columns. Migrations are left out, because they never change once they have
+landed, and so is what a program writes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+_COLUMNS = 100
+_WRITTEN = {"db/install.sql", "db/pgtap/installed.sql"}
+"""The installer's one shell command cannot be wrapped, and `make manifest` writes the other."""
+
+
+def _sources(root: Path) -> Iterator[Path]:
+    for folder in ("db", "tests"):
+        for ending in ("sql", "psql"):
+            yield from sorted((root / folder).rglob(f"*.{ending}"))
+
+
+def long_lines(root: Path) -> Iterator[str]:
+    """Yield every line that is too long, as people and editors find it."""
+    for path in _sources(root):
+        name = path.relative_to(root)
+        if name.as_posix() in _WRITTEN or {"migrations", "releases", "node_modules"} & {
+            *name.parts
+        }:
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if len(line) > _COLUMNS:
+                yield f"{name}:{number}: {len(line)} columns, the limit is {_COLUMNS}"
+
+
+def main() -> int:
+    faults = list(long_lines(_ROOT))
+    print(*faults, sep="\n", end="\n" if faults else "")
+    print(f"Found {len(faults)} faults in the SQL files.")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
