@@ -1,6 +1,7 @@
 """Checks the SQL files themselves; `python -m tests.sql.files` is a step of `make check`.
 
-Lines have at most 100 columns. Migrations are left out, because they never change once they have
+Lines have at most 100 columns, and every function of db/functions has its folder in tests/pgtap.
+Migrations are left out, because they never change once they have
 landed, and so is what a program writes.
 """
 
@@ -35,8 +36,15 @@ def long_lines(root: Path) -> Iterator[str]:
                 yield f"{name}:{number}: {len(line)} columns, the limit is {_COLUMNS}"
 
 
+def untested_functions(root: Path) -> Iterator[str]:
+    """Yield every function without a folder of tests of its own."""
+    for path in sorted((root / "db" / "functions").glob("*/*.sql")):
+        if not any((root / "tests" / "pgtap" / path.stem).glob("*.sql")):
+            yield f"{path.relative_to(root)}: tests/pgtap/{path.stem}/ has no test"
+
+
 def main() -> int:
-    faults = list(long_lines(_ROOT))
+    faults = [*long_lines(_ROOT), *untested_functions(_ROOT)]
     print(*faults, sep="\n", end="\n" if faults else "")
     print(f"Found {len(faults)} faults in the SQL files.")
     return 1 if faults else 0

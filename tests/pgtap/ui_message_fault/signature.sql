@@ -1,0 +1,11 @@
+begin;
+select plan(5);
+\ir ../helpers.psql
+
+select test.declared(
+  'ui_message_fault', array['jsonb']::name[],
+  'text', false, 'immutable', true
+);
+
+select * from finish();
+rollback;
