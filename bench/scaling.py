@@ -151,7 +151,7 @@ def _turn(store: PgThreads, owner: str, thread: str) -> Call:
         lambda threads: threads.begin_turn(owner, thread, exchange.user(), turn_id, last=_WINDOW)
     )
     finish = statement_of(
-        lambda threads: threads.finish_turn(
+        lambda threads: threads.complete_turn(
             owner,
             thread,
             turn_id,

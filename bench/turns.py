@@ -30,7 +30,7 @@ def turn_calls(store: PgThreads, thread: str, exchange: Exchange, window: int) -
         lambda threads: threads.begin_turn(OWNER, thread, exchange.user(), turn_id, last=window)
     )
     finish = statement_of(
-        lambda threads: threads.finish_turn(
+        lambda threads: threads.complete_turn(
             OWNER,
             thread,
             turn_id,
@@ -64,8 +64,8 @@ class Turns:
     title = "A turn"
     about = (
         "`begin_turn`, which also returns the last messages for the prompt (200 by default), and"
-        " `append_thread` with `finish_turn` in one statement: two commits, exactly as the server"
-        " sends them. Ratios are to F1×2. The lines with one message returned tell what the"
+        " `complete_turn`, which stores the answer and ends the turn: two commits, exactly as the"
+        " server sends them. Ratios are to F1×2. The lines with one message returned tell what the"
         " history costs."
     )
 

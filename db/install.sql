@@ -78,7 +78,9 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/branch_ranges.sql
 \ir functions/internal/check_redaction_rule.sql
 \ir functions/api/clean_json.sql
+\ir functions/api/complete_turn.sql
 \ir functions/api/current_tenant.sql
+\ir functions/internal/end_turn.sql
 \ir functions/maintenance/erase_owner.sql
 \ir functions/api/extend_turn.sql
 \ir functions/internal/find_question.sql
@@ -130,6 +132,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/read_journal.sql
 \ir functions/api/read_messages.sql
 \ir functions/api/read_thread.sql
+\ir functions/internal/ready_messages.sql
 \ir functions/maintenance/reap_turn.sql
 \ir functions/maintenance/reap_turns.sql
 \ir functions/internal/redact_cards.sql
@@ -150,6 +153,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/request_stop.sql
 \ir functions/maintenance/require_batch.sql
 \ir functions/internal/require_printable.sql
+\ir functions/internal/require_end_status.sql
 \ir functions/internal/require_queue_quota.sql
 \ir functions/api/require_server_role.sql
 \ir functions/api/require_state_key.sql
@@ -180,7 +184,9 @@ select pgthreads.refuse_older_release();
 \ir functions/maintenance/verify_threads.sql
 \ir functions/internal/wait_for_turn.sql
 \ir functions/internal/window_ranges.sql
+\ir functions/internal/write_frames.sql
 \ir functions/api/write_journal.sql
+\ir functions/internal/write_messages.sql
 
 \ir views/ai_threads.sql
 \ir views/open_turns.sql

@@ -102,6 +102,27 @@ CALLS: Sequence[Call] = (
         (_BEGIN,),
     ),
     Call(
+        "complete_turn: answer",
+        "message",
+        _TENANT + "complete_turn(t.owner, 'k', 'turn', 'completed',"
+        " pgthreads.clean_json(%(input)s)) as c",
+        (_BEGIN,),
+    ),
+    Call(
+        "complete_turn: usage",
+        "object",
+        _TENANT + "complete_turn(t.owner, 'k', 'turn', 'completed',"
+        """ '{"id": "a", "role": "assistant", "parts": []}', pgthreads.clean_json(%(input)s)) as c""",
+        (_BEGIN,),
+    ),
+    Call(
+        "complete_turn: frames",
+        "frames",
+        _TENANT + "complete_turn(t.owner, 'k', 'turn', 'completed',"
+        """ '{"id": "a", "role": "assistant", "parts": []}', null, null, 0, %(input)s) as c""",
+        (_BEGIN,),
+    ),
+    Call(
         "finish_turn: usage",
         "object",
         _TENANT + "finish_turn(t.owner, 'k', 'turn', 'completed',"

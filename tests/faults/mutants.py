@@ -84,7 +84,9 @@ class Mutant:
 
 
 _APPEND = "db/functions/api/append_thread.sql"
-_FINISH = "db/functions/api/finish_turn.sql"
+_COMPLETE = "db/functions/api/complete_turn.sql"
+_WRITE = "db/functions/internal/write_messages.sql"
+_END = "db/functions/internal/end_turn.sql"
 _PUMP = "server/pgthreads/turns/pump.py"
 _ABANDON = "db/functions/internal/abandon_turn.sql"
 _STORING = "server/pgthreads/turns/store.py"
@@ -94,6 +96,7 @@ _CHAT = "server/pgthreads/http/chat.py"
 
 _WITHOUT_LOCK = (
     Edit(_APPEND, "    for update;\n    exit when found;", "    ;\n    exit when found;"),
+    Edit(_COMPLETE, "    for update of t, n;\n", "    ;\n"),
     # Two that meet in the gap do so more often if it is wide.
     Edit(
         _APPEND,
@@ -138,7 +141,7 @@ MUTANTS = (
     Mutant(
         "a digest leaves the one before it out",
         frozenset({"chain"}),
-        (Edit(_APPEND, "sha256(v_digest || convert_to(v_text", "sha256(convert_to(v_text"),),
+        (Edit(_WRITE, "sha256(v_digest || convert_to(v_body", "sha256(convert_to(v_body"),),
     ),
     Mutant(
         "a turn that lost its lease may append",
@@ -150,7 +153,8 @@ MUTANTS = (
                 " or v_lease_until <= clock_timestamp() then",
                 "if false then",
             ),
-            Edit(_FINISH, "if v_turn.status is distinct from p_status then", "if false then"),
+            Edit(_COMPLETE, "      and n.status = 'running'\n", ""),
+            Edit(_END, "if v_status is distinct from p_status then", "if false then"),
         ),
         behaviours={"leave": 2, "two tabs": 1},
         faults=("SIGSTOP of a worker",),

@@ -108,7 +108,7 @@ class PostgresTap(Tap):
 def _kind_of(statement: bytes) -> str:
     for kind, names in (
         ("begin", (b"begin_turn",)),
-        ("finish", (b"append_thread", b"finish_turn", b"keep_answer")),
+        ("finish", (b"complete_turn", b"keep_answer")),
         ("beat", (b"extend_turn", b"write_journal")),
         ("stop", (b"request_stop",)),
     ):

@@ -96,6 +96,7 @@ RUNNING = {
         f"append_thread('{{o}}', 'k', jsonb_build_array({ANSWER}), null, 'now') as a,"
         " lateral pgthreads.finish_turn('{o}', a.state_key, 'now', 'completed')"
     ),
+    "complete_turn": f"complete_turn('{{o}}', 'k', 'now', 'completed', {ANSWER}, p_frames => 'x')",
     "extend_turn": "extend_turn('{o}', 'k', 'now')",
     "write_journal": "write_journal('{o}', 'k', 'now', 0, 'x')",
     "request_stop": "request_stop('{o}', 'k')",

@@ -125,6 +125,18 @@ def finish_turn(owner: str, *arguments: Any) -> Call:
     )
 
 
+def complete_turn(owner: str, *arguments: Any) -> Call:
+    """State key, turn id, status, message, usage, error code, offset, frames."""
+    return _call(
+        owner,
+        "complete_turn",
+        f"{FINISHED}, f.message_count, f.appended, f.usage_refused",
+        arguments,
+        lambda view: [turn_model.complete(view, owner, *arguments)],
+        json=(3, 4),
+    )
+
+
 def answer(owner: str, key: str, turn_id: str, messages: Json, status: str) -> Call:
     """The statement that ends a turn: `append_thread` and `finish_turn`."""
 

@@ -19,6 +19,7 @@ from tests.properties.calls import (
     answer,
     append_thread,
     begin_turn,
+    complete_turn,
     extend_turn,
     finish_turn,
     keep_answer,
@@ -147,6 +148,33 @@ class ThreadsMachine(ComparingMachine):
 
     @rule(
         at=some.places,
+        turn_id=some.turn_ids,
+        status=some.statuses,
+        message=some.mostly(some.answers | some.kept_answers),
+        usage=some.wild_usages,
+        frames=some.maybe(some.frames),
+    )
+    def complete(
+        self,
+        at: some.Place,
+        turn_id: str,
+        status: str,
+        message: Json,
+        usage: Json,
+        frames: str | None,
+    ) -> None:
+        owner, turn_id = self.owners[at.owner], self._turn(at, turn_id)
+        place = None
+        if at.begins or at.session in self.world.transactions:
+            frames = None
+        if frames is not None:
+            known: str = self.world.committed.get(("journal", owner, at.key, turn_id), "")
+            place = len(known.encode())
+        arguments = (turn_id, status, message, usage, "some_code", place, frames)
+        self.send(at, complete_turn(owner, at.key, *arguments))
+
+    @rule(
+        at=some.places,
         ask=some.user_messages,
         view=some.mostly(some.page_views),
         known_turn=some.rarely,
@@ -154,6 +182,7 @@ class ThreadsMachine(ComparingMachine):
         busy=some.policies,
         message=some.mostly(some.answers),
         ends=some.commits,
+        in_one_call=some.commits,
     )
     def whole_turn(
         self,
@@ -165,6 +194,7 @@ class ThreadsMachine(ComparingMachine):
         busy: str,
         message: Json,
         ends: bool,
+        in_one_call: bool,
     ) -> None:
         """A turn with an answer or none: of a message alone, or what a page sends that shows some
         branch of the thread up to some message."""
@@ -182,7 +212,10 @@ class ThreadsMachine(ComparingMachine):
         self.send(at, begin_turn(owner, at.key, *arguments))
         if not ends:
             return
-        if message is None:
+        if in_one_call:
+            status = "stopped" if message is None else "completed"
+            self.send(at, complete_turn(owner, at.key, turn_id, status, message))
+        elif message is None:
             self.send(at, finish_turn(owner, at.key, turn_id, "stopped"))
         else:
             self.send(at, answer(owner, at.key, turn_id, [message], "completed"))

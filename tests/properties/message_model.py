@@ -37,6 +37,14 @@ def json_text(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def is_shallow(value: Json, levels: int = 60) -> bool:
+    """Whether a value is nested no deeper than so many levels, itself the first."""
+    if levels == 0:
+        return False
+    within = value.values() if isinstance(value, dict) else value
+    return not isinstance(value, (dict, list)) or all(is_shallow(v, levels - 1) for v in within)
+
+
 def is_message(value: Json) -> bool:
     """Whether the value is a UIMessage, as far as these tests make wrong ones."""
     return (

@@ -98,6 +98,8 @@ busy = st.sampled_from(["reject"] * 4 + ["enqueue", "enqueue", "interrupt", "int
 policies = st.sampled_from(["reject", "reject", "enqueue", "interrupt", "interrupt"])
 statuses = st.sampled_from(["completed", "completed", "stopped", "failed", "running"])
 usages = maybe(st.just({"output_tokens": 3}))
+_DEEP = json.loads("[" * 61 + "]" * 61)
+wild_usages = maybe(st.sampled_from([{"output_tokens": 3}, {"output_tokens": 5}, _DEEP]))
 limits = st.sampled_from([1, 2, 200])
 titles = maybe(st.sampled_from(["", " A title ", f"with {SECRET}", "x" * 201]))
 changes = st.sampled_from(["none", "none", "shorter", "other", "unredacted"])
@@ -211,6 +213,7 @@ any_call: st.SearchStrategy[CallOf] = st.sampled_from(
         _with(calls.begin_turn, None, "t1", None, None),
         _with(calls.extend_turn, "t1"),
         _with(calls.finish_turn, "t1", "completed"),
+        _with(calls.complete_turn, "t1", "completed"),
         _with(calls.write_journal, "t1", 0, "data: {}\n\n"),
         _with(calls.read_journal),
         _with(calls.keep_answer, "t1", {}, "stolen"),

@@ -53,7 +53,7 @@ def append(
 ) -> tuple[str, int, int]:
     """`append_thread`."""
     key = require_key(key)
-    batch = _batch(messages)
+    batch = prepared(messages)
     item = ("thread", owner, key)
     thread: Thread | None = view.lock(item)
     if thread is None and not expected and turn_id is None:
@@ -96,7 +96,7 @@ def append(
     return key, count + len(new), len(new)
 
 
-def _batch(messages: Json) -> list[Json]:
+def prepared(messages: Json) -> list[Json]:
     """Return the messages as they would be stored, each id once."""
     if not isinstance(messages, list):
         raise Refused("THMSG")

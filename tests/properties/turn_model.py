@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from tests.properties.journal_model import write
+from tests.properties.message_model import is_shallow
 from tests.properties.question_model import STALE_POLICIES, STRICT, Asked, find, user_message
 from tests.properties.read_model import prompt
 from tests.properties.thread_model import (
@@ -12,6 +14,7 @@ from tests.properties.thread_model import (
     MAX_QUEUED,
     abandon,
     append,
+    prepared,
     require_key,
     running_turn,
 )
@@ -211,6 +214,45 @@ def finish(
         )
         view.put(item, turn)
     return turn_id, turn.status, turn.answer_id
+
+
+def complete(
+    view: View,
+    owner: str,
+    key: str,
+    turn_id: str,
+    status: str,
+    message: Json = None,
+    usage: Json = None,
+    error_code: str | None = None,
+    offset: int | None = None,
+    frames: str | None = None,
+) -> tuple[str, str, str | None, int, int, str | None]:
+    """`complete_turn`: turn id, status, id of the answer, count, appended, what refused the usage.
+
+    A lease that ran out is taken back; its time stays what it was if the answer is the first
+    message that the turn appends, because then nobody has to extend it.
+    """
+    if status not in ("completed", "stopped", "failed"):
+        raise Refused("22023")
+    refused = None if is_shallow(usage) else "THMAX"
+    item = ("turn", owner, key, turn_id)
+    appended, is_first, live = 0, False, False
+    if message is not None:
+        prepared([message])
+        view.lock(("thread", owner, key))
+        turn: Turn | None = view.get(item)
+        extend(view, owner, key, turn_id)
+        _, count, appended = append(view, owner, key, [message], None, turn_id)
+        if turn is not None:
+            is_first, live = count - appended == turn.begun_count, turn.live
+    if frames is not None and offset is not None:
+        write(view, owner, key, turn_id, offset, frames)
+    ended = finish(view, owner, key, turn_id, status, None if refused else usage, error_code)
+    if appended and is_first:
+        view.put(item, replace(view.get(item), live=live))
+    thread: Thread = view.get(("thread", owner, key))
+    return *ended, len(thread.messages), appended, refused
 
 
 def request_stop(view: View, owner: str, key: str) -> str | None:

@@ -409,5 +409,5 @@ async def many_owners(threads: Threads) -> None:
     read = await threads.read_journals([(key, 0) for key in (*turns, unknown)])
     assert [r and r.frames for r in read] == [*(each.frames for each in pieces), None]
     for key in turns:
-        await threads.finish_turn(*key, status="failed", usage={}, error_code="x", message=None)
+        await threads.complete_turn(*key, status="failed", usage={}, error_code="x", message=None)
     assert await threads.forget_journals(turns) == [1] * 30

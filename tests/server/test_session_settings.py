@@ -71,7 +71,7 @@ async def scenario(dsn: str) -> list[Any]:
         read = await threads.read_journal(owner, "k")
         assert read is not None
         seen += [written, read.frames, (await threads.extend_turn(owner, "k", "t1")).alive]
-        await threads.finish_turn(
+        await threads.complete_turn(
             owner,
             "k",
             "t1",

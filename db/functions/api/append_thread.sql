@@ -32,10 +32,9 @@ set jit = off
 as $$
 #variable_conflict use_column
 declare
-  v_max_messages int;
+  v_ready record;
   v_ids text[];
   v_texts text[];
-  v_clean boolean;
   v_count int;
   v_title text;
   v_deleted_at timestamptz;
@@ -47,9 +46,7 @@ declare
   v_user_seq int;
   v_begun_count int;
   v_parent int;
-  v_text text;
   v_digest bytea;
-  v_digests bytea[];
 begin
   -- Each statement and expression costs its preparation once a transaction, which is most of what
   -- an append costs. So what is usually the case is asked for together, and looked at singly
@@ -72,49 +69,9 @@ begin
     end if;
   end if;
 
-  -- A message is looked at before it is printed: some numbers would make a very long text. The
-  -- factor is that of is_short(), so that what is printed here is not too long.
-  select c.max_messages, m.ids, m.texts,
-    m.count = jsonb_array_length(p_messages)
-      and m.count = (select count(distinct i.id) from unnest(m.ids) as i (id))
-      and m.longest <= c.max_message_bytes
-      and case
-        when m.look ~ coalesce(r.first_look, '') then m.look !~ coalesce(r.screen, '')
-        else true
-      end
-      and case
-        when octet_length(m.look) > char_length(m.look) then m.look !~ coalesce(r.folded, '')
-        else true
-      end
-  into v_max_messages, v_ids, v_texts, v_clean
-  from pgthreads.config as c
-  left join pgthreads.redaction_screen as r on true
-  cross join lateral (
-    -- In the order of the rows, which one distinct aggregate among these would undo.
-    select array_agg(e.id) as ids, array_agg(e.text) as texts, count(e.text) as count,
-      max(octet_length(e.text)) as longest,
-      -- Without the id, which may well look like a secret and stays as it is.
-      string_agg(case
-        when starts_with(e.text, '{"id": "' || e.id) then right(e.text, -8 - char_length(e.id))
-        else e.text
-      end, E'\n') as look
-    from (
-      select a.value ->> 'id' as id, case
-        when pg_column_size(a.value) <= c.max_message_bytes / 36
-          and pgthreads.is_plain_message(a.value) then a.value::text
-      end as text
-      from jsonb_array_elements(
-        case when jsonb_array_length(p_messages) <= c.max_messages then p_messages else '[]' end
-      ) with ordinality as a (value, place)
-      order by a.place
-    ) as e
-  ) as m;
-  if v_clean is not true then
-    select coalesce(array_agg(p.message_id order by p.place), '{}'),
-      coalesce(array_agg(p.body order by p.place), '{}')
-    into v_ids, v_texts
-    from pgthreads.prepare_messages(p_messages) with ordinality as p (message_id, body, place);
-  end if;
+  v_ready := pgthreads.ready_messages(p_messages);
+  v_ids := v_ready.ids;
+  v_texts := v_ready.bodies;
 
   loop
     select t.message_count, t.head_digest, t.title, t.deleted_at
@@ -196,7 +153,7 @@ begin
     and v_turn_id is not distinct from p_turn_id
     and coalesce(v_lease_until > clock_timestamp(), true)
     and v_ids <> '{}'
-    and v_count + cardinality(v_ids) <= v_max_messages) is not true
+    and v_count + cardinality(v_ids) <= v_ready.max_messages) is not true
   then
     if p_expected_count <> v_count then
       raise exception 'the thread has changed' using
@@ -236,11 +193,11 @@ begin
           p_owner_user_id, p_state_key, p_messages, null, null, p_metadata, p_parent_id) as a;
       return;
     end if;
-    if v_count + cardinality(v_ids) > v_max_messages then
+    if v_count + cardinality(v_ids) > v_ready.max_messages then
       raise exception 'the thread is full' using
         errcode = 'THMAX',
         detail = format('Thread %s has %s messages, the limit is %s.', p_state_key, v_count,
-          v_max_messages),
+          v_ready.max_messages),
         hint = 'Start a new thread.';
     end if;
   end if;
@@ -280,13 +237,6 @@ begin
     return query select p_state_key, v_count, 0;
     return;
   end if;
-  foreach v_text in array v_texts loop
-    v_digest := sha256(v_digest || convert_to(v_text, 'UTF8') || case
-      when v_digests is null and v_parent is not null then convert_to(E'\n' || v_parent, 'UTF8')
-      else ''
-    end);
-    v_digests := array_append(v_digests, v_digest);
-  end loop;
   -- Only at a thread's start, so that a thread without a title costs no search at each append.
   if v_title is null and v_count < 10 then
     if not exists (
@@ -299,29 +249,11 @@ begin
       v_title := pgthreads.message_title(v_texts);
     end if;
   end if;
-  -- The messages first: their foreign key then finds the thread's row locked already.
-  insert into pgthreads.message
-    (owner_user_id, state_key, seq, message_id, message, digest, parent_seq)
-  select p_owner_user_id, p_state_key, v_count + u.place, u.id, u.body::json, u.digest,
-    case when u.place = 1 then v_parent end
-  from unnest(v_ids, v_texts, v_digests) with ordinality as u (id, body, digest, place);
-  update pgthreads.thread as t
-  set message_count = v_count + cardinality(v_ids),
-    head_digest = v_digest,
-    title = v_title,
-    metadata = case
-      when p_metadata is null then t.metadata
-      else pgthreads.merge_metadata(t.metadata, p_metadata)
-    end,
-    updated_at = v_now,
-    -- Most appends leave it alone: it is indexed, and list_threads knows how far it lags.
-    recent_at = case
-      when t.recent_at between v_now - interval '59 seconds' and v_now then t.recent_at
-      else v_now
-    end
-  where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
-  returning t.state_key, t.message_count, cardinality(v_ids)
-  into state_key, message_count, appended;
+  state_key := p_state_key;
+  message_count := pgthreads.write_messages(
+    p_owner_user_id, p_state_key, v_ids, v_texts, v_count, v_digest, v_parent, v_title, p_metadata,
+    v_now);
+  appended := cardinality(v_ids);
   return next;
 end;
 $$;

@@ -32,8 +32,6 @@ as $$
 #variable_conflict use_column
 declare
   v_stop boolean;
-  v_end int;
-  v_known int;
 begin
   if not pgthreads.is_named_tenant(p_owner_user_id) then
     perform pgthreads.require_tenant(p_owner_user_id);
@@ -56,33 +54,8 @@ begin
     return query select p_turn_id, false, false, 0;
     return;
   end if;
-  loop
-    select j.end_offset into v_end
-    from pgthreads.journal as j
-    where j.owner_user_id = p_owner_user_id
-      and j.state_key = p_state_key
-      and j.turn_id = p_turn_id
-    order by j.start_offset desc
-    limit 1;
-    v_end := coalesce(v_end, 0);
-    v_known := v_end - p_offset;
-    exit when p_offset < 0 or v_known < 0 or v_known >= octet_length(p_frames)
-      or p_offset is null or p_frames is null;
-    insert into pgthreads.journal as j
-      (owner_user_id, state_key, turn_id, start_offset, end_offset, frames)
-    values (
-      p_owner_user_id, p_state_key, p_turn_id, v_end, p_offset + octet_length(p_frames),
-      case
-        when v_known = 0 then p_frames
-        else convert_from(substr(convert_to(p_frames, 'UTF8'), v_known + 1), 'UTF8')
-      end
-    )
-    -- The same call, sent again while its first try still runs.
-    on conflict (owner_user_id, state_key, turn_id, start_offset) do nothing
-    returning j.end_offset into v_end;
-    exit when found;
-  end loop;
-  return query select p_turn_id, true, v_stop, v_end;
+  return query select p_turn_id, true, v_stop,
+    pgthreads.write_frames(p_owner_user_id, p_state_key, p_turn_id, p_offset, p_frames);
 end;
 $$;
 

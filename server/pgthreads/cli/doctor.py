@@ -190,7 +190,7 @@ async def _rehearse(conninfo: str, tenant: Tenant) -> Finding:
         adapt(connection)
         threads = Threads(cast("Pool", _Rehearsal(connection)), tenant)
         await threads.begin_turn(owner, key, asked, "t")
-        await threads.finish_turn(
+        await threads.complete_turn(
             owner, key, "t", status="completed", usage={}, error_code=None, message=answer
         )
         thread = await threads.read_thread(owner, key)

@@ -18,7 +18,7 @@ from typing import Any, LiteralString, TypeVar
 import psycopg
 from psycopg.rows import BaseRowFactory, args_row, class_row
 
-from ..errors import BadRequestError, LimitError, TurnLostError, from_database
+from ..errors import BadRequestError, LimitError, from_database
 from ..events import JsonValue, UIMessage
 from ..http.limits import Fairness
 from .lanes import Lanes, Thread
@@ -149,7 +149,7 @@ class Threads:
         )
         return rows[0]
 
-    async def finish_turn(
+    async def complete_turn(
         self,
         owner_user_id: str,
         state_key: str,
@@ -160,44 +160,31 @@ class Threads:
         error_code: str | None,
         message: UIMessage | None,
         journal: JournalPiece | None = None,
-    ) -> None:
-        """Append the answer, if there is one, and end the turn: one transaction.
+    ) -> str | None:
+        """End the turn with its answer, if there is one, and the last piece of its journal.
 
-        With the last piece of its journal, if it has one. A lease that ran out is taken back if
-        nobody else has taken the thread over.
+        All of it in one transaction. A lease that ran out is taken back if nobody else has taken
+        the thread over. Usage that the database refuses is left out: returns its SQLSTATE, None if
+        the usage is stored.
         """
-        key: LiteralString = "%s"
-        turn: LiteralString = "%s"
-        statement: LiteralString = "select f.status from pgthreads.set_tenant(%s) as t(owner)"
-        values: tuple[object, ...] = (owner_user_id,)
-        # finish_turn takes something of what each of the others returns, so it runs after them.
-        if message is not None:
-            statement += (
-                ", lateral pgthreads.append_thread(t.owner, %s,"
-                " pg_catalog.jsonb_build_array(pgthreads.clean_json(%s)), null, %s) as a"
-            )
-            values += (state_key, _dumps(message), turn_id)
-            key = "coalesce(a.state_key, %s)"
-        if journal is not None:
-            statement += ", lateral pgthreads.write_journal(t.owner, %s, %s, %s, %s) as j"
-            values += (state_key, turn_id, journal.offset, journal.frames)
-            turn = "coalesce(j.turn_id, %s)"
-        statement += (
-            f", lateral pgthreads.finish_turn(t.owner, {key}, {turn}, %s,"
-            " pgthreads.clean_json(%s), %s) as f"
+        refused = await self._value(
+            "select c.usage_refused from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.complete_turn(t.owner, %s, %s, %s, pgthreads.clean_json(%s),"
+            " pgthreads.clean_json(%s), %s, %s, %s) as c",
+            (
+                owner_user_id,
+                state_key,
+                turn_id,
+                status,
+                None if message is None else _dumps(message),
+                _dumps(usage) if usage else None,
+                error_code,
+                None if journal is None else journal.offset,
+                None if journal is None else journal.frames,
+            ),
+            alone=(owner_user_id, state_key),
         )
-        usage_text = _dumps(usage) if usage else None
-        values += (state_key, turn_id, status, usage_text, error_code)
-        thread = owner_user_id, state_key
-        try:
-            await self._value(statement, values, alone=thread)
-        except TurnLostError:
-            if (
-                message is None
-                or not (await self.extend_turn(owner_user_id, state_key, turn_id)).alive
-            ):
-                raise
-            await self._value(statement, values, alone=thread)
+        return None if refused is None else str(refused)
 
     async def extend_turns(self, turns: Sequence[TurnKey]) -> list[TurnState]:
         """Extend the leases of many turns; one whose row is held by somebody is left as it is."""

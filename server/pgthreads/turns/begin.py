@@ -102,7 +102,7 @@ async def _release(app: web.Application, owner_user_id: str, state_key: str, tur
     until = clock() + RELEASE_SECONDS
     while clock() < until and not app[PUMPS].draining:
         try:
-            await app[TURNS].finish_turn(
+            await app[TURNS].complete_turn(
                 owner_user_id,
                 state_key,
                 turn_id,

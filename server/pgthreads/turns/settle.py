@@ -108,7 +108,7 @@ async def _finish(threads: Threads, answer: Answer, journal: JournalPiece | None
     refused: PgThreadsError | None = None
     for usage, piece in tries:
         try:
-            await threads.finish_turn(
+            usage_refused = await threads.complete_turn(
                 answer.owner_user_id,
                 answer.state_key,
                 answer.turn_id,
@@ -124,12 +124,9 @@ async def _finish(threads: Threads, answer: Answer, journal: JournalPiece | None
             refused = error
         else:
             if usage != answer.usage and refused is not None:
-                log.error(
-                    "turn %s: its usage is not stored: %s %s",
-                    answer.turn_id,
-                    refused,
-                    refused.detail,
-                )
+                usage_refused = f"{refused} {refused.detail}"
+            if usage_refused is not None:
+                log.error("turn %s: its usage is not stored: %s", answer.turn_id, usage_refused)
             return
     if refused is not None:
         raise refused

@@ -3,7 +3,7 @@
 -- And a plan for threads of the usual length, which read all of a long one: there the rows read are
 -- counted.
 begin;
-select plan(15);
+select plan(17);
 \ir ../helpers.psql
 
 select is_empty(
@@ -101,6 +101,9 @@ from (
     ($$ select pgthreads.append_thread('bob', 'long',
       jsonb_build_array(test.message('b', 'b', 'assistant')), null, 't3'),
       pgthreads.finish_turn('bob', 'long', 't3', 'completed') $$),
+    ($$ select pgthreads.begin_turn('bob', 'long', test.message('q2', 'q', 'user'), 't4', 20) $$),
+    ($$ select pgthreads.complete_turn('bob', 'long', 't4', 'completed',
+      test.message('c', 'c', 'assistant'), '{"tokens": 1}', null, 0, 'x') $$),
     ($$ select pgthreads.load_thread('bob', 'long', 20) $$),
     ($$ select pgthreads.read_thread('bob', 'long', 20, 2000) $$)
 ) as s (statement);

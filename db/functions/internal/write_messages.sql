@@ -1,0 +1,64 @@
+-- Writes messages behind a thread's last one, and what the thread's row tells of them; returns how many
+-- messages the thread has then. For append_thread and complete_turn, which hold the thread's row, know
+-- that none of the ids is stored, and pass what they read under that lock: the count, the digest of the
+-- last message, the title, and the seq that the first message continues if that is not the last one.
+
+create or replace function pgthreads.write_messages(
+  p_owner_user_id text,
+  p_state_key text,
+  p_ids text[],
+  p_bodies text[],
+  p_count int,
+  p_digest bytea,
+  p_parent int,
+  p_title text,
+  p_metadata jsonb,
+  p_now timestamptz
+)
+returns int
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_body text;
+  v_digest bytea := p_digest;
+  v_digests bytea[];
+begin
+  foreach v_body in array p_bodies loop
+    v_digest := sha256(v_digest || convert_to(v_body, 'UTF8') || case
+      when v_digests is null and p_parent is not null then convert_to(E'\n' || p_parent, 'UTF8')
+      else ''
+    end);
+    v_digests := array_append(v_digests, v_digest);
+  end loop;
+  -- The messages first: their foreign key then finds the thread's row locked already.
+  insert into pgthreads.message
+    (owner_user_id, state_key, seq, message_id, message, digest, parent_seq)
+  select p_owner_user_id, p_state_key, p_count + u.place, u.id, u.body::json, u.digest,
+    case when u.place = 1 then p_parent end
+  from unnest(p_ids, p_bodies, v_digests) with ordinality as u (id, body, digest, place);
+  update pgthreads.thread as t
+  set message_count = p_count + cardinality(p_ids),
+    head_digest = v_digest,
+    title = p_title,
+    metadata = case
+      when p_metadata is null then t.metadata
+      else pgthreads.merge_metadata(t.metadata, p_metadata)
+    end,
+    updated_at = p_now,
+    -- Most appends leave it alone: it is indexed, and list_threads knows how far it lags.
+    recent_at = case
+      when t.recent_at between p_now - interval '59 seconds' and p_now then t.recent_at
+      else p_now
+    end
+  where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key;
+  return p_count + cardinality(p_ids);
+end;
+$$;
+
+comment on function pgthreads.write_messages(
+  text, text, text[], text[], int, bytea, int, text, jsonb, timestamptz) is
+  'Writes messages behind a thread''s last one, under the caller''s lock; returns how many there are.';
+revoke all on function pgthreads.write_messages(
+  text, text, text[], text[], int, bytea, int, text, jsonb, timestamptz) from public;
