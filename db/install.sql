@@ -152,8 +152,8 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/replaced_message.sql
 \ir functions/api/request_stop.sql
 \ir functions/maintenance/require_batch.sql
-\ir functions/internal/require_printable.sql
 \ir functions/internal/require_end_status.sql
+\ir functions/internal/require_printable.sql
 \ir functions/internal/require_queue_quota.sql
 \ir functions/api/require_server_role.sql
 \ir functions/api/require_state_key.sql

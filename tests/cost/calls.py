@@ -112,7 +112,8 @@ CALLS: Sequence[Call] = (
         "complete_turn: usage",
         "object",
         _TENANT + "complete_turn(t.owner, 'k', 'turn', 'completed',"
-        """ '{"id": "a", "role": "assistant", "parts": []}', pgthreads.clean_json(%(input)s)) as c""",
+        """ '{"id": "a", "role": "assistant", "parts": []}',"""
+        " pgthreads.clean_json(%(input)s)) as c",
         (_BEGIN,),
     ),
     Call(

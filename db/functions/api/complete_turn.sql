@@ -1,17 +1,16 @@
--- Ends a turn with all that belongs to its end, in one transaction: the answer, the last piece of the
--- journal, what was used, and the turn's status. Keeps PERSIST_AFTER_PUMP, and by the functions that it
--- shares with append_thread and finish_turn whatever those keep. p_frames are the frames of the turn's
--- stream from byte p_offset on, as for write_journal. Repeating a call changes nothing.
+-- Ends a turn with all that belongs to its end, in one transaction: the answer, the last piece of
+-- the journal, what was used, and the turn's status. Keeps PERSIST_AFTER_PUMP, and by the functions
+-- that it shares with append_thread and finish_turn whatever those keep. p_frames are the frames of
+-- the turn's stream from byte p_offset on, as for write_journal. Repeating a call changes nothing.
 --
--- A lease that ran out is taken back as long as nobody took the thread over: who gives a turn up holds
--- the thread's row, so under its lock a turn that runs is still the caller's.
--- What is said of the usage is worth less than the answer: usage that cannot be stored is left out, and
+-- A lease that ran out is taken back as long as nobody took the thread over: who gives a turn up
+-- holds the thread's row, so under its lock a turn that runs is still the caller's. What is said of
+-- the usage is worth less than the answer: usage that cannot be stored is left out, and
 -- usage_refused tells its SQLSTATE.
 --
--- Nearly always the turn runs, and nothing was appended since it began. One statement locks and sees
--- that, and the answer is written at once. In all other cases append_thread, write_journal and
--- finish_turn decide, one after the other.
--- Locks: the thread's row, then the turn's.
+-- Nearly always the turn runs, and nothing was appended since it began. One statement locks and
+-- sees that, and the answer is written at once. In all other cases append_thread, write_journal and
+-- finish_turn decide, one after the other. Locks: the thread's row, then the turn's.
 
 create or replace function pgthreads.complete_turn(
   p_owner_user_id text,
@@ -48,7 +47,6 @@ declare
   v_digest bytea;
   v_title text;
   v_user_seq int;
-  v_end int;
 begin
   -- What is usually the case is asked for together, and looked at singly otherwise.
   if (pgthreads.is_named_tenant(p_owner_user_id)
@@ -74,8 +72,8 @@ begin
   appended := 0;
   if p_message is not null then
     v_ready := pgthreads.ready_messages(jsonb_build_array(p_message));
-    -- Whoever sees the turn sees the messages of its beginning, too. So if there are no others, this
-    -- statement sees all of them, also after it waited for the lock.
+    -- Whoever sees the turn sees the messages of its beginning, too. So if there are no others,
+    -- this statement sees all of them, also after it waited for the lock.
     select t.message_count, t.head_digest, t.title, n.user_seq
     into v_count, v_digest, v_title, v_user_seq
     from pgthreads.thread as t
@@ -103,7 +101,7 @@ begin
         nullif(v_user_seq, v_count), v_title, null, clock_timestamp());
       appended := 1;
       if p_frames is not null then
-        v_end := pgthreads.write_frames(
+        perform pgthreads.write_frames(
           p_owner_user_id, p_state_key, p_turn_id, p_offset, p_frames);
       end if;
       assistant_message_id := pgthreads.end_turn(

@@ -1,6 +1,6 @@
 -- Ends a turn, with what it used; returns the id of its answer. A turn that has ended with the same
--- status is left as it is, so usage is recorded once. For finish_turn and complete_turn, which hold the
--- thread's row: p_count is how many messages it has. Locks: the turn's row.
+-- status is left as it is, so usage is recorded once. For finish_turn and complete_turn, which hold
+-- the thread's row: p_count is how many messages it has. Locks: the turn's row.
 
 create or replace function pgthreads.end_turn(
   p_owner_user_id text,

@@ -1,9 +1,10 @@
--- Makes messages ready to be stored: checks, redacts and prints them, each id once. For append_thread
--- and complete_turn: UIMESSAGE_IS_CONTRACT and REDACT_BEFORE_PERSIST. p_messages is an array. Called
--- before a lock is taken, because its cost grows with the messages.
+-- Makes messages ready to be stored: checks, redacts and prints them, each id once. For
+-- append_thread and complete_turn: UIMESSAGE_IS_CONTRACT and REDACT_BEFORE_PERSIST. p_messages is
+-- an array. Called before a lock is taken, because its cost grows with the messages.
 --
--- One look sees whether all messages are plain, clean and distinct, as nearly always. What that look
--- is not sure of goes through prepare_messages(), which knows all the rules and raises what is wrong.
+-- One look sees whether all messages are plain, clean and distinct, as nearly always. What that
+-- look is not sure of goes through prepare_messages(), which knows all the rules and raises what is
+-- wrong.
 
 create or replace function pgthreads.ready_messages(
   p_messages jsonb,
@@ -19,8 +20,8 @@ as $$
 declare
   v_clean boolean;
 begin
-  -- A message is looked at before it is printed: some numbers would make a very long text. The factor
-  -- is that of is_short(), so that what is printed here is not too long.
+  -- A message is looked at before it is printed: some numbers would make a very long text. The
+  -- factor is that of is_short(), so that what is printed here is not too long.
   select c.max_messages, m.ids, m.texts,
     m.count = jsonb_array_length(p_messages)
       and m.count = (select count(distinct i.id) from unnest(m.ids) as i (id))

@@ -1,5 +1,5 @@
--- Refuses what is no status that a turn can end with. abandoned is none of them: a turn does not give
--- itself up.
+-- Refuses what is no status that a turn can end with. abandoned is none of them: a turn does not
+-- give itself up.
 
 create or replace function pgthreads.require_end_status(p_status text)
 returns void

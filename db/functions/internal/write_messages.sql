@@ -1,7 +1,8 @@
--- Writes messages behind a thread's last one, and what the thread's row tells of them; returns how many
--- messages the thread has then. For append_thread and complete_turn, which hold the thread's row, know
--- that none of the ids is stored, and pass what they read under that lock: the count, the digest of the
--- last message, the title, and the seq that the first message continues if that is not the last one.
+-- Writes messages behind a thread's last one, and what the thread's row tells of them; returns how
+-- many messages the thread has then. For append_thread and complete_turn, which hold the thread's
+-- row, know that none of the ids is stored, and pass what they read under that lock: the count, the
+-- digest of the last message, the title, and the seq that the first message continues if that is
+-- not the last one.
 
 create or replace function pgthreads.write_messages(
   p_owner_user_id text,
@@ -59,6 +60,6 @@ $$;
 
 comment on function pgthreads.write_messages(
   text, text, text[], text[], int, bytea, int, text, jsonb, timestamptz) is
-  'Writes messages behind a thread''s last one, under the caller''s lock; returns how many there are.';
+  'Writes messages behind a thread''s last one, under the caller''s lock; returns their new count.';
 revoke all on function pgthreads.write_messages(
   text, text, text[], text[], int, bytea, int, text, jsonb, timestamptz) from public;

@@ -93,7 +93,8 @@ select is_empty(
 select set_eq(
   $$ select proname::text from functions where proretset and prorows = 1 $$,
   array[
-    'append_thread', 'begin_turn', 'complete_turn', 'extend_turn', 'find_question', 'finish_turn', 'fold_text',
+    'append_thread', 'begin_turn', 'complete_turn', 'extend_turn', 'find_question', 'finish_turn',
+    'fold_text',
     'joined_screens', 'purge_turns', 'question_of', 'read_journal', 'read_thread', 'save_thread',
     'update_thread', 'write_journal'
   ],

@@ -21,8 +21,10 @@ select results_eq(
     test.message('a1', 'answer', 'assistant'), '{"tokens": 5}', 'note', 3, 'def') $$,
   $$ values ('t1', 'completed', 'a1', 2, 1, null::text) $$, 'one call ends the turn'
 );
-select is(test.said('alice', 'k'), array['user: hello', 'assistant: answer'], 'its answer is stored');
-select is(test.turn('t1'), 'completed a1 {"tokens": 5} note ended', 'usage and answer stand in the turn');
+select is(test.said('alice', 'k'), array['user: hello', 'assistant: answer'],
+  'its answer is stored');
+select is(test.turn('t1'), 'completed a1 {"tokens": 5} note ended',
+  'usage and answer stand in the turn');
 select is(test.journal(), array['t1 0-3 3', 't1 3-6 3'], 'and the journal is whole');
 select is(
   (select ok from pgthreads.verify_thread('alice', 'k')), true, 'the chain of digests holds'
@@ -31,7 +33,8 @@ select test.everything() as everything \gset
 select results_eq(
   $$ select * from pgthreads.complete_turn('alice', 'k', 't1', 'completed',
     test.message('a1', 'answer', 'assistant'), '{"tokens": 9}', 'other', 3, 'def') $$,
-  $$ values ('t1', 'completed', 'a1', 2, 0, null::text) $$, 'the same call again has the same answer'
+  $$ values ('t1', 'completed', 'a1', 2, 0, null::text) $$,
+  'the same call again has the same answer'
 );
 select ok(test.everything() = :'everything', 'and changes nothing');
 select test.refuses(
@@ -52,7 +55,8 @@ select results_eq(
     p_error_code => repeat('e', 300), p_offset => 0, p_frames => 'x') $$,
   $$ values ('t2', 'failed', null::text, 3, 0, null::text) $$, 'a turn without an answer ends, too'
 );
-select is(test.turn('t2'), 'failed ' || repeat('e', 200) || ' ended', 'an error has 200 characters');
+select is(test.turn('t2'), 'failed ' || repeat('e', 200) || ' ended',
+  'an error has 200 characters');
 select is(
   test.journal(), array['t1 0-3 3', 't1 3-6 3', 't2 0-1 1'], 'and its last piece is in the journal'
 );
@@ -64,7 +68,8 @@ select pgthreads.append_thread('alice', 'k',
 select results_eq(
   $$ select * from pgthreads.complete_turn('alice', 'k', 't3', 'completed',
     test.message('a4', 'last', 'assistant'), p_offset => 0, p_frames => 'x') $$,
-  $$ values ('t3', 'completed', 'a4', 6, 1, null::text) $$, 'the answer may come behind other messages'
+  $$ values ('t3', 'completed', 'a4', 6, 1, null::text) $$,
+  'the answer may come behind other messages'
 );
 select is(
   test.journal(), array['t1 0-3 3', 't1 3-6 3', 't2 0-1 1', 't3 0-1 1'], 'with its last piece'
@@ -91,7 +96,8 @@ select is(
   'and continues that'
 );
 select is(
-  (select ok from pgthreads.verify_thread('alice', 'k')), true, 'the chain of digests holds there, too'
+  (select ok from pgthreads.verify_thread('alice', 'k')), true,
+  'the chain of digests holds there, too'
 );
 select pgthreads.begin_turn('alice', 'k', test.message('u5'), 't6') \g /dev/null
 select results_eq(
@@ -108,7 +114,8 @@ select alike(
   (test.said('alice', 'r'))[2], 'assistant: My key is [REDACTED%', 'the answer is redacted'
 );
 select is(
-  (select title from pgthreads.read_thread('alice', 'r')), 'hello', 'the title stays the question''s'
+  (select title from pgthreads.read_thread('alice', 'r')), 'hello',
+  'the title stays the question''s'
 );
 
 select * from finish();

@@ -19,7 +19,8 @@ reset role;
 select test.end_lease('t1') \g /dev/null
 set local role tap_server;
 select results_eq(
-  $$ select status, assistant_message_id from pgthreads.complete_turn('alice', 'k', 't1', 'completed',
+  $$ select status, assistant_message_id from pgthreads.complete_turn('alice', 'k', 't1',
+  'completed',
     test.message('a1', 'answer', 'assistant')) $$,
   $$ values ('completed', 'a1') $$, 'a lease that ran out unclaimed is taken back'
 );
@@ -30,7 +31,8 @@ reset role;
 select test.end_lease('t2') \g /dev/null
 set local role tap_server;
 select results_eq(
-  $$ select status, assistant_message_id from pgthreads.complete_turn('alice', 'k', 't2', 'completed',
+  $$ select status, assistant_message_id from pgthreads.complete_turn('alice', 'k', 't2',
+  'completed',
     test.message('a3', 'answer', 'assistant')) $$,
   $$ values ('completed', 'a3') $$, 'also by a turn that has appended before'
 );
@@ -45,7 +47,8 @@ select pgthreads.begin_turn('alice', 'k', test.message('u4'), 't4') \g /dev/null
 select test.refuses(
   $$ select pgthreads.complete_turn('alice', 'k', 't3', 'completed',
     test.message('a5', 'late', 'assistant')) $$,
-  'THLST', 'Turn t3 of thread k does not run.', '%extend_turn%', 'a turn that was taken over is lost'
+  'THLST', 'Turn t3 of thread k does not run.', '%extend_turn%',
+  'a turn that was taken over is lost'
 );
 select test.refuses(
   $$ select pgthreads.complete_turn('alice', 'k', 't3', 'completed',

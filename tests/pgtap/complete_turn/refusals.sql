@@ -5,7 +5,8 @@ select plan(22);
 
 set local role tap_server;
 select test.refuses(
-  $$ select pgthreads.complete_turn('alice', 'k', 't', 'completed') $$, 'THTEN', null, null, 'no tenant'
+  $$ select pgthreads.complete_turn('alice', 'k', 't', 'completed') $$, 'THTEN', null, null,
+  'no tenant'
 );
 select pgthreads.set_tenant('alice') \gset
 select pgthreads.begin_turn('alice', 'k', test.message('u1'), 't1') \g /dev/null
@@ -44,7 +45,8 @@ select test.refuses(
 select test.refuses(
   $$ select pgthreads.complete_turn('alice', 'k', 't1', 'completed',
     test.message('u1', 'another', 'assistant')) $$,
-  'THDUP', 'Thread k holds a different message ''u1''.', null, 'an id that is stored with other content'
+  'THDUP', 'Thread k holds a different message ''u1''.', null,
+  'an id that is stored with other content'
 );
 select test.refuses(
   $$ select pgthreads.complete_turn('alice', 'k', 't1', 'completed',
@@ -67,7 +69,8 @@ set local role tap_server;
 select results_eq(
   $$ select * from pgthreads.complete_turn('alice', 'k', 't1', 'completed',
     test.message('a1', 'answer', 'assistant'), jsonb_build_object('x', repeat('x', 300000))) $$,
-  $$ values ('t1', 'completed', 'a1', 2, 1, 'THMAX') $$, 'too much usage is left out, and that is told'
+  $$ values ('t1', 'completed', 'a1', 2, 1, 'THMAX') $$,
+  'too much usage is left out, and that is told'
 );
 select pgthreads.begin_turn('alice', 'k', test.message('u2'), 't2') \g /dev/null
 select results_eq(

@@ -3,7 +3,8 @@ select plan(5);
 \ir ../helpers.psql
 
 select test.declared(
-  'end_turn', array['text', 'text', 'text', 'text', 'jsonb', 'text', 'integer']::name[], 'text', false, 'volatile', false
+  'end_turn', array['text', 'text', 'text', 'text', 'jsonb', 'text', 'integer']::name[], 'text',
+  false, 'volatile', false
 );
 
 select * from finish();

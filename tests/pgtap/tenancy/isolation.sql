@@ -32,7 +32,8 @@ values
   (12, $$ select * from pgthreads.finish_turn('alice', 'k', 't', 'completed') $$),
   (13, $$ select * from pgthreads.require_tenant('alice') $$),
   (14, $$ select * from pgthreads.keep_answer('alice', 'k', 't', test.message('a'), 'late') $$),
-  (15, $$ select * from pgthreads.complete_turn('alice', 'k', 't', 'completed', test.message('a')) $$);
+  (15, $$ select * from pgthreads.complete_turn('alice', 'k', 't', 'completed',
+    test.message('a')) $$);
 grant select on call to tap_server;
 
 set local role tap_server;

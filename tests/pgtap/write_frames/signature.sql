@@ -3,7 +3,8 @@ select plan(5);
 \ir ../helpers.psql
 
 select test.declared(
-  'write_frames', array['text', 'text', 'text', 'integer', 'text']::name[], 'integer', false, 'volatile', false
+  'write_frames', array['text', 'text', 'text', 'integer', 'text']::name[], 'integer', false,
+  'volatile', false
 );
 
 select * from finish();
