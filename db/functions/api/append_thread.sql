@@ -260,7 +260,6 @@ $$;
 
 comment on function pgthreads.append_thread(text, text, jsonb, int, text, jsonb, text) is
   'Appends UIMessages under the thread''s lock, after redaction; creates the thread if it is new.';
-revoke all on function pgthreads.append_thread(text, text, jsonb, int, text, jsonb, text)
-  from public;
+revoke all on function pgthreads.append_thread from public;
 grant execute on function pgthreads.append_thread(text, text, jsonb, int, text, jsonb, text)
   to pgthreads_server;

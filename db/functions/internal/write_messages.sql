@@ -61,5 +61,4 @@ $$;
 comment on function pgthreads.write_messages(
   text, text, text[], text[], int, bytea, int, text, jsonb, timestamptz) is
   'Writes messages behind a thread''s last one, under the caller''s lock; returns their new count.';
-revoke all on function pgthreads.write_messages(
-  text, text, text[], text[], int, bytea, int, text, jsonb, timestamptz) from public;
+revoke all on function pgthreads.write_messages from public;

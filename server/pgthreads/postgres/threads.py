@@ -2,7 +2,7 @@
 
 Each call is one autocommit statement that sets the tenant and calls the function: one round trip,
 one transaction. Every function may be repeated without doing its work twice, so a call whose
-connection broke is sent once more (`pools.py`).
+connection broke is sent once more (`pool.py`).
 """
 
 from __future__ import annotations
