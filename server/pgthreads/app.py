@@ -13,7 +13,7 @@ import aiohttp_cors
 import psycopg
 from aiohttp import HttpVersion11, web
 
-from .errors import PgThreadsError, TenantError, UnavailableError
+from .errors import OperatorError, PgThreadsError, TenantError, UnavailableError
 from .executors import chosen
 from .http import chat, probes
 from .http import threads as thread_routes
@@ -56,12 +56,8 @@ SPOOL_SECONDS = 5.0
 """How long the start waits for the answers of the spool to be stored."""
 
 
-class StartError(Exception):
-    """The server cannot start; `hint` says what to do."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+class StartError(OperatorError):
+    """The server cannot start."""
 
 
 def create_app(settings: Settings | None = None) -> web.Application:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from .errors import OperatorError
 from .options import check_range, flag_of, options_of, setting
 from .postgres.tenants import tenant_of
 
@@ -29,12 +30,10 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 _MINIMUM_SECRET_BYTES = 32
 
 
-class SettingsError(Exception):
-    """The settings contradict each other or a rule. `hint` is the way out."""
+class SettingsError(OperatorError):
+    """The settings contradict each other or break a rule."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+    exit_status = 2
 
 
 def default_data_dir() -> Path:

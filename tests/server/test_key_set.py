@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pgthreads.cli.doctor import check_keys
+from pgthreads.cli.checks import check_keys
 from pgthreads.errors import UnavailableError
 from pgthreads.http.key_set import MAX_BYTES, KeySet, KeySetError, signing_keys
 from pgthreads.settings import Settings

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from pgthreads.cli.doctor import check_database
+from pgthreads.cli.checks import check_database
 from pgthreads.postgres.pool import Pool
 from pgthreads.postgres.rows import JournalPiece, TurnKey
 from pgthreads.postgres.threads import Threads

@@ -18,7 +18,7 @@ from aiohttp import ClientSession
 from psycopg.conninfo import make_conninfo
 
 from pgthreads.app import StartError
-from pgthreads.cli.doctor import Finding, check_installation
+from pgthreads.cli.checks import Finding, check_installation
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
 from pgthreads.postgres.threads import Threads
 from pgthreads.settings import Settings, SettingsError

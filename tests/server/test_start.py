@@ -14,7 +14,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from pgthreads.app import StartError
-from pgthreads.cli.doctor import check_database
+from pgthreads.cli.checks import check_database
 from tests.database import Database
 from tests.server.command import COMMAND, environment
 from tests.server.service import running_service

@@ -22,9 +22,9 @@ from pgthreads.errors import (
     PgThreadsError,
     ThreadLockedError,
     UnavailableError,
-    from_database,
 )
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
+from pgthreads.postgres.errors import from_database
 from pgthreads.postgres.migrate import migrate
 from pgthreads.postgres.pool import Pool
 from tests.database import APP_ROLE, Database, Server, new_database, prepared

@@ -1,221 +1,100 @@
-"""Whether `pgthreads serve` would run: one check after the other, each with its way out."""
+"""`pgthreads doctor`: prints what the checks of `checks.py` find."""
 
 from __future__ import annotations
 
-import json
-import logging
-import platform
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
-from importlib.util import find_spec
+import asyncio
 from pathlib import Path
-from typing import Any, Literal, LiteralString, TypeAlias, cast
+from typing import Any
 
-import psycopg
-from nanoid import generate
+import click
 
-from .. import __version__
-from ..embedded import EmbeddedError, installed_version
-from ..errors import PgThreadsError, UnavailableError
-from ..events import UIMessage
-from ..executors import ExecutorSpecError, chosen
-from ..http.key_set import KeySet
-from ..http.probes import API_VERSION
-from ..postgres.migrate import MigrateError
-from ..postgres.pgtap import SuiteError, run_installed_suite
-from ..postgres.pool import Pool, Timeouts, adapt, reason_of
-from ..postgres.tenants import Tenant, named
-from ..postgres.threads import Threads
+from ..options import options_of, with_options
+from ..serve.port import PortError, require_free_port
 from ..settings import Settings
-from ..turns.spool import Spool, SpoolError
-
-Verdict: TypeAlias = Literal["ok", "note", "FAIL"]
-_MINIMUM_SERVER = 150000
-_NOTE_HINTS = {
-    "login setting": "every program that uses this login shares it: one login for each program",
-    "compression": "docs/operations.md, Backups: what that means for dumps and upgrades",
-}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found; `hint` is the way out of a failure."""
+@click.command()
+@with_options(*options_of(Settings))
+@click.option(
+    "--pgtap",
+    is_flag=True,
+    help="Also run the installed suite of pgTAP tests, in a transaction that is rolled back.",
+)
+@click.option(
+    "--pgtap-database-url",
+    envvar="PGTHREADS_PGTAP_DATABASE_URL",
+    show_envvar=True,
+    help="Who runs it: a member of pgthreads_server and pgthreads_maintenance. By default"
+    " --database-url, or the superuser of the embedded PostgreSQL.",
+)
+@click.option(
+    "--pgtap-sql",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="pgTAP as a file, pgtap.sql, for a database that does not have it.",
+)
+@click.pass_context
+def doctor(
+    ctx: click.Context,
+    /,
+    pgtap: bool,
+    pgtap_database_url: str | None,
+    pgtap_sql: Path | None,
+    **params: Any,
+) -> None:
+    """Check whether `pgthreads serve` with these flags would run; changes nothing."""
+    settings = Settings.from_params(params)
+    from ..embedded import EmbeddedError, attached  # noqa: PLC0415
+    from ..postgres.tenants import tenant_of  # noqa: PLC0415
+    from .checks import (  # noqa: PLC0415
+        Finding,
+        check_database,
+        check_installation,
+        check_keys,
+        check_suite,
+    )
 
-    verdict: Verdict
-    text: str
-    hint: str = ""
+    failures = 0
 
+    def report(finding: Finding) -> None:
+        nonlocal failures
+        failures += finding.verdict == "FAIL"
+        click.echo(f"{finding.verdict:<4}  {finding.text}")
+        if finding.hint:
+            click.echo(f"      {finding.hint}")
 
-def check_installation(settings: Settings) -> list[Finding]:
-    """Versions, the embedded PostgreSQL, and what the chosen executor needs."""
-    found = [
-        Finding(
-            "ok",
-            f"pgthreads {__version__}, Python {platform.python_version()},"
-            f" psycopg {psycopg.__version__} with libpq {psycopg.pq.version() // 10000}",
-        )
-    ]
+    async def report_keys() -> None:
+        async for finding in check_keys(settings):
+            report(finding)
+
+    async def report_database(conninfo: str) -> None:
+        async for finding in check_database(conninfo, tenant_of(settings.tenant_key)):
+            report(finding)
+
+    def report_suite(conninfo: str) -> None:
+        tenant = tenant_of(settings.tenant_key)
+        for finding in check_suite(pgtap_database_url or conninfo, tenant, pgtap_sql):
+            report(finding)
+
+    for finding in check_installation(settings):
+        report(finding)
     try:
-        found.append(Finding("ok", f"embedded PostgreSQL {installed_version()}"))
+        require_free_port(settings.host, settings.port)
+        report(Finding("ok", f"port {settings.port} of {settings.host} is free"))
+    except PortError as error:
+        report(Finding("note", str(error), error.hint))
+    asyncio.run(report_keys())
+    try:
+        if settings.database_url is not None:
+            asyncio.run(report_database(settings.database_url))
+            if pgtap:
+                report_suite(settings.database_url)
+        elif not (settings.data_dir / "cluster").exists():
+            report(Finding("note", f"serve will make a new database in {settings.data_dir}"))
+        else:
+            with attached(settings.data_dir) as server:
+                asyncio.run(report_database(server.app_dsn))
+                if pgtap:
+                    report_suite(server.admin_dsn)
     except EmbeddedError as error:
-        needed = settings.database_url is None
-        found.append(Finding("FAIL" if needed else "note", str(error), error.hint))
-    if settings.model is not None and find_spec("pydantic_ai") is None:
-        hint = "pip install 'pgthreads[agents]'"
-        found.append(Finding("FAIL", "--model needs pydantic-ai, which is not installed", hint))
-    elif settings.executor is not None or settings.model is not None:
-        found.append(_check_executor(settings))
-    if settings.spool is not None:
-        found.append(_check_spool(settings.spool))
-    return found
-
-
-def _check_executor(settings: Settings) -> Finding:
-    try:
-        chosen(settings)
-    except ExecutorSpecError as error:
-        return Finding("FAIL", str(error))
-    return Finding("ok", f"{settings.executor or settings.model} answers")
-
-
-def _check_spool(folder: Path) -> Finding:
-    if not folder.exists():
-        return Finding("note", f"serve will make the spool {folder}")
-    spool = Spool(folder)
-    try:
-        spool.open()
-        aside, waiting = spool.aside(), spool.names()
-    except SpoolError as error:
-        return Finding("FAIL", str(error), error.hint)
-    if aside:
-        return Finding(
-            "note",
-            f"{len(aside)} answers were set aside in the spool {folder}",
-            "look at them, and delete them; they are as the model gave them",
-        )
-    return Finding("ok", f"spool {folder}, {len(waiting)} answers wait")
-
-
-async def check_keys(settings: Settings) -> AsyncIterator[Finding]:
-    """Whether the key set of `--jwks-url` can be fetched, and has keys."""
-    if settings.jwks_url is None:
-        return
-    lifetime = settings.jwks_lifetime
-    keys = KeySet(settings.jwks_url, lifetime=lifetime, log_level=logging.DEBUG)
-    async with keys.running():
-        try:
-            count = await keys.count()
-        except UnavailableError as error:
-            yield Finding("FAIL", f"{error}: {error.detail}", "see --jwks-url")
-            return
-    if count:
-        yield Finding("ok", f"{settings.jwks_url} has {count} keys")
-    else:
-        hint = "a key counts that has a kid, and no use but sig"
-        yield Finding("FAIL", f"{settings.jwks_url} has no key for signatures", hint)
-
-
-async def check_database(conninfo: str, tenant: Tenant = named) -> AsyncIterator[Finding]:
-    """The server's version, the schema's, and the role; ends at the first failure."""
-    try:
-        async with await psycopg.AsyncConnection.connect(conninfo, connect_timeout=10) as probe:
-            version, where = probe.info.server_version, f"{probe.info.host}:{probe.info.port}"
-            user = probe.info.user
-    except psycopg.OperationalError as error:
-        yield Finding("FAIL", f"no connection: {reason_of(error)}", "see --database-url")
-        return
-    text = f"PostgreSQL {version // 10000}.{version % 10000} at {where}"
-    if version < _MINIMUM_SERVER:
-        yield Finding("FAIL", f"{text} is too old", "pgthreads needs PostgreSQL 15 or later")
-        return
-    yield Finding("ok", text)
-    async with Pool(conninfo, size=1) as pool:
-        threads = Threads(pool, tenant)
-        try:
-            api_version = await threads.api_version()
-            if api_version != API_VERSION:
-                yield Finding(
-                    "FAIL",
-                    f"the schema speaks contract {api_version}, this server {API_VERSION}",
-                    "pgthreads migrate, with the same version of pgthreads as serve",
-                )
-                return
-            yield Finding("ok", f"schema pgthreads, contract {api_version}")
-            yield Finding("ok", f"{await threads.require_server_role()} is a role that may serve")
-            await threads.require_tenant()
-            await threads.check()
-            yield await _rehearse(conninfo, tenant)
-            for each in await threads.site_notes():
-                yield Finding("note", each.note, _NOTE_HINTS.get(each.topic, ""))
-            faults = await threads.redaction_faults()
-            for fault in faults:
-                yield Finding("FAIL", f"redaction: {fault}", "see docs/security.md, Redaction")
-            if not faults:
-                yield Finding("ok", "redaction works as its rules say")
-        except (PgThreadsError, psycopg.Error) as error:
-            hint = getattr(error, "hint", "") or (
-                "pgthreads migrate installs the schema; a superuser then runs:"
-                f" grant pgthreads_server to {user}"
-            )
-            detail = getattr(error, "detail", "")
-            yield Finding("FAIL", f"{error} {detail}".strip(), hint)
-
-
-class _Rehearsal:
-    """What `Threads` calls, over one transaction."""
-
-    timeouts = Timeouts()
-
-    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        self._connection = connection
-
-    async def fetch(
-        self, statement: LiteralString, values: Sequence[object], row: Any, **_: object
-    ) -> list[Any]:
-        """Run a statement."""
-        cursor = self._connection.cursor(row_factory=row)
-        await cursor.execute(statement, values, binary=True)
-        return await cursor.fetchall()
-
-
-async def _rehearse(conninfo: str, tenant: Tenant) -> Finding:
-    """Store a turn of an owner who does not exist, read it again, and take it all back."""
-    owner, key = f"doctor-{generate()}", generate()
-    text = "Is what is stored what comes back? \\s, \u00e9, \U0001f600"
-    asked: UIMessage = {"id": "q", "role": "user", "parts": [{"type": "text", "text": text}]}
-    answer: UIMessage = {**asked, "id": "a", "role": "assistant"}
-    async with await psycopg.AsyncConnection.connect(
-        conninfo, connect_timeout=10, client_encoding="utf8"
-    ) as connection:
-        adapt(connection)
-        threads = Threads(cast("Pool", _Rehearsal(connection)), tenant)
-        await threads.begin_turn(owner, key, asked, "t")
-        await threads.complete_turn(
-            owner, key, "t", status="completed", usage={}, error_code=None, message=answer
-        )
-        thread = await threads.read_thread(owner, key)
-        listed = await threads.list_threads(owner)
-        await connection.rollback()
-    if thread is None or json.loads(thread.messages or b"[]") != [asked, answer] or not listed:
-        return Finding(
-            "FAIL",
-            "what is stored does not come back as it was",
-            "look at the settings of the role: select * from pg_db_role_setting",
-        )
-    return Finding("ok", "a turn can be stored and read again")
-
-
-def check_suite(
-    conninfo: str, tenant: Tenant = named, pgtap_sql: Path | None = None
-) -> Iterator[Finding]:
-    """Run the installed suite; one finding for all that passes, and one for each failure."""
-    try:
-        result = run_installed_suite(conninfo, tenant=tenant, pgtap_sql=pgtap_sql)
-    except (SuiteError, MigrateError) as error:
-        yield Finding("FAIL", f"the installed suite does not run: {error}", error.hint)
-        return
-    for text in result.failed:
-        yield Finding("FAIL", f"pgTAP: {text}")
-    passed = result.assertions - len(result.failed)
-    verdict: Verdict = "FAIL" if result.failed else "ok"
-    yield Finding(verdict, f"the installed suite: {passed} of {result.assertions} assertions hold")
+        report(Finding("FAIL", str(error), error.hint))
+    ctx.exit(1 if failures else 0)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..errors import OperatorError
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_TEXTS = ("No space left on device", "Disk quota exceeded", "Check free disk space")
 _CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -15,12 +17,8 @@ _TAIL_LINES = 15
 _NEARLY_FULL_BYTES = 1 << 20
 
 
-class EmbeddedError(Exception):
-    """The embedded PostgreSQL cannot run. `str()` says what is wrong, `hint` the way out."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+class EmbeddedError(OperatorError):
+    """The embedded PostgreSQL cannot run."""
 
 
 class DataDirInUseError(EmbeddedError):

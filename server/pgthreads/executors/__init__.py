@@ -11,6 +11,7 @@ from traceback import extract_tb
 from types import ModuleType
 from typing import cast
 
+from ..errors import OperatorError
 from ..events import Executor
 from ..settings import Settings
 from .offline import OfflineExecutor
@@ -23,13 +24,8 @@ _NO_AGENTS = (
 )
 
 
-class ExecutorSpecError(ValueError):
-    """The setting does not lead to an executor; the message says why, for the operator.
-
-    `hint` is empty: the message says what would do.
-    """
-
-    hint = ""
+class ExecutorSpecError(OperatorError):
+    """The setting does not lead to an executor. The message itself says what to do."""
 
 
 def chosen(settings: Settings) -> Executor:

@@ -15,15 +15,13 @@ from typing import LiteralString, TypeVar
 import psycopg
 from psycopg.rows import class_row
 
+from ..errors import OperatorError
+
 Row = TypeVar("Row")
 
 
-class MaintenanceError(Exception):
-    """The database refused; `hint` says what to do."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+class MaintenanceError(OperatorError):
+    """The database refused the call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,11 @@ from pathlib import Path
 
 import psycopg
 
+from ..errors import OperatorError
 
-class MigrateError(Exception):
-    """The installation was refused and changed nothing; `hint` says what to do."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+class MigrateError(OperatorError):
+    """The installation was refused and has changed nothing."""
 
 
 def database_files() -> Path:

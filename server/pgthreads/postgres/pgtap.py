@@ -13,16 +13,13 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from ..errors import OperatorError
 from .migrate import database_files
 from .tenants import Tenant, named
 
 
-class SuiteError(Exception):
-    """The suite could not be run to its end; `hint` says what to do."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+class SuiteError(OperatorError):
+    """The installed suite could not be run to its end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from psycopg.rows import AsyncRowFactory, BaseRowFactory
 from psycopg.types.datetime import TimestamptzBinaryLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from ..errors import SilentServerError, is_of_a_lost_server
+from .errors import SilentServerError, is_of_a_lost_server
 
 Row = TypeVar("Row")
 

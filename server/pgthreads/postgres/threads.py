@@ -18,9 +18,10 @@ from typing import Any, LiteralString, TypeVar
 import psycopg
 from psycopg.rows import BaseRowFactory, args_row, class_row
 
-from ..errors import BadRequestError, LimitError, from_database
+from ..errors import BadRequestError, LimitError
 from ..events import JsonValue, UIMessage
 from ..http.limits import Fairness
+from .errors import from_database
 from .lanes import Lanes, Thread
 from .pool import Pool
 from .rows import (

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from ..errors import OperatorError
 from ..settings import Settings
 from ..turns.pump import EXECUTOR_GRACE
 from .process import base_url, end_at_next_signal, serve_as_worker, stop_signal
@@ -42,12 +43,8 @@ START_ATTEMPTS = 5
 _READY = b"ready\n"
 
 
-class WorkersError(Exception):
-    """No worker can be started any more; `hint` says what to do."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+class WorkersError(OperatorError):
+    """No worker can be started any more."""
 
 
 class FirstWorkerError(Exception):

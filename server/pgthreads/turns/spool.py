@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..errors import OperatorError
 from .settle import Answer, Begin
 
 log = logging.getLogger(__name__)
@@ -30,12 +31,8 @@ _KEPT, _KEEPING = ".kept", ".keeping"
 _STALE_SECONDS = 3600.0
 
 
-class SpoolError(Exception):
-    """The folder cannot be used; `hint` says what to do."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+class SpoolError(OperatorError):
+    """The spool's folder cannot be used."""
 
 
 class Spooled:
