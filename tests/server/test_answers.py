@@ -22,7 +22,8 @@ from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolC
 from pgthreads.events import ExecutorRequest, UIMessage
 from pgthreads.executors.agents import AgentExecutor
 from pgthreads.executors.prompts import make_prompt
-from pgthreads.history import MAX_TOOL_FILES, prompt_history
+from pgthreads.history import prompt_history
+from pgthreads.message.calls import MAX_TOOL_FILES
 from pgthreads.message.draft import Draft
 from pgthreads.message.sanitize import Cleaner
 

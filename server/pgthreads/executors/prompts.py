@@ -31,7 +31,8 @@ from pydantic_ai.messages import (
 )
 
 from ..events import JsonValue, UIMessage
-from ..history import is_tool, prompt_history
+from ..history import prompt_history
+from ..message.calls import is_tool
 from ..message.files import File, file_of
 from ..message.outputs import file_in, json_size
 

@@ -14,7 +14,7 @@ from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
 from ..events import FinishReason, JsonValue, UIMessage
-from ..history import denial
+from .calls import denial
 
 Chunk: TypeAlias = Mapping[str, Any]
 """A `UIMessageChunk`: `{type}` and the keys of its type."""
