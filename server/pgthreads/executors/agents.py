@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, cast
+from typing import Any
 
 from pydantic_ai import Agent
 from pydantic_ai.agent import AbstractAgent, AgentRunEvents
 from pydantic_ai.capabilities import ReinjectSystemPrompt
 from pydantic_ai.exceptions import (
-    ContentFilterError,
-    FallbackExceptionGroup,
-    ModelAPIError,
-    ModelContextWindowExceededError,
-    ModelHTTPError,
-    UnexpectedModelBehavior,
-    UsageLimitExceeded,
     UserError,
 )
-from pydantic_ai.models import Model
 from pydantic_ai.usage import RunUsage
 
 from ..events import (
@@ -31,36 +23,16 @@ from ..events import (
     ExecutorRequest,
     Status,
     ToolCallStart,
-    UIMessage,
     UsageReport,
 )
-from ..message.files import File
 from . import ExecutorSpecError
-from .prompts import Prompt, make_prompt
-from .refusals import Omissions, Refusal, Refusals, refusal_of
+from .attempts import Attempts
+from .failures import error_code
+from .prompts import Prompt
+from .refusals import Refusals
 from .translation import Translator, holds_text
 
 log = logging.getLogger(__name__)
-
-_FLAGS = {
-    "image": "supports_image_input",
-    "audio": "supports_audio_file_input",
-    "video": "supports_video_input",
-}
-
-MAX_LOCAL = 6
-"""Prompts that may fail in a model's adapter, where nothing was sent, in one turn."""
-
-_HTTP_CODES = {
-    401: "model_unauthorized",
-    402: "model_quota_exceeded",
-    403: "model_unauthorized",
-    404: "model_not_found",
-    408: "model_timeout",
-    413: "prompt_too_large",
-    429: "model_rate_limited",
-    504: "model_timeout",
-}
 
 
 def from_model(model: str) -> AgentExecutor:
@@ -92,7 +64,7 @@ class AgentExecutor:
 
     async def __call__(self, request: ExecutorRequest, /) -> AsyncIterator[AiEvent]:
         """Answer the last message; `events.Executor`."""
-        attempts = _Attempts(self._refusals, self._agent, request)
+        attempts = Attempts(self._refusals, self._agent, request)
         while True:
             # Megabytes of files are decoded here, and others wait for the loop.
             prompt = await asyncio.to_thread(attempts.prompt)
@@ -115,93 +87,6 @@ class AgentExecutor:
                 return
             attempts.taken(prompt)
             return
-
-
-class _Attempts:
-    """The prompts of one turn: the first, and what is tried after a refusal."""
-
-    def __init__(
-        self, refusals: Refusals, agent: AbstractAgent[None, Any], request: ExecutorRequest
-    ) -> None:
-        self._refusals = refusals
-        self._request = request
-        self._thread = (request.owner_user_id, request.state_key)
-        self._model, self._profile = _model_of(agent)
-        self._omit = Omissions(first_id=refusals.first_id(self._model, self._thread))
-        self._local = 0
-        self._refused: Refusal | None = None
-        self._suspects: set[str] = set()
-
-    def prompt(self) -> Prompt:
-        return make_prompt(
-            self._request.messages,
-            leave_out=self._leave_out,
-            first_id=self._omit.first_id,
-            max_size=self._omit.max_size,
-        )
-
-    def revise(self, prompt: Prompt, error: Exception) -> bool:
-        """Whether to try again, with less in the prompt. A provider is asked again only once."""
-        refusal = refusal_of(error)
-        again = self._local < MAX_LOCAL if refusal == "adapter" else self._refused is None
-        if refusal is None or not again:
-            self._give_up(refusal, prompt)
-            return False
-        omit = self._refusals.omissions(self._model, refusal, prompt, error)
-        if omit is None:
-            return False
-        if refusal == "adapter":
-            self._local += 1
-        else:
-            self._refused = refusal
-        self._suspects = omit.files
-        self._omit.files |= omit.files
-        if omit.max_size is not None:
-            self._omit.max_size = omit.max_size
-            if len(prompt.questions) < 2:
-                # The question alone is too long. What may be left out of it are its files.
-                self._suspects = {file.key for file in prompt.files}
-                self._omit.files |= self._suspects
-        log.warning(
-            "turn %s: a prompt of %s characters, %s files was refused (%s), trying with less: %s",
-            self._request.turn_id,
-            prompt.size,
-            len(prompt.files),
-            refusal,
-            error,
-        )
-        return True
-
-    def taken(self, prompt: Prompt) -> None:
-        """Keep what this turn has shown, for the next ones."""
-        self._refusals.take(self._model, prompt.files)
-        self._refusals.refuse(self._model, self._thread, self._suspects)
-        if self._omit.max_size is not None:
-            self._begin_with(prompt.questions[:1])
-        if prompt.files_out or prompt.messages_out:
-            log.info(
-                "turn %s: %s files and %s messages were left out of the prompt",
-                self._request.turn_id,
-                prompt.files_out,
-                prompt.messages_out,
-            )
-
-    def _give_up(self, refusal: Refusal | None, prompt: Prompt) -> None:
-        """Let the thread's next turn begin with less, or with all again if that was no help."""
-        if refusal in ("too_long", "content") and self._refused is not None:
-            helps = refusal == "too_long" or len(prompt.questions) > 1
-            self._begin_with(prompt.questions[-1:] if helps else [])
-
-    def _begin_with(self, questions: Sequence[UIMessage]) -> None:
-        first_id = questions[0].get("id") if questions else None
-        self._refusals.begin_with(self._model, self._thread, first_id)
-
-    def _leave_out(self, file: File) -> bool:
-        return (
-            file.key in self._omit.files
-            or not _takes(self._profile, file)
-            or self._refusals.is_refused(self._model, self._thread, file)
-        )
 
 
 class _Run:
@@ -245,47 +130,6 @@ def _left_out(prompt: Prompt) -> list[UsageReport]:
     facts = {"files_left_out": prompt.files_out, "messages_left_out": prompt.messages_out}
     fact = {name: count for name, count in facts.items() if count}
     return [UsageReport(fact)] if fact else []
-
-
-def _model_of(agent: AbstractAgent[None, Any]) -> tuple[str, Mapping[str, Any]]:
-    """A name for the agent's model, and pydantic-ai's profile of what it takes, as far as known."""
-    model = agent.model
-    try:
-        if isinstance(model, Model):
-            return f"{model.system}:{model.model_name}", cast(Mapping[str, Any], model.profile)
-    except Exception:
-        log.debug("no profile of %r", model, exc_info=True)
-    return str(model), {}
-
-
-def _takes(profile: Mapping[str, Any], file: File) -> bool:
-    """Whether the profile of a model allows a file; what is not in it is tried."""
-    flag = _FLAGS.get(file.media_type.partition("/")[0], "supports_document_input")
-    return bool(profile.get(flag, True))
-
-
-def error_code(error: Exception) -> str:
-    """A name for a failed run that is safe to show."""
-    if isinstance(error, FallbackExceptionGroup):
-        last = error.exceptions[-1]
-        return error_code(last) if isinstance(last, Exception) else "agent_failed"
-    match error:
-        case ModelContextWindowExceededError():
-            code = "prompt_too_large"
-        case ModelHTTPError(status_code=status):
-            default = "model_unavailable" if status >= 500 else "model_rejected_request"
-            code = _HTTP_CODES.get(status, default)
-        case ModelAPIError() | OSError():
-            code = "model_unreachable"
-        case ContentFilterError():
-            code = "content_filtered"
-        case UnexpectedModelBehavior():
-            code = "model_misbehaved"
-        case UsageLimitExceeded():
-            code = "usage_limit_exceeded"
-        case _:
-            code = "agent_failed"
-    return code
 
 
 def _new_usage(run: AgentRunEvents[Any], reported: dict[str, int]) -> list[UsageReport]:

@@ -1,0 +1,131 @@
+"""The prompts of one turn: the first, and what is tried after a model has refused one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from pydantic_ai.agent import AbstractAgent
+from pydantic_ai.models import Model
+
+from ..events import ExecutorRequest, UIMessage
+from ..message.files import File
+from .prompts import Prompt, make_prompt
+from .refusals import Omissions, Refusal, Refusals, refusal_of
+
+log = logging.getLogger(__name__)
+
+_FLAGS = {
+    "image": "supports_image_input",
+    "audio": "supports_audio_file_input",
+    "video": "supports_video_input",
+}
+
+MAX_LOCAL = 6
+"""Prompts that may fail in a model's adapter, where nothing was sent, in one turn."""
+
+
+class Attempts:
+    """The prompts of one turn: the first, and what is tried after a refusal."""
+
+    def __init__(
+        self, refusals: Refusals, agent: AbstractAgent[None, Any], request: ExecutorRequest
+    ) -> None:
+        self._refusals = refusals
+        self._request = request
+        self._thread = (request.owner_user_id, request.state_key)
+        self._model, self._profile = _model_of(agent)
+        self._omit = Omissions(first_id=refusals.first_id(self._model, self._thread))
+        self._local = 0
+        self._refused: Refusal | None = None
+        self._suspects: set[str] = set()
+
+    def prompt(self) -> Prompt:
+        """What to send now. It decodes the files, which may take a while."""
+        return make_prompt(
+            self._request.messages,
+            leave_out=self._leave_out,
+            first_id=self._omit.first_id,
+            max_size=self._omit.max_size,
+        )
+
+    def revise(self, prompt: Prompt, error: Exception) -> bool:
+        """Whether to try again, with less in the prompt. A provider is asked again only once."""
+        refusal = refusal_of(error)
+        again = self._local < MAX_LOCAL if refusal == "adapter" else self._refused is None
+        if refusal is None or not again:
+            self._give_up(refusal, prompt)
+            return False
+        omit = self._refusals.omissions(self._model, refusal, prompt, error)
+        if omit is None:
+            return False
+        if refusal == "adapter":
+            self._local += 1
+        else:
+            self._refused = refusal
+        self._suspects = omit.files
+        self._omit.files |= omit.files
+        if omit.max_size is not None:
+            self._omit.max_size = omit.max_size
+            if len(prompt.questions) < 2:
+                # The question alone is too long. What may be left out of it are its files.
+                self._suspects = {file.key for file in prompt.files}
+                self._omit.files |= self._suspects
+        log.warning(
+            "turn %s: a prompt of %s characters, %s files was refused (%s), trying with less: %s",
+            self._request.turn_id,
+            prompt.size,
+            len(prompt.files),
+            refusal,
+            error,
+        )
+        return True
+
+    def taken(self, prompt: Prompt) -> None:
+        """Keep what this turn has shown, for the next ones."""
+        self._refusals.take(self._model, prompt.files)
+        self._refusals.refuse(self._model, self._thread, self._suspects)
+        if self._omit.max_size is not None:
+            self._begin_with(prompt.questions[:1])
+        if prompt.files_out or prompt.messages_out:
+            log.info(
+                "turn %s: %s files and %s messages were left out of the prompt",
+                self._request.turn_id,
+                prompt.files_out,
+                prompt.messages_out,
+            )
+
+    def _give_up(self, refusal: Refusal | None, prompt: Prompt) -> None:
+        """Let the thread's next turn begin with less, or with all again if that was no help."""
+        if refusal in ("too_long", "content") and self._refused is not None:
+            helps = refusal == "too_long" or len(prompt.questions) > 1
+            self._begin_with(prompt.questions[-1:] if helps else [])
+
+    def _begin_with(self, questions: Sequence[UIMessage]) -> None:
+        first_id = questions[0].get("id") if questions else None
+        self._refusals.begin_with(self._model, self._thread, first_id)
+
+    def _leave_out(self, file: File) -> bool:
+        return (
+            file.key in self._omit.files
+            or not _takes(self._profile, file)
+            or self._refusals.is_refused(self._model, self._thread, file)
+        )
+
+
+def _model_of(agent: AbstractAgent[None, Any]) -> tuple[str, Mapping[str, Any]]:
+    """A name for the agent's model, and pydantic-ai's profile of what it takes, as far as known."""
+    model = agent.model
+    try:
+        if isinstance(model, Model):
+            return f"{model.system}:{model.model_name}", cast(Mapping[str, Any], model.profile)
+    except Exception:
+        log.debug("no profile of %r", model, exc_info=True)
+    return str(model), {}
+
+
+def _takes(profile: Mapping[str, Any], file: File) -> bool:
+    """Whether the profile of a model allows a file; what is not in it is tried."""
+    flag = _FLAGS.get(file.media_type.partition("/")[0], "supports_document_input")
+    return bool(profile.get(flag, True))
