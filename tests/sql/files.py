@@ -1,8 +1,8 @@
 """Checks the SQL files themselves; `python -m tests.sql.files` is a step of `make check`.
 
 Lines have at most 100 columns, and every function of db/functions has its folder in tests/pgtap.
-Migrations are left out, because they never change once they have
-landed, and so is what a program writes.
+Migrations and the schemas of releases are left out because they never change, and so are the files
+that a program writes.
 """
 
 from __future__ import annotations

@@ -23,7 +23,6 @@ class EmbeddedServer:
     port: int
     """On 127.0.0.1."""
     data_dir: Path
-    log_path: Path
 
     @classmethod
     def at(cls, data_dir: Path, port: int, version: str, passwords: Passwords) -> EmbeddedServer:
@@ -34,7 +33,6 @@ class EmbeddedServer:
             version=version,
             port=port,
             data_dir=data_dir,
-            log_path=data_dir / "postgres.log",
         )
 
 

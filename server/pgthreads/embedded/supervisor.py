@@ -98,10 +98,6 @@ class EmbeddedPostgres:
             if lock is not None:
                 lock.release()
 
-    def is_running(self) -> bool:
-        """Whether the server that `start()` started has not ended."""
-        return self._keeper is not None and self._keeper.poll() is None
-
     def prepare_app_role(self) -> None:
         """Makes the application's role a member of `pgthreads_server`; call it after migrating.
 

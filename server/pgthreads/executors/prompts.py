@@ -72,11 +72,6 @@ class Prompt:
         return sum(map(_size, self.stored))
 
 
-def to_model_messages(messages: Sequence[UIMessage]) -> list[ModelMessage]:
-    """The history for a prompt, oldest first; see `history.prompt_history`."""
-    return make_prompt(messages).messages
-
-
 def make_prompt(
     messages: Sequence[UIMessage],
     *,

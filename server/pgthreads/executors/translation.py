@@ -89,7 +89,6 @@ class Translator:
     def __init__(self, *, holds_text: bool) -> None:
         self._holds_text = holds_text
         self._calls = _CallIds()
-        self._responses = 0
         self._kind: str | None = None
         self._held: list[str] = []
         self._by_tool = False
