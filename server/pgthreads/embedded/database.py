@@ -1,4 +1,4 @@
-"""The database and the role that exist before the first migration: all SQL of this package."""
+"""Creates the database and the role that have to exist before the first migration."""
 
 from __future__ import annotations
 
