@@ -27,10 +27,10 @@ class Appends:
     name = "appends"
     title = "User message and answer in one call"
     about = (
-        "`append_thread` with two messages, to threads that have so many already; ratios are to F1."
-        " The last line is the longest thread against the shortest. Other libraries store the same"
-        " two messages by the one call that they have for it, without a lock, redaction, a digest"
-        " or row level security."
+        "`append_thread` with two messages, to threads that already have the given number; ratios"
+        " are to F1. The last line compares the longest thread with the shortest. Other libraries"
+        " store the same two messages by the one call that they have for it, without a lock,"
+        " redaction, a digest or row level security."
     )
 
     def run(self, context: Context) -> list[Row]:

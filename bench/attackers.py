@@ -39,14 +39,14 @@ class Attackers:
     name = "attackers"
     title = f"A user beside {ATTACKERS} attackers"
     about = (
-        "A user sends short messages, one after the other, to a server with its default limits,"
-        f" reads each answer to its end, and loads the thread. Meanwhile {ATTACKERS} others, each"
-        " with a token of their own, send as fast as they are let what costs most: messages of 1 MB"
-        " of digits, of numbers and of nested arrays, whole threads and lists read again and again,"
-        " bodies that are never whole, streams that nobody reads, and tokens that are not valid."
-        " Times with and without them alternate; a bar is held against the ratio of the 99th"
-        " percentiles. What the attackers' own process costs is beside the server's cores where"
-        " there are enough."
+        "One user sends short messages, one after the other, to a server with its default limits,"
+        f" reads each answer to its end, and loads the thread. Meanwhile {ATTACKERS} attackers,"
+        " each with a token of their own, send as fast as they can what costs most: messages of 1"
+        " MB of digits, of numbers and of nested arrays, whole threads and lists read again and"
+        " again, bodies that are never complete, streams that nobody reads, and tokens that are"
+        " not valid. Times with and without attackers alternate; the bar is on the ratio of the"
+        " 99th percentiles. Where there are enough cores, the attackers' own process does not"
+        " share those of the server."
     )
 
     def run(self, context: Context) -> list[Row]:

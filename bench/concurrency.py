@@ -115,10 +115,11 @@ class Concurrency:
     name = "concurrency"
     title = f"{_CLIENTS} clients at once"
     about = (
-        f"{_CLIENTS} processes, each with one connection, and with them the server, on all cores."
-        " An exchange is a user message and its answer; ratios are of exchanges a second, so more"
+        f"{_CLIENTS} processes with one connection each, and the server, share all cores. An"
+        " exchange is a user message and its answer; ratios are of exchanges per second, so more"
         " is better. Each client appends to a thread of its own, except in the last line. A turn"
-        f" returns {_WINDOW} messages. The CPU is that of all processes of PostgreSQL, an exchange."
+        f" returns {_WINDOW} messages. The CPU is that of all processes of PostgreSQL, for each"
+        " exchange."
     )
 
     def run(self, context: Context) -> list[Row]:

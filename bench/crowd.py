@@ -95,14 +95,15 @@ class Crowd:
     name = "crowd"
     title = f"{_STREAMS:,} streams at once"
     about = (
-        f"{_STREAMS:,} turns, each in a thread of its own with {_RATE} deltas a second for"
-        f" {_RAMP + _TOGETHER:.0f} seconds. They begin within {_RAMP:.0f} seconds and end as they"
-        " began, so beginning and storing turns is a part of it. A stream has stalled if nothing"
-        f" came for {_STALLED:.0f} second. The delay is from when the executor made a delta to when"
-        " the client had it. CPU and memory are those of the server's processes while all streams"
-        " run, the memory less that of an idle server; the text of the answers is in it. All"
-        " clients are one process, on the other core, and come back when they are refused;"
-        " PostgreSQL has both. The handler of aiohttp is that of *Streaming a turn*."
+        f"{_STREAMS:,} turns, each in a thread of its own, with {_RATE} deltas per second for"
+        f" {_RAMP + _TOGETHER:.0f} seconds. They begin within {_RAMP:.0f} seconds and end in the"
+        " same way, so beginning and storing turns is a part of it. A stream has stalled if"
+        f" nothing came for {_STALLED:.0f} second. The delay is from the moment when the executor"
+        " made a delta to the moment when the client had it. CPU and memory are those of the"
+        " server's processes while all streams run, without the memory of an idle server; the"
+        " text of the answers is included. All clients are one process, on the other core, and"
+        " come back when they are refused; PostgreSQL uses both cores. The aiohttp handler is"
+        " that of *Streaming a turn*."
     )
 
     def run(self, context: Context) -> list[Row]:

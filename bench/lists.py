@@ -74,10 +74,10 @@ class Lists:
     name = "lists"
     title = "A list of 50 threads"
     about = (
-        "`list_threads` with the statement of the server: the first page, and one that begins in"
-        " the middle. Ratios are to the same page of an owner of 100 threads in a database with"
-        f" {_OTHERS:,} other owners of {_EACH} threads; the last line compares this owner with the"
-        " same one in a database without the others."
+        "`list_threads` with the server's own statement: the first page, and a page that begins"
+        " in the middle. Ratios are to the same page of an owner of 100 threads, in a database"
+        f" with {_OTHERS:,} other owners of {_EACH} threads each. The last line compares this"
+        " owner with the same one in a database without the others."
     )
 
     def run(self, context: Context) -> list[Row]:

@@ -98,11 +98,11 @@ class Loads:
     name = "loads"
     title = "Loading a thread"
     about = (
-        "Ratios are to F2 on a thread of the same length, whose rows psycopg hands over as bytes,"
-        " as it does those of pgthreads. `GET` is the server as a process of its own, read to the"
-        " last byte by one connection. The last 50 of a long thread are compared with all of a"
-        " thread of 50. Other libraries return objects, so their figures include parsing, and"
-        " agno's a cache of those that it has parsed before."
+        "Ratios are to F2 on a thread of the same length; psycopg hands over its rows as bytes,"
+        " as it does those of pgthreads. `GET` is a request to the server in a process of its"
+        " own, read to the last byte over one connection. The last 50 messages of a long thread"
+        " are compared with the whole of a thread of 50. Other libraries return objects, so their"
+        " figures include parsing; agno also keeps a cache of what it has parsed before."
     )
 
     def run(self, context: Context) -> list[Row]:

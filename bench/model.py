@@ -106,28 +106,28 @@ class Load:
         """Return what there is to say, in the order of the path of a turn."""
         day = self.turns_a_day
         return [
-            ("turns a day", _count(day)),
-            ("turns a second at the peak", _count(self.turns_a_second)),
-            ("commits a second at the peak, two a turn", _count(2 * self.turns_a_second)),
+            ("turns per day", _count(day)),
+            ("turns per second at the peak", _count(self.turns_a_second)),
+            ("commits per second at the peak, two for each turn", _count(2 * self.turns_a_second)),
             ("turns that run at once at the peak", _count(self.running)),
-            ("rows a second in the journal at the peak", _count(self.running / self.habits.tick)),
+            ("rows per second in the journal at the peak", _count(self.running / self.habits.tick)),
             ("cores of workers", _cores(self.worker_cores)),
             ("cores of PostgreSQL", _cores(self.database_cores)),
             ("memory for what a day's users read", bytes_text(self.cache)),
-            ("WAL a day, no page whole", bytes_text(day * self.cost.wal)),
+            ("WAL per day, no page whole", bytes_text(day * self.cost.wal)),
             (
-                "WAL a day, every page whole",
+                "WAL per day, every page whole",
                 bytes_text(day * self.cost.wal_with_pages),
             ),
             (
-                "WAL a second at the peak, between these",
+                "WAL per second at the peak, between these two",
                 f"{bytes_text(self.turns_a_second * self.cost.wal)} to"
                 f" {bytes_text(self.turns_a_second * self.cost.wal_with_pages)}",
             ),
-            ("dead row versions a day, three a turn", _count(3 * day)),
-            ("freezing vacuums a year", _count(self.freezes_a_year)),
-            ("stored a day", bytes_text(day * self.cost.stored)),
-            ("stored a year", bytes_text(self.stored_a_year)),
+            ("dead row versions per day, three for each turn", _count(3 * day)),
+            ("freezing vacuums per year", _count(self.freezes_a_year)),
+            ("stored per day", bytes_text(day * self.cost.stored)),
+            ("stored per year", bytes_text(self.stored_a_year)),
             ("partitions of 100 GB for three years", _count(self.partitions())),
         ]
 

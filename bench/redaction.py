@@ -18,9 +18,9 @@ class Redaction:
     name = "redaction"
     title = "The redaction screen"
     about = (
-        "`append_thread` with a user message and its answer, both clean, in a database with the"
-        " rules that are on by default and in one where all are off. The share is of the whole"
-        " append, its commit included."
+        "`append_thread` with a user message and its answer, neither of which holds a secret, in"
+        " a database with the rules that are on by default, and in one where all rules are off."
+        " The share is of the whole append, commit included."
     )
 
     def run(self, context: Context) -> list[Row]:

@@ -323,7 +323,7 @@ def _run(arguments: argparse.Namespace) -> str:
         with ExitStack() as own:
             counts = Result(
                 "Turns by the number of partitions",
-                "The same turn in five databases that hold little, one after another.",
+                "The same turn in five small databases, one after another.",
                 [_counts(replace(context, stack=own))],
             )
         print(report.text_table(counts), flush=True)
@@ -333,7 +333,7 @@ def _run(arguments: argparse.Namespace) -> str:
             rows, cost = _growth(replace(context, stack=own), database, arguments.messages)
     growth = Result(
         f"{arguments.messages:,} messages in {_PARTITIONS} partitions",
-        "Ratios: the CPU of a call's backend, over that at the smallest size.",
+        "Ratios are of the CPU of a call's backend, to that at the smallest size.",
         [rows],
     )
     print(report.text_table(growth), flush=True)

@@ -74,9 +74,9 @@ class Search:
     name = "search"
     title = "Search, where it is installed"
     about = (
-        f"`append_thread` with a user message and its answer, to threads of {_LENGTH}, in databases"
-        " that differ in what they keep for search; and `search_threads` for two words and"
-        f" {_FOUND} hits, by how many messages the owner has."
+        f"`append_thread` with a user message and its answer, to threads of {_LENGTH} messages, in"
+        " databases that keep different things for search; and `search_threads` for two words and"
+        f" {_FOUND} hits, by the number of messages that the owner has."
     )
 
     def run(self, context: Context) -> list[Row]:

@@ -28,10 +28,11 @@ class SlowReaders:
     name = "slow-readers"
     title = f"{_READERS:,} clients that read nothing"
     about = (
-        f"A turn of {_DELTAS:,} deltas, and {_READERS:,} clients that ask for its stream and take"
-        " nothing of it. The memory is that of the server's processes when the turn has ended, less"
-        " that before they came; the log of the turn, which they share, is in it."
-        " `--write-timeout`, after which they are cut off, is longer here."
+        f"A turn of {_DELTAS:,} deltas, and {_READERS:,} clients that ask for its stream and read"
+        " nothing of it. The memory is that of the server's processes when the turn has ended,"
+        " minus their memory before the clients came; the turn's stream, which all of them share,"
+        " is included. `--write-timeout`, after which such clients are cut off, is longer here"
+        " than by default."
     )
 
     def run(self, context: Context) -> list[Row]:

@@ -54,12 +54,12 @@ class Streaming:
     name = "streaming"
     title = "Streaming a turn"
     about = (
-        f"The CPU time of the server's process for a turn of {DELTAS:,} deltas, from the request to"
-        " the stored answer, against that of a handler of aiohttp that takes the same deltas from"
-        " the same generator and writes each as the bytes of its frame: without a database, JSON or"
-        " anything to resume. The time to the first chunk is from the request, over a connection"
-        " that is open, to the first delta of an executor that yields it at once; so all of it is"
-        " over the executor's. PostgreSQL is on the server's core then."
+        f"The CPU time of the server's process for a turn of {DELTAS:,} deltas, from the request"
+        " to the stored answer. It is compared with an aiohttp handler that takes the same deltas"
+        " from the same generator and writes each as the bytes of its frame, without a database,"
+        " JSON or anything to resume. The time to the first chunk is measured from the request,"
+        " over an open connection, to the first delta of an executor that yields it at once, so"
+        " none of it is the executor's. PostgreSQL shares the server's core here."
     )
 
     def run(self, context: Context) -> list[Row]:

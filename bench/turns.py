@@ -64,9 +64,9 @@ class Turns:
     title = "A turn"
     about = (
         "`begin_turn`, which also returns the last messages for the prompt (200 by default), and"
-        " `complete_turn`, which stores the answer and ends the turn: two commits, exactly as the"
-        " server sends them. Ratios are to F1×2. The lines with one message returned tell what the"
-        " history costs."
+        " `complete_turn`, which stores the answer and ends the turn: two commits, by the"
+        " server's own statements. Ratios are to F1×2. The lines with one message returned show"
+        " what the history costs."
     )
 
     def run(self, context: Context) -> list[Row]:

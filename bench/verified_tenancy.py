@@ -81,8 +81,8 @@ class VerifiedTenancy:
     name = "verified-tenancy"
     title = "Verified tenancy"
     about = (
-        "The same calls in a database with `require_verified_tenant` off, as it ships, and in one"
-        " with it on and two active keys. An append is to a new thread."
+        "The same calls in a database with `require_verified_tenant` off, as it is installed, and"
+        " in one with it on and two active keys. Each append is to a new thread."
     )
 
     def run(self, context: Context) -> list[Row]:

@@ -25,10 +25,10 @@ class Wal:
     name = "wal"
     title = "What a turn writes"
     about = (
-        "Bytes of WAL between two positions in the log, divided by the bytes of the messages;"
-        " without full page images, except in the line that says so. Each turn is in another thread"
-        f" of {_LENGTH} messages; other libraries append to threads of {_LONG}. Updates and dead"
-        " tuples are those of PostgreSQL's statistics."
+        "Bytes of WAL between two positions in the log, divided by the bytes of the messages,"
+        " without full page images except in the line that says so. Each turn is in another"
+        f" thread of {_LENGTH} messages; other libraries append to threads of {_LONG}. Updates and"
+        " dead tuples are those that PostgreSQL's statistics count."
     )
 
     def run(self, context: Context) -> list[Row]:
