@@ -1,15 +1,16 @@
 """The errors of pgthreads: a class for each refusal, and the base of what an operator can mend.
 
-A refusal's docstring is its meaning; the HTTP status and the code belong to its class. Clients
-match `code`, never a text. The SQL functions raise the SQLSTATEs of class TH (docs/sql-api.md), and
-`postgres/errors.py` finds the class of each; the HTTP routes raise the other classes themselves.
+The docstring of a class says what the refusal means, and is its message if no other is given. The
+HTTP status and the code belong to the class. Clients match `code`, never a text. The SQL functions
+raise the SQLSTATEs of class TH (docs/sql-api.md), and `postgres/errors.py` finds the class of each.
+The HTTP routes raise the other classes themselves.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-TRY_AGAIN = "try again; a message that is sent again with the same id is stored once"
+TRY_AGAIN = "try again; a message that is sent again with the same id is stored only once"
 
 
 class OperatorError(Exception):
@@ -34,14 +35,18 @@ class PgThreadsError(Exception):
     sqlstate: ClassVar[str | None] = None
 
     def __init__(self, message: str = "", *, detail: str = "", hint: str = "") -> None:
-        """`message` is for people, `detail` has the facts for the log, `hint` the way out."""
+        """Make an error.
+
+        `message` says to people what is wrong, `hint` says what they can do about it, and `detail`
+        has the facts for the log.
+        """
         super().__init__(message or type(self).__doc__ or self.code)
         self.detail = detail
         self.hint = hint
 
 
 class TenantError(PgThreadsError):
-    """No tenant is set, or another than the argument."""
+    """No tenant is set, or the tenant is not the owner that the call names."""
 
     status = 403
     code = "no_tenant"
@@ -57,7 +62,7 @@ class StateKeyError(PgThreadsError):
 
 
 class MessageError(PgThreadsError):
-    """Not a UIMessage, or one that this caller may not send."""
+    """This is not a UIMessage, or it has something that this caller may not send."""
 
     status = 400
     code = "bad_message"
@@ -65,7 +70,7 @@ class MessageError(PgThreadsError):
 
 
 class CountError(PgThreadsError):
-    """The thread has another number of messages than expected."""
+    """The thread does not have as many messages as the caller expected."""
 
     status = 409
     code = "thread_conflict"
@@ -73,7 +78,7 @@ class CountError(PgThreadsError):
 
 
 class ShrunkError(PgThreadsError):
-    """A save that is shorter than what is stored, or rewrites it."""
+    """The messages to save are fewer than the stored ones, or differ from them."""
 
     status = 409
     code = "thread_shrunk"
@@ -81,7 +86,7 @@ class ShrunkError(PgThreadsError):
 
 
 class DuplicateError(PgThreadsError):
-    """The message id is known with other content."""
+    """A message with this id is stored already, with other content."""
 
     status = 409
     code = "duplicate_message"
@@ -89,7 +94,7 @@ class DuplicateError(PgThreadsError):
 
 
 class StaleError(PgThreadsError):
-    """What the page shows does not fit what is stored."""
+    """What the page shows does not match what is stored."""
 
     status = 409
     code = "stale_page"
@@ -129,7 +134,7 @@ class ThreadNotFoundError(PgThreadsError):
 
 
 class LimitError(PgThreadsError):
-    """A limit: messages in a thread, bytes in a message."""
+    """This exceeds a limit, such as the messages of a thread or the bytes of a message."""
 
     status = 413
     code = "limit_exceeded"
@@ -137,7 +142,10 @@ class LimitError(PgThreadsError):
 
 
 class TooManyError(PgThreadsError):
-    """This user has too much going on at once; `retry_after` is in seconds."""
+    """This user has too many requests, answers or turns under way.
+
+    `retry_after` is how many seconds the client should wait before it tries again.
+    """
 
     status = 429
     code = "too_many_requests"
@@ -151,14 +159,14 @@ class TooManyError(PgThreadsError):
 
 
 class BusyError(PgThreadsError):
-    """This server runs as many turns as it may."""
+    """This worker already runs as many turns as it may."""
 
     status = 503
     code = "server_busy"
 
 
 class BodyTimeoutError(PgThreadsError):
-    """The request's body did not come in time."""
+    """The body of the request did not arrive in time."""
 
     status = 408
     code = "request_timeout"
@@ -172,7 +180,7 @@ class BadRequestError(PgThreadsError):
 
 
 class BadJsonError(PgThreadsError):
-    """The request's body is not JSON in UTF-8."""
+    """The body of the request is not JSON in UTF-8."""
 
     status = 400
     code = "bad_json"
@@ -186,14 +194,14 @@ class UnauthorizedError(PgThreadsError):
 
 
 class ForbiddenError(PgThreadsError):
-    """The request comes from where it may not come."""
+    """Requests from this address, or from this page, are not allowed."""
 
     status = 403
     code = "forbidden"
 
 
 class MediaTypeError(PgThreadsError):
-    """The request's body is of another type than application/json."""
+    """The body of the request is not of the type application/json."""
 
     status = 415
     code = "unsupported_media_type"
@@ -209,9 +217,9 @@ class ExecutorError(PgThreadsError):
 class UnavailableError(PgThreadsError):
     """The database cannot be reached or does not take writes at the moment.
 
-    `retry_after` is how many seconds a client should wait before it tries again; `uncertain` tells
-    that the call may have been done all the same; `timed_out` that the database was there, and was
-    cancelled because it took too long: it may be the call itself that does.
+    `retry_after` is how many seconds a client should wait before it tries again. `uncertain` says
+    that the call may have been carried out all the same. `timed_out` says that the database was
+    there, but the call took too long and was cancelled: the cause may be the call itself.
     """
 
     status = 503
@@ -234,7 +242,7 @@ class UnavailableError(PgThreadsError):
 
 
 class AnswerTooSlowError(PgThreadsError):
-    """The database did not get done with an answer in the time of a call, several times."""
+    """The database took too long to store an answer, several times."""
 
     status = 503
     code = "answer_too_slow"
@@ -249,14 +257,14 @@ class KeysUnavailableError(UnavailableError):
 class ThreadLockedError(UnavailableError):
     """Somebody else holds the thread's lock, or too many calls wait for it.
 
-    The call has changed nothing. It is worth to be sent again after `retry_after` seconds.
+    The call has changed nothing, and can be sent again after `retry_after` seconds.
     """
 
     code = "thread_locked"
 
 
 class ShuttingDownError(PgThreadsError):
-    """This server is stopping and takes no new turns."""
+    """This server is shutting down and takes no new turns."""
 
     status = 503
     code = "shutting_down"

@@ -1,6 +1,6 @@
-"""AiEvent: what an executor yields while it answers a turn. Never sent to a client verbatim.
+"""AiEvents: what an executor yields while it answers a turn. Clients never see them as they are.
 
-`message.draft` makes the stored UIMessage of them, and the frames that a client gets.
+`message.draft` makes the stored UIMessage from them, and the frames that a client gets.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """What was said so far is whole: what follows is another part, even of the same kind.
+    """The current part is complete: what follows is a new part, even if it is of the same kind.
 
-    With `step` it is another step, that is, another response of the model. An executor that yields
-    none gets a part for each run of text or reasoning, and a step after each tool result.
+    With `step`, what follows is a new step as well, that is, another response of the model. If an
+    executor yields no boundaries, each run of text or reasoning becomes one part, and a new step
+    begins after each tool result.
     """
 
     step: bool = False
@@ -66,7 +67,7 @@ class ToolCallResult:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the executor is doing, for a progress line; shown while it lasts and never stored."""
+    """What the executor is doing, for a progress line. Clients show it, and it is never stored."""
 
     phase: str
     label: str
@@ -74,16 +75,20 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class UsageReport:
-    """Token counts and the like; numbers add up over the turn's reports. Kept in `turn.usage`."""
+    """Token counts and the like, which are stored in `turn.usage`.
+
+    If a turn has several reports, numbers of the same name are added up.
+    """
 
     fact: Mapping[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)
 class AssistantFinal:
-    """The whole text as the model's provider reports it at the end; fills in what deltas lacked.
+    """The whole text, as the model's provider reports it at the end.
 
-    It is the answer: if it contradicts what was streamed, it follows as a step of its own.
+    It fills in what the deltas lacked. If it contradicts them, it is the answer all the same, and
+    follows what was streamed as a step of its own.
     """
 
     content: str
@@ -122,7 +127,7 @@ class ExecutorRequest:
     """One turn for an executor to answer.
 
     `messages` is the stored history as UIMessages, oldest first; the last one is the user message
-    of this turn. `model` is what the client asked for, unchecked.
+    of this turn. `model` is the model that the client has asked for, and is not checked.
     """
 
     messages: Sequence[UIMessage]
@@ -134,11 +139,11 @@ class ExecutorRequest:
 
 
 class Executor(Protocol):
-    """Whatever produces AiEvents for a turn: usually an async generator function.
+    """Whatever yields AiEvents for a turn: usually an async generator function.
 
-    Leaving (stop, shutdown) is `aclose()` or a cancelled task at the executor's next await.
-    An executor that ends without `Done` or `Error` counts as `Done("stop")`; an exception as
-    `Error("executor_failed")`.
+    When the turn is stopped or the server shuts down, the executor is closed with `aclose()`, or
+    its task is cancelled, at its next await. An executor that ends without `Done` or `Error` counts
+    as `Done("stop")`, and one that raises as `Error("executor_failed")`.
     """
 
     def __call__(self, request: ExecutorRequest, /) -> AsyncIterator[AiEvent]:

@@ -1,18 +1,18 @@
-"""A stored thread as a history that any model can be prompted with.
+"""Makes a stored thread into a history that any model can be prompted with.
 
-Whatever a thread holds, a turn has to be answered. So what a model's provider would refuse is put
-right or put into words here (and in `message.calls`), once for all executors. The rules are those
-that providers check:
+A turn has to be answered whatever its thread holds. So whatever a model's provider would refuse is
+corrected here (and in `message.calls`), or replaced by words, once for all executors. These are the
+rules that providers check:
 
 - The history begins with a question, and questions and answers alternate (Anthropic, Bedrock,
   Gemini, and the chat templates of many local models).
 - Between a tool's result and the next question the answer says something (Mistral).
-- Each tool call has its result in the same step, and an id that no other call of the history has:
-  9 letters and digits, as Mistral asks, which all others take as well. Names have up to 64 letters,
-  digits, underscores and hyphens, arguments are objects, and a step has up to 100 calls (OpenAI
-  takes 128).
+- Each tool call has its result in the same step, and an id that no other call of the history has.
+  An id has 9 letters and digits: Mistral demands that, and all others accept it. Names have up to
+  64 letters, digits, underscores and hyphens, arguments are objects, and a step has up to 100 calls
+  (OpenAI accepts 128).
 - No text is empty or blank (Anthropic, Bedrock).
-- Text files, JSON and the like are text in the message, in whatever encoding they came.
+- Text files, JSON and the like are sent as text in the message, whatever their encoding.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _NO_MORE = "[No text came after the tool calls.]"
 
 
 def prompt_history(messages: Sequence[UIMessage]) -> list[UIMessage]:
-    """The history for a prompt, oldest first: UIMessages of few kinds, which every provider takes.
+    """The history for a prompt, oldest first, as UIMessages that every provider accepts.
 
-    System messages come first. After them a user message begins, and the roles alternate. A user
-    message has `text` parts and `file` parts (`mediaType`, `url`, perhaps `filename`), the latter
-    with a whole `data:` or `http(s):` URL. An answer has `step-start`, `text` and `dynamic-tool`
-    parts; the state of a tool part is `output-available` with its `output`, or `output-error` or
-    `output-denied` with an `errorText`. A file in an output is `{"kind": "binary", "media_type",
-    "data"}`, the output itself or an item of a list that it is. Left out is what says nothing to a
-    model: reasoning, sources, data and unknown parts. The stored messages are not changed, and
-    nothing in them makes this fail.
+    System messages come first. The first message after them is a user message, and from there on
+    the roles alternate. A user message has `text` parts and `file` parts (`mediaType`, `url`,
+    perhaps `filename`), whose `url` is a complete `data:` or `http(s):` URL. An answer has
+    `step-start`, `text` and `dynamic-tool` parts. The state of a tool part is `output-available`
+    with an `output`, or `output-error` or `output-denied` with an `errorText`. A file in an output
+    is `{"kind": "binary", "media_type", "data"}`; it is the output itself, or an item of the list
+    that the output is. Parts that mean nothing to a model are left out: reasoning, sources, data
+    and unknown parts. The stored messages are not changed, and nothing in them makes this fail.
     """
     history: list[UIMessage] = []
     system: list[UIMessage] = []
@@ -72,7 +72,7 @@ def prompt_history(messages: Sequence[UIMessage]) -> list[UIMessage]:
 
 
 def _tell_outputs(history: Sequence[UIMessage]) -> None:
-    """Make of each tool's output what a model is told: the newest files are kept, as files."""
+    """Replace each tool's output by what a model is told of it; the newest files stay files."""
     left = MAX_TOOL_FILES
     for message in reversed(history):
         for part in reversed(message["parts"]):
@@ -145,7 +145,7 @@ def _answer_parts(parts: Sequence[Mapping[str, Any]], ids: CallIds) -> Iterator[
 
 
 def _steps(parts: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    """Parts by model response. Text after a finished tool begins one even without a marker."""
+    """The parts of each step. Without `step-start` parts, text after a tool begins a new step."""
     step: list[Mapping[str, Any]] = []
     marked = any(part["type"] == "step-start" for part in parts)
     for part in parts:

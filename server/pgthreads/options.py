@@ -1,4 +1,4 @@
-"""One declaration for a setting: a dataclass field that is also a flag and a variable."""
+"""Declares a setting once: as a dataclass field that is also a flag and an environment variable."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def setting(
     summary: str, kind: Any = str, *, default: Any = None, secret: bool = False, **more: Any
 ) -> Any:
-    """A dataclass field; `kind` is a click type, a callable `default` a factory.
+    """Make a dataclass field that is a setting; `summary` is its text in `--help`.
 
-    `secret` keeps the value out of `repr()`; `more` goes to `click.Option`.
+    `kind` is a click type. If `default` is callable, it is called for each instance. `secret` keeps
+    the value out of `repr()`. `more` is passed on to `click.Option`.
     """
     metadata = {"help": summary, "type": kind, **more}
     if callable(default):
@@ -35,12 +36,15 @@ def variable_of(name: str) -> str:
 
 
 def option_of(owner: type, name: str, **changes: Any) -> click.Option:
-    """The click option of one field of the dataclass `owner`; `changes` go to `click.Option`."""
+    """The click option of one field of the dataclass `owner`.
+
+    `changes` are arguments of `click.Option` that replace those of the field.
+    """
     (declared,) = (each for each in fields(owner) if each.name == name)
     flag = flag_of(name)
     default = _default_of(declared)
     attributes = {
-        # An explicit None would satisfy `required`.
+        # click would take an explicit None for a value, so `required` would have no effect.
         **({} if default is None else {"default": default}),
         "show_default": default not in (None, ()),
         "envvar": variable_of(name),
@@ -58,7 +62,7 @@ def options_of(owner: type) -> list[click.Option]:
 
 
 def check_range(declared: Field[Any], value: Any) -> None:
-    """Raises click.BadParameter unless `value` is in the field's range or choice, or None."""
+    """Raise click.BadParameter if `value` is neither None nor in the field's range or choice."""
     if value is None:
         return
     kind = declared.metadata["type"]
@@ -67,10 +71,10 @@ def check_range(declared: Field[Any], value: Any) -> None:
 
 
 def with_options(*options: click.Option) -> Callable[[_Command], _Command]:
-    """Decorates a function that is to become a click command with ready options."""
+    """Return a decorator that gives click options to a function which becomes a command."""
 
     def decorate(command: _Command) -> _Command:
-        # Where click's own decorators keep theirs, last one first.
+        # This is where click's own decorators keep their options, the last one first.
         kept = getattr(command, "__click_params__", [])
         command.__click_params__ = [*kept, *reversed(options)]  # type: ignore[attr-defined]
         return command

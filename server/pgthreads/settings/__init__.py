@@ -1,8 +1,8 @@
-"""Every setting of the server, declared once: a field here is a flag and a variable.
+"""Every setting of the server, declared once: each field is a flag and an environment variable.
 
 The field `drain_timeout` is the flag `--drain-timeout` and the variable
-`PGTHREADS_DRAIN_TIMEOUT`; a flag wins. A variable that takes several values separates them by
-spaces, and one that is empty counts as unset.
+`PGTHREADS_DRAIN_TIMEOUT`. If both are given, the flag wins. In a variable with several values they
+are separated by spaces, and an empty variable counts as unset.
 """
 
 from __future__ import annotations
@@ -32,11 +32,15 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(TurnSettings, HttpSettings):
-    """What `pgthreads serve` and `pgthreads.app` run by. Raises SettingsError when made."""
+    """The settings that `pgthreads serve` and `pgthreads.app` run with.
+
+    The constructor raises SettingsError if a value is out of its range, or if values contradict
+    each other.
+    """
 
     @classmethod
     def from_env(cls) -> Self:
-        """The settings of the environment alone, for `pgthreads.app:create_app`.
+        """Read the settings from the environment alone, for `pgthreads.app:create_app`.
 
         Raises SettingsError.
         """
@@ -49,5 +53,8 @@ class Settings(TurnSettings, HttpSettings):
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Self:
-        """From what click parsed of the flags of `setting_options`. Raises SettingsError."""
+        """Make settings of what click has parsed, for a command with `options_of(Settings)`.
+
+        Raises SettingsError.
+        """
         return cls(**{each.name: params[each.name] for each in fields(cls)})

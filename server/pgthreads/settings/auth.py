@@ -1,4 +1,4 @@
-"""Who may call, and how a caller shows who it is."""
+"""Who may call the server, and how callers prove who they are."""
 
 from __future__ import annotations
 
@@ -18,31 +18,32 @@ _MINIMUM_SECRET_BYTES = 32
 
 @dataclass(frozen=True, kw_only=True)
 class AuthSettings(ListeningSettings):
-    """How callers are known. Which way is allowed depends on the address to listen on."""
+    """How callers prove who they are. `dev` is allowed only if `host` is a loopback address."""
 
     auth: str = setting(
-        "How callers are known: dev is one fixed user, on loopback only; jwt a bearer token"
-        " whose sub is the owner.",
+        "How callers prove who they are: dev takes everybody for the same user, and is allowed on"
+        " loopback addresses only; jwt wants a bearer token, whose sub claim names the owner.",
         click.Choice(AUTH_MODES),
         default="dev",
     )
-    dev_user: str = setting("The owner of all threads with --auth dev.", default="dev")
+    dev_user: str = setting("Owner of all threads with --auth dev.", default="dev")
     jwt_secret: str | None = setting(
-        "Secret of HS256 tokens, at least 32 bytes. Better given by the variable: flags show in"
-        " process lists.",
+        "Secret that HS256 tokens are signed with, at least 32 bytes. Prefer the environment"
+        " variable: other users of the machine can see flags in the list of processes.",
         secret=True,
     )
-    jwks_url: str | None = setting("Address of the key set of RS256 or ES256 tokens.")
+    jwks_url: str | None = setting("URL of the key set (JWKS) for RS256 or ES256 tokens.")
     jwks_lifetime: float = setting(
-        "Seconds that a key is good after it was last seen at --jwks-url; keys are fetched three"
-        " times as often.",
+        "Seconds that a key stays valid after it was last seen at --jwks-url. The keys are fetched"
+        " three times in this period.",
         click.FloatRange(30, 86400),
         default=600.0,
     )
-    jwt_audience: str | None = setting("Audience that tokens must name.")
-    jwt_issuer: str | None = setting("Issuer that tokens must name.")
+    jwt_audience: str | None = setting("Audience (aud) that a token must name.")
+    jwt_issuer: str | None = setting("Issuer (iss) that a token must name.")
     jwt_leeway: float = setting(
-        "Seconds that the issuer's clock and this one may differ: for exp, nbf and iat of a token.",
+        "Seconds by which the clocks of the issuer and of this machine may differ when exp, nbf and"
+        " iat of a token are checked.",
         click.FloatRange(0, 300),
         default=10.0,
     )
@@ -58,14 +59,14 @@ class AuthSettings(ListeningSettings):
     def _check_dev(self, given: list[str]) -> None:
         if not is_loopback(self.host):
             raise SettingsError(
-                f"--auth dev lets everybody in as one user, so it is for loopback addresses"
-                f" only, and --host is {self.host}",
+                f"--auth dev lets everybody in as the same user, so it is allowed on loopback"
+                f" addresses only, and --host is {self.host}",
                 "use --auth jwt, or --host 127.0.0.1",
             )
         if given:
             raise SettingsError(
-                f"{flag_of(given[0])} is set, but --auth is dev and would not look at it",
-                "add --auth jwt, or unset it",
+                f"{flag_of(given[0])} is set, but has no effect because --auth is dev",
+                "add --auth jwt, or remove this setting",
             )
         if not self.dev_user:
             raise SettingsError("--dev-user is empty")
@@ -87,14 +88,14 @@ class AuthSettings(ListeningSettings):
             if not safe or not url.hostname:
                 raise SettingsError(
                     f"--jwks-url {self.jwks_url!r} is not an https address",
-                    "keys fetched without TLS could be anybody's",
+                    "anybody could replace keys that are fetched without TLS",
                 )
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether an address to listen on is reached from this machine only.
+    """Whether only this machine can reach an address to listen on.
 
-    `localhost` counts; another name does not, because what it means may change.
+    `localhost` counts as such. No other name does, because what it stands for may change.
     """
     if host is None:
         return False

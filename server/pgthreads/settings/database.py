@@ -16,9 +16,10 @@ from .group import SettingsGroup
 
 
 def default_data_dir() -> Path:
-    """Where the embedded PostgreSQL keeps its data unless told otherwise.
+    """The directory in which the embedded PostgreSQL keeps its data by default.
 
-    For root a system directory: its PostgreSQL runs as another user, who cannot enter /root.
+    For root this is a system directory: PostgreSQL then runs as another user, who cannot enter
+    /root.
     """
     if os.geteuid() == 0:
         return Path("/var/lib/pgthreads")
@@ -34,52 +35,57 @@ class DatabaseSettings(SettingsGroup):
     """The database, the connections to it, and the limits of a call."""
 
     data_dir: Path = setting(  # noqa: RUF009
-        "Directory of the embedded PostgreSQL, used without --database-url.",
+        "Data directory of the embedded PostgreSQL, which is used if there is no --database-url.",
         click.Path(file_okay=False, path_type=Path),
         default=default_data_dir,
         show_default="the user's data directory",
     )
     database_url: str | None = setting(
-        "PostgreSQL to use, as the application's role, for example"
-        " postgresql://app@db/chat. Without it an embedded one is started.",
+        "Connection string of the database, with the application's role, for example"
+        " postgresql://app@db/chat. Without it, an embedded PostgreSQL is started.",
         secret=True,
     )
     pool_size: int = setting(
-        "Most connections to the database for requests.", click.IntRange(1), default=10
+        "Maximum number of connections to the database for requests, in each worker.",
+        click.IntRange(1),
+        default=10,
     )
     turn_pool_size: int = setting(
-        "Most connections besides, kept for running turns: requests cannot use them up.",
+        "Maximum number of further connections, in each worker. They are reserved for running"
+        " turns, so that requests cannot use them up.",
         click.IntRange(1),
         default=4,
     )
     connect_timeout: float = setting(
-        "Seconds to connect to the database, for each of its hosts.",
+        "Seconds that connecting to a host of the database may take.",
         click.FloatRange(1, 60),
         default=3.0,
     )
     acquire_timeout: float = setting(
-        "Seconds that a call waits for a connection.", click.FloatRange(0.1, 300), default=5.0
+        "Seconds that a call to the database waits for a free connection.",
+        click.FloatRange(0.1, 300),
+        default=5.0,
     )
     statement_timeout: float = setting(
-        "Seconds that a call may take in the database.", click.FloatRange(0.1, 3600), default=10.0
+        "Seconds that a call to the database may take.", click.FloatRange(0.1, 3600), default=10.0
     )
     lock_timeout: float = setting(
-        "Seconds that a call waits for a lock in the database, such as that of a thread which"
-        " somebody else is writing to.",
+        "Seconds that a call waits for a lock in the database, for example that of a thread to"
+        " which somebody else is writing.",
         click.FloatRange(0.05, 3600),
         default=2.0,
     )
     prepare: bool = setting(
-        "Whether to use prepared statements; --no-prepare suits PgBouncer before 1.21 in"
+        "Whether to use prepared statements. PgBouncer before 1.21 needs --no-prepare in"
         " transaction mode.",
         bool,
         default=True,
         is_flag=True,
     )
     tenant_key: str | None = setting(
-        "A key of pgthreads.tenant_key, in hex or as a file with it, for a database with"
-        " require_verified_tenant. Better a file, or given by the variable: flags show in process"
-        " lists.",
+        "Key from the table pgthreads.tenant_key, for a database with require_verified_tenant: in"
+        " hex, or the name of a file that holds it so. Prefer the file or the environment variable:"
+        " other users of the machine can see flags in the list of processes.",
         secret=True,
     )
 
@@ -95,12 +101,12 @@ class DatabaseSettings(SettingsGroup):
             )
             raise SettingsError(
                 f"--tenant-key cannot be used: {reason}",
-                "select encode(key, 'hex') from pgthreads.tenant_key, as pgthreads_owner",
+                "pgthreads_owner can read it: select encode(key, 'hex') from pgthreads.tenant_key",
             ) from error
 
 
 def _check_conninfo(conninfo: str) -> None:
-    # Imported here: it is slow, and nothing else of --help needs it.
+    # This import is slow, and nothing else that --help does needs it.
     import psycopg  # noqa: PLC0415
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What is wrong with the settings."""
+"""The error of settings that cannot be used."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from ..errors import OperatorError
 
 
 class SettingsError(OperatorError):
-    """The settings contradict each other or break a rule."""
+    """A setting is out of its range, or the settings contradict each other."""
 
     exit_status = 2

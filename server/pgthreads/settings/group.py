@@ -12,9 +12,10 @@ from .error import SettingsError
 
 @dataclass(frozen=True, kw_only=True)
 class SettingsGroup:
-    """Some settings and the rules between them. Raises SettingsError when made.
+    """Some settings and the rules that they have to keep.
 
-    A group checks its own rules in `__post_init__`, after those of the groups that it builds on.
+    A group checks its own rules in `__post_init__`, after those of the groups that it builds on,
+    and raises SettingsError.
     """
 
     def __post_init__(self) -> None:

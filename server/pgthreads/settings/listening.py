@@ -19,20 +19,22 @@ class ListeningSettings(SettingsGroup):
 
     host: str = setting("Address to listen on.", default="127.0.0.1")
     port: int = setting(
-        "Port to listen on; 0 takes a free one.", click.IntRange(0, 65535), default=8080
+        "Port to listen on. 0 picks a free one.", click.IntRange(0, 65535), default=8080
     )
     workers: int = setting(
-        "Processes that serve; each has connections of its own to the database.",
+        "Number of worker processes. Each has its own connections to the database.",
         click.IntRange(1, 256),
         default=1,
     )
     drain_timeout: float = setting(
-        "Seconds that running answers get to finish at shutdown; then what there is of them is"
-        " stored.",
+        "Seconds to wait at shutdown for running turns to finish. After that, what exists of their"
+        " answers is stored.",
         click.FloatRange(0, 3600),
         default=20.0,
     )
-    log_level: str = setting("What to log.", click.Choice(LOG_LEVELS), default="info")
+    log_level: str = setting(
+        "Lowest level of messages to log.", click.Choice(LOG_LEVELS), default="info"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
