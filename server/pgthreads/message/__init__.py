@@ -1,1 +1,1 @@
-"""What a message is made of: from the events of an executor to parts, and to the wire."""
+"""Messages: events become the parts of a stored message and the frames of a stream."""

@@ -1,7 +1,7 @@
-"""Tool calls of stored messages, as the model is told of them in a prompt.
+"""Gives stored tool calls the form in which a prompt tells the model of them.
 
-Arguments and outputs come from models and tools, and older messages may come from other programs,
-so each call is given a form that every provider takes; the module `history` lists the rules.
+Arguments and outputs come from models and tools, and older messages may come from other programs.
+So each call gets a form that every provider accepts; the module `history` lists the rules.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ MAX_DEPTH = 32
 """Levels of lists and objects in a tool's arguments or output; deeper ones become JSON text."""
 
 MAX_TOOL_FILES = 4
-"""Files that tools returned and that the model sees again, the newest; of others it is told."""
+"""How many of the newest files from tools the model sees again. Of older ones it is only told."""
 
 MAX_ERROR_TEXT = 100_000
-"""Characters of an error text that are told."""
+"""How many characters of an error text go into the prompt."""
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def is_tool(part: Mapping[str, Any]) -> bool:
-    """Whether a part is a tool's call."""
+    """Whether a part is a tool call."""
     kind: str = part["type"]
     return kind == "dynamic-tool" or kind.startswith("tool-")
 
 
 def told_call(part: Mapping[str, Any], ids: CallIds) -> dict[str, Any]:
-    """Return the tool part of a prompt for a stored one, with its output as it is stored."""
+    """Return the tool part of a prompt for a stored tool part, with the output as it is stored."""
     name = part.get("toolName") if part["type"] == "dynamic-tool" else part["type"][5:]
     made = {
         "type": "dynamic-tool",
@@ -59,7 +59,7 @@ def told_call(part: Mapping[str, Any], ids: CallIds) -> dict[str, Any]:
 
 
 def denial(part: Mapping[str, Any]) -> str | None:
-    """What to say of a tool part whose call was denied, with the reason; None if it was not."""
+    """What to say of a call that was denied, with the reason; None if it was not denied."""
     state, approval = part.get("state"), part.get("approval")
     given = approval if isinstance(approval, Mapping) else {}
     ended = state in ("output-available", "output-error")
@@ -79,12 +79,12 @@ def _args(args: JsonValue) -> dict[str, Any]:
     args = _bounded(args)
     if isinstance(args, Mapping):
         return dict(args)
-    # Providers take an object; another executor may have stored something else.
+    # Providers want an object, but another executor may have stored something else.
     return {} if args is None else {"input": args if isinstance(args, str) else json.dumps(args)}
 
 
 def _bounded(value: JsonValue) -> JsonValue:
-    """The value, or its JSON text where providers would find it nested too deep."""
+    """The value, or its JSON text if it is nested deeper than providers accept."""
     level, depth = [value], 0
     while level:
         level = [
@@ -103,14 +103,14 @@ def _bounded(value: JsonValue) -> JsonValue:
 
 
 class CallIds:
-    """Ids of calls that are unique in a history, the same ones each time it is prompted."""
+    """Gives calls ids that are unique in a history, and the same each time it becomes a prompt."""
 
     def __init__(self) -> None:
         self._used: set[str] = set()
         self._counts: dict[str, int] = {}
 
     def new(self, call_id: str) -> str:
-        """Return an id for the next call that is stored with this one."""
+        """Return an id for the next call that is stored with the id `call_id`."""
         count = self._counts.get(call_id, 0)
         while (short := _short(f"{count}:{call_id}")) in self._used:
             count += 1
@@ -129,9 +129,9 @@ def _short(text: str) -> str:
 
 
 def told_output(output: JsonValue, left: int) -> tuple[JsonValue, int]:
-    """Return what a model is told of a tool's output, and how many files it is shown in it.
+    """Return what a model is told of a tool's output, and how many files are shown to it.
 
-    Of the files it is shown the last `left`, and of the others it is told what they were.
+    The last `left` files are shown. Each other file is replaced by a sentence about it.
     """
     told: list[JsonValue] = []
     used = 0
@@ -149,7 +149,7 @@ def told_output(output: JsonValue, left: int) -> tuple[JsonValue, int]:
             told.append(_not_shown(file))
     told.reverse()
     if isinstance(output, list) or len(told) != 1:
-        # Some adapters make a text of each item.
+        # Some adapters make each item a text of its own, and no text may be empty.
         whole: JsonValue = ['""' if _is_blank(item) else item for item in told]
     else:
         whole = told[0]

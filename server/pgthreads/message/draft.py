@@ -1,17 +1,16 @@
-"""An answer that is being written: it takes events, and gives the stored message and the frames.
+"""An answer that is being written: events go in, the stored message and its frames come out.
 
-Each event goes once through the rules below. They put what it adds to the answer into chunks, which
-are the AI SDK's UIMessageChunks. `stored` assembles the message of these chunks as a client does,
-and `wire` makes frames of them, for the clients and for the journal. So what is stored is what was
-sent. A new kind of event needs a case in `Draft._chunks`, and a case in `StoredMessage.add` if the
-message keeps something of it.
+The rules below turn each event into chunks, which are the AI SDK's UIMessageChunks. `stored` makes
+the message from these chunks as a client does, and `wire` makes frames from them, for the clients
+and for the journal. So what is stored is what was sent. A new kind of event needs a case in
+`Draft._chunks`, and a case in `StoredMessage.add` if the message keeps something of it.
 
-- Consecutive deltas of one kind are one part; another kind, a tool call or a boundary closes it.
-- A tool result ends what the model said: text, reasoning or a call after it begins a new step. So
-  does the boundary of a step.
-- A final text that contradicts what was said follows it as a step of its own.
-- A stream never breaks its client: empty deltas, results of unknown or finished calls, second
-  starts of one call, and output after `Done` or `Error` are dropped.
+- Consecutive deltas of one kind become one part. A delta of another kind, a tool call or a boundary
+  ends it.
+- Text, reasoning or a call after a tool result begins a new step. So does the boundary of a step.
+- A final text that contradicts what was streamed follows it as a step of its own.
+- Nothing may break a client's stream. So these are dropped: empty deltas, results of calls that are
+  unknown or finished, a second start of the same call, and output after `Done` or `Error`.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from .usage import Usage
 from .wire import Chunk, delta_frame, delta_prefix, frame
 
 EndStatus: TypeAlias = Literal["completed", "stopped", "failed"]
-"""How a turn ended; the last two are kept as the message's `metadata.status`."""
+"""How a turn ended. The last two are stored as the message's `metadata.status`."""
 
 UNANSWERED: Mapping[EndStatus, str] = {
     "completed": "The tool returned no result.",
@@ -56,14 +55,14 @@ _FINISH_STEP: Chunk = {"type": "finish-step"}
 
 
 class Draft:
-    """One turn's answer from its first event to its last. Takes events as `clean` returns them.
+    """One turn's answer from its first event to its last. It takes events as `clean` returns them.
 
-    Its stream is `opening`, what `take` returns for each event, what `close` returns, and, once the
-    message is stored, `wire.finish_frames` or `wire.error_frames`. Each of these is whole frames,
-    perhaps several, perhaps none.
+    Its stream consists of `opening`, what `take` returns for each event, what `close` returns, and,
+    once the message is stored, `wire.finish_frames` or `wire.error_frames`. Each of these is zero
+    or more complete frames.
 
-    `finish_reason` and `error_code` are what `Done` and `Error` said, and None before. `corrected`
-    turns true when an `AssistantFinal` contradicts the text that was streamed before it.
+    `finish_reason` and `error_code` are what `Done` and `Error` said, and None before that.
+    `corrected` becomes true when an `AssistantFinal` contradicts the text that was streamed.
     """
 
     def __init__(self, message_id: str) -> None:
@@ -85,8 +84,8 @@ class Draft:
         self.opening = self._say(({"type": "start", "messageId": message_id}, _START_STEP))
 
     def take(self, event: AiEvent) -> bytes:
-        """Add an event. After `Done`, `Error` or `close` only usage is still counted."""
-        # Nearly every event is the next piece of the open part, and takes this shorter way.
+        """Add an event and return its frames. After `Done`, `Error` or `close` only usage counts."""
+        # Nearly every event is the next piece of the open part, so there is a shorter way for it.
         if (
             (type(event) is TextDelta or type(event) is ReasoningDelta)
             and type(event) is self._open
@@ -100,9 +99,10 @@ class Draft:
         return b"" if self._ended else self._say(self._chunks(event))
 
     def close(self, status: EndStatus) -> bytes:
-        """End the message. Calls that are still open become `output-error`; see `UNANSWERED`.
+        """End the message, and return the last frames.
 
-        `stopped` and `failed` are kept as `metadata.status`. A second call changes nothing.
+        Calls that are still open become `output-error`; see `UNANSWERED`. `stopped` and `failed`
+        are stored as `metadata.status`. A second call changes nothing.
         """
         if self._closed:
             return b""
@@ -123,10 +123,10 @@ class Draft:
         return self._usage.total()
 
     def missing(self, content: str) -> tuple[str, bool]:
-        """Return what a final text adds to what was said, and whether it contradicts it.
+        """Return what a final text adds to what was streamed, and whether it contradicts it.
 
-        The final text may be that of the whole answer, of its last step, or of its last part, or
-        have these as its beginning.
+        The final text may be the text of the whole answer, of its last step or of its last part, or
+        it may begin with one of these.
         """
         texts = self._message.texts()
         starts = (0, self._texts_before_step, self._texts_before_boundary, -1)
@@ -138,7 +138,7 @@ class Draft:
                 return content[len(text) :], False
         if content.strip() in ("", *(text.strip() for text in said)):
             return "", False
-        # Where the last step or part has no text yet, the final text is its text.
+        # If the last step or part has no text yet, the final text is its text.
         return content, "" not in said
 
     def _say(self, chunks: Iterable[Chunk]) -> bytes:
@@ -215,7 +215,7 @@ class Draft:
             }
 
     def _boundary(self, *, step: bool) -> Iterator[Chunk]:
-        """Let what follows be another part or step, if there is anything in this one."""
+        """Let what follows begin a new part, and with `step` a new step if this one has parts."""
         yield from self._end_part()
         self._texts_before_boundary = self._text_count
         if step and not self._message.step_is_empty:

@@ -1,4 +1,4 @@
-"""What a file part of a message is: its type, its bytes or address, and its text if it is text."""
+"""Reads file parts of messages: the type, the bytes or the address, and the text if it is text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 MAX_URL = 8_000
-"""Characters of the longest address that is handed on to a model."""
+"""How many characters an address may have that is passed on to a model."""
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 _CHARSET = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9_.:+-]{1,40})", re.IGNORECASE)
@@ -48,9 +48,10 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a message. It has `data` or, if it is somewhere else, a `url`; neither if broken.
+    """A file of a message.
 
-    `media_type` is in lower case and without parameters, `""` if it is unknown.
+    It has its `data`, or a `url` if the bytes are elsewhere, or neither if the part is broken.
+    `media_type` is in lower case and without parameters, or `""` if it is unknown.
     """
 
     media_type: str
@@ -61,7 +62,7 @@ class File:
 
     @property
     def is_text(self) -> bool:
-        """Whether its type is one of text, JSON among them."""
+        """Whether its type is a type of text, such as JSON."""
         kind = self.media_type
         return (
             kind.startswith("text/")
@@ -71,16 +72,16 @@ class File:
 
     @property
     def key(self) -> str:
-        """Names its type and content, so that the same file is known again."""
+        """A hash of its type and content, by which the same file is recognised again."""
         content = self.data if self.data is not None else (self.url or "").encode()
         return hashlib.sha256(self.media_type.encode() + b"\0" + content).hexdigest()
 
     def text(self) -> str:
-        """The data as text, in whatever encoding it is."""
+        """The data as text, whatever its encoding; see `decode`."""
         return decode(self.data or b"", self.charset)
 
     def described(self) -> str:
-        """Name, type and size, as far as they are known, for a sentence."""
+        """Its name, type and size, as far as they are known, to be put into a sentence."""
         facts = [self.media_type.removeprefix("application/") or "unknown type"]
         if self.data is not None:
             facts.append(f"{len(self.data):,} bytes")
@@ -88,7 +89,7 @@ class File:
 
 
 def file_of(part: Mapping[str, Any]) -> File:
-    """The file of a `file` part, whatever its URL and type are like. Never raises."""
+    """The file of a `file` part. It never raises, whatever the URL and the type are."""
     url, declared = str(part.get("url") or ""), str(part.get("mediaType") or "")
     name = " ".join(str(part.get("filename") or "").split())[:200]
     if url[:5].lower() == "data:":
@@ -101,7 +102,10 @@ def file_of(part: Mapping[str, Any]) -> File:
 
 
 def decode(data: bytes, charset: str | None = None) -> str:
-    """Bytes as text: by their byte order mark, else `charset`, else UTF-8, else Windows-1252."""
+    """Decode bytes by the first of these that fits.
+
+    They are the byte order mark, `charset`, UTF-8, Windows-1252 and Latin-1.
+    """
     marked = (
         "utf-8-sig"
         if data.startswith(b"\xef\xbb\xbf")
@@ -119,7 +123,7 @@ def decode(data: bytes, charset: str | None = None) -> str:
 
 
 def seen_type(data: bytes) -> str | None:
-    """The type that the first bytes of a picture or a PDF show, None for anything else."""
+    """The media type that the first bytes show if they are of an image or a PDF, else None."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for start, kind in _BEGINNINGS if data.startswith(start)), None)
@@ -139,7 +143,7 @@ def _charset(*heads: str) -> str | None:
 
 
 def _seen(kind: str, data: bytes) -> str:
-    """The type that the bytes show where it was declared as another picture, or not at all."""
+    """The type that the bytes show if the declared one is an image or unknown, else `kind`."""
     seen = seen_type(data)
     return seen if seen and (not kind or kind.startswith("image/")) else kind
 

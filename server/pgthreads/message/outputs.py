@@ -1,8 +1,9 @@
 """Files in what tools return, and outputs that are too large for a message.
 
-A file in a tool's output is an object with its bytes as base64: `{"kind": "binary", "media_type",
-"data"}`, as pydantic-ai writes it, or `{"type": "image", "mimeType", "data"}` and its like, as MCP
-and the AI SDK do. Told to a model as JSON it would be a hundred thousand characters of noise.
+A file in a tool's output is an object that holds the bytes as base64: `{"kind": "binary",
+"media_type", "data"}`, as pydantic-ai writes it, or `{"type": "image", "mimeType", "data"}` and the
+like, as MCP and the AI SDK write it. As JSON in a prompt, it would be a hundred thousand characters
+of noise.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from .files import File, file_of, seen_type
 _FILE_TYPES = frozenset(("image", "audio", "media", "file", "image-data", "file-data", "blob"))
 
 _LONGEST_NUMBER = 330
-"""Digits of a double that JSON writes with an exponent; PostgreSQL's jsonb writes them all."""
+"""Digits of the longest double. JSON writes it with an exponent, and jsonb writes every digit."""
 
 _EXPONENT = re.compile(r"[0-9]e[+-]?[0-9]")
 
 
 def binary(data: bytes, media_type: str = "") -> dict[str, JsonValue]:
-    """Bytes that a tool returned, as they are stored."""
+    """The form in which bytes that a tool returned are stored."""
     kind = media_type or seen_type(data) or "application/octet-stream"
     return {"kind": "binary", "media_type": kind, "data": base64.b64encode(data).decode()}
 
 
 def file_in(value: JsonValue) -> File | None:
-    """The file that a value of a tool's output is, None if it is something else."""
+    """The file that a value in a tool's output stands for, None if it is something else."""
     if isinstance(value, str):
         head = value[:200].lower()
         if len(value) < 500 or not head.startswith("data:") or ";base64," not in head:
@@ -48,10 +49,10 @@ def file_in(value: JsonValue) -> File | None:
 
 
 def items(output: JsonValue) -> list[JsonValue]:
-    """An output as the values in which a file is shown to the model: itself, or those of a list.
+    """The values of an output that may be files: the items of a list, or the output itself.
 
-    What a tool returned for the model beside its value (`tool-return`), and MCP's `content`, are
-    such lists.
+    The `content` of a `tool-return` (what a tool returned for the model beside its value) and of an
+    MCP result count as such lists.
     """
     if isinstance(output, Mapping):
         content = output.get("content")
@@ -64,14 +65,14 @@ def items(output: JsonValue) -> list[JsonValue]:
 
 
 def _text_of(item: JsonValue) -> JsonValue:
-    """The text of MCP's `{"type": "text", "text"}`, anything else as it is."""
+    """The text of MCP's `{"type": "text", "text"}`; anything else as it is."""
     if isinstance(item, Mapping) and item.get("type") == "text" and set(item) <= {"type", "text"}:
         return item.get("text")
     return item
 
 
 def without_files(value: JsonValue, tell: Callable[[File], str]) -> JsonValue:
-    """The value with a text in the place of each file in it."""
+    """The value with each file in it replaced by what `tell` says of it."""
     file = file_in(value)
     if file is not None:
         return tell(file)
@@ -83,7 +84,10 @@ def without_files(value: JsonValue, tell: Callable[[File], str]) -> JsonValue:
 
 
 def fitting(output: JsonValue, room: int) -> JsonValue:
-    """The output if it has up to `room` bytes, else without its files, else a text in its place."""
+    """The output, made to fit into `room` bytes.
+
+    If it is larger, its files are left out. If it is still larger then, a sentence replaces it.
+    """
     if (size := json_size(output)) <= room:
         return output
     smaller = without_files(
@@ -95,7 +99,7 @@ def fitting(output: JsonValue, room: int) -> JsonValue:
 
 
 def json_size(value: JsonValue) -> int:
-    """Bytes of a value as PostgreSQL's jsonb prints it, or a few more."""
+    """How many bytes a value has as PostgreSQL's jsonb prints it, or a few more."""
     text = json.dumps(value, ensure_ascii=False)
     size = len(text) if text.isascii() else len(text.encode())
     if _EXPONENT.search(text):

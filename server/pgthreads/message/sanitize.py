@@ -1,19 +1,20 @@
-"""What an executor yields, made fit for PostgreSQL's jsonb and for JavaScript's JSON.parse.
+"""Makes what an executor yields fit for PostgreSQL's jsonb and for JavaScript's JSON.parse.
 
-An executor's strings and values come from models and tools, so they hold whatever those produce.
-Each rule here is a value that one of the two readers of a turn refuses or changes:
+An executor's strings and values come from models and tools, so they may hold anything. Each rule
+here is about values that one of these two readers would refuse or change:
 
 - U+0000 and lone surrogates become U+FFFD: jsonb refuses both (PostgreSQL manual, "JSON Types"),
   and UTF-8 has no bytes for the second.
 - NaN and Infinity become null, and so does an integer that no double can hold: JSON has no word
-  for the first two, and JSON.parse reads the last as Infinity. -0.0 becomes 0.0, because jsonb
-  drops the sign and JavaScript keeps it.
+  for the first two, and JSON.parse reads such an integer as Infinity. -0.0 becomes 0.0, because
+  jsonb drops the sign and JavaScript keeps it.
 - Keys become strings the way `json.dumps` makes them; tuples become lists.
-- The keys `__proto__`, and `constructor` over null or an object with `prototype`, get U+FFFD in
-  front: the AI SDK's parser (`secureJsonParse`; older ones for null) throws on them, which would
-  end the client's stream.
+- The key `__proto__` gets U+FFFD in front of it, and so does `constructor` if its value is null or
+  an object with `prototype`. The AI SDK's parser (`secureJsonParse`) throws on such keys, in older
+  releases also if the value is null, and that would end the client's stream.
 
-Left alone: integers beyond 2^53 stay exact in the database and are rounded by a JavaScript client.
+Integers beyond 2^53 are left alone: they are exact in the database, and a JavaScript client rounds
+them.
 """
 
 from __future__ import annotations
@@ -41,12 +42,12 @@ from ..events import (
 )
 
 MAX_DEPTH = 200
-"""Levels of lists and objects in one value; deeper ones raise `ValueError`."""
+"""Levels of lists and objects in one value. A deeper value raises `ValueError`."""
 
 KEPT_DEPTH = 56
-"""Levels that are kept as they are. The database takes 60, of which a message has four around a
-tool's value and in it; what is deeper becomes a string that holds its JSON, so that no answer is
-refused for it."""
+"""Levels that are kept as they are. What is deeper becomes a string that holds its JSON, so that
+the answer is not refused: the database accepts 60 levels, and a message has four of its own around
+a tool's value."""
 
 _FINISH_REASONS = frozenset(get_args(FinishReason))
 
@@ -56,7 +57,7 @@ def _is_plain(text: object) -> bool:
 
 
 def clean_text(text: str) -> str:
-    """The same text with U+0000 and lone surrogates as U+FFFD; halves that meet become a pair.
+    """The text with U+FFFD in place of U+0000 and lone surrogates; halves that meet become a pair.
 
     Raises `TypeError` for anything but a string.
     """
@@ -74,10 +75,10 @@ def clean_text(text: str) -> str:
 
 
 def clean_json(value: JsonValue, depth: int = 0) -> JsonValue:
-    """A deep copy of `value` that both jsonb and JSON.parse read as the same thing.
+    """A deep copy of `value` that jsonb and JSON.parse read as the same value.
 
-    Raises `TypeError` for what is not JSON (a datetime, a model object: the executor decides how
-    to show those) and `ValueError` below `MAX_DEPTH`.
+    Raises `TypeError` for what is not JSON, such as a datetime or a model object (the executor
+    decides how to show those), and `ValueError` for a value deeper than `MAX_DEPTH`.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -115,10 +116,10 @@ def _key(key: object, value: JsonValue) -> str:
 
 
 def clean(event: AiEvent) -> AiEvent:
-    """The event with every string and value in it cleaned; the same object if it was clean text.
+    """The event with every string and value in it cleaned; the same object if its text was clean.
 
-    What it returns shares nothing mutable with the executor. Raises `TypeError` for something that
-    is not an AiEvent or not JSON, `ValueError` for a value nested too deep.
+    The result shares nothing mutable with the executor. Raises `TypeError` for something that is
+    not an AiEvent or not JSON, and `ValueError` for a value that is nested too deep.
     """
     cleaned: AiEvent
     match event:
@@ -147,18 +148,19 @@ def clean(event: AiEvent) -> AiEvent:
 
 
 class Cleaner:
-    """`clean` for one turn: a surrogate pair that a provider split over two deltas survives.
+    """Cleans the events of one turn, and keeps surrogate pairs that are split over two deltas.
 
-    The first half is held back for the next delta of its kind; if none follows, it is dropped, for
-    half a character is no text. Call it with each event in order; it returns one event for each.
+    The first half is held back until the next delta of its kind. If none follows, it is dropped,
+    because half a character is not text. Call it with each event in order; it returns one event for
+    each.
     """
 
     def __init__(self) -> None:
         self._held: TextDelta | ReasoningDelta | None = None
 
     def __call__(self, event: AiEvent) -> AiEvent:
-        """The cleaned event; its delta may be empty. Raises as `clean` does."""
-        # Nearly every event of a turn: told by the first test, and never copied.
+        """Return the cleaned event, whose delta may be empty. Raises what `clean` raises."""
+        # Nearly every event of a turn is of this kind, so it is tested first and not copied.
         if type(event) is TextDelta and self._held is None and _is_plain(event.delta):
             return event
         if not isinstance(event, TextDelta | ReasoningDelta):

@@ -1,4 +1,4 @@
-"""The stored UIMessage, made of a stream's chunks by the rules by which a client makes its own."""
+"""Makes the stored UIMessage from a stream's chunks, by the same rules as a client."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .wire import Chunk
 class StoredMessage:
     """An assistant message that grows with each chunk of its stream.
 
-    `pieces` is the text of the part that is open, in the pieces in which it came: whoever adds to
-    it has added a delta.
+    `pieces` holds the text of the open part, in the pieces in which it came. To append to it is to
+    add a delta.
     """
 
     def __init__(self, message_id: str) -> None:
@@ -23,7 +23,7 @@ class StoredMessage:
         self._metadata: dict[str, JsonValue] = {}
 
     def add(self, chunk: Chunk) -> None:
-        """Add what a chunk says. Chunks that leave the message as it is are ignored."""
+        """Add what a chunk says. Chunks that do not change the message are ignored."""
         match chunk["type"]:
             case "text-start":
                 self._parts.append({"type": "text", "text": ""})
@@ -60,12 +60,12 @@ class StoredMessage:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing in it is worth storing, because all its parts are `step-start`."""
+        """Whether there is nothing to store, because all parts are `step-start`."""
         return all(part["type"] == "step-start" for part in self._parts)
 
     @property
     def step_is_empty(self) -> bool:
-        """Whether its last step has no parts yet."""
+        """Whether the last step has no parts yet."""
         kind: str = self._parts[-1]["type"]
         return kind == "step-start"
 
@@ -85,8 +85,8 @@ class StoredMessage:
     def message(self) -> UIMessage:
         """Return the message so far, `{id, role: "assistant", parts, metadata?}`, as a copy.
 
-        While the stream lasts, its last text may be unfinished and its tool calls open, as a client
-        sees them then.
+        While the stream lasts, the last text may be unfinished and tool calls may be open, just as
+        a client sees them at that time.
         """
         message: UIMessage = {"id": self._message_id, "role": "assistant", "parts": self._whole()}
         if self._metadata:

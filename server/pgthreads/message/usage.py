@@ -9,9 +9,10 @@ from .sanitize import clean_json
 
 
 class Usage:
-    """The facts of all of a turn's reports as one.
+    """The facts of all reports of a turn, as one.
 
-    Numbers are added up and objects are merged; of anything else the last value stays.
+    Numbers of the same name are added up, and objects are merged. Of other values the last one
+    counts.
     """
 
     def __init__(self) -> None:
@@ -22,7 +23,7 @@ class Usage:
         _add_up(self._total, fact)
 
     def total(self) -> dict[str, JsonValue]:
-        """Return what was reported so far, as a copy that is clean even where a sum overflowed."""
+        """Return what was reported so far, as a copy. A sum that has overflowed is None in it."""
         total: dict[str, JsonValue] = clean_json(self._total)
         return total
 

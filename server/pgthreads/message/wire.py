@@ -1,9 +1,9 @@
-"""Chunks and frames of the AI SDK's UI message stream, and a stored message as such a stream.
+"""Chunks and frames of the AI SDK's UI message stream, and stored messages as such streams.
 
-The chunks are `UIMessageChunk` of the npm package `ai`, with only the types and keys that every
-client from 5.0.92 on accepts: older releases refuse a chunk with a key they do not know, so tool
-chunks carry `dynamic` and nothing else that is optional. A frame is `data: <json>` and a blank
-line; the stream ends with `data: [DONE]`.
+The chunks are `UIMessageChunk` of the npm package `ai`, with only those types and keys that every
+client from 5.0.92 on accepts. Older releases refuse a chunk with a key that they do not know, so
+`dynamic` is the only optional key of tool chunks. A frame is `data: <json>` and an empty line; the
+stream ends with `data: [DONE]`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=F
 
 def frame(chunk: Chunk) -> bytes:
     """Return a chunk as a frame."""
-    # Setting the encoder up costs more than all else here, and most values are short strings.
+    # To set up an encoder costs more than everything else here, and most values are short strings.
     pairs = [
         f'"{key}":{encode_basestring(value) if isinstance(value, str) else _json(value)}'
         for key, value in chunk.items()
@@ -40,12 +40,12 @@ def _json(value: JsonValue) -> str:
 
 
 def delta_prefix(kind: str, part_id: str) -> str:
-    """Return what all `text-delta` or `reasoning-delta` frames of a part begin with."""
+    """Return the beginning of each `text-delta` or `reasoning-delta` frame of a part."""
     return f'data: {{"type":"{kind}-delta","id":"{part_id}","delta":'
 
 
 def delta_frame(prefix: str, delta: str) -> bytes:
-    """Return the frame of a delta. Nearly all frames are such, so no encoder is set up for it."""
+    """Return the frame of a delta. It sets up no encoder, because nearly all frames are deltas."""
     return f"{prefix}{encode_basestring(delta)}}}\n\n".encode()
 
 
@@ -63,12 +63,12 @@ def error_frames(text: str) -> bytes:
 
 
 def replay(message: UIMessage, finish_reason: FinishReason = "stop") -> bytes:
-    """A stored assistant message as a whole stream, from `start` to `[DONE]`.
+    """A stored assistant message as a complete stream, from `start` to `[DONE]`.
 
-    The client assembles the same message, with exceptions that the chunks have no key for: a file's
-    `filename`, and `providerMetadata`. A call that was denied arrives as one that failed, with the
-    reason as its text, because clients before AI SDK 6 know no chunk for a denial. Parts of a type
-    that no chunk carries are left out.
+    The client assembles the same message from it, except for what the chunks have no key for: the
+    `filename` of a file, and `providerMetadata`. A call that was denied arrives as one that failed,
+    with the reason as its text, because clients before AI SDK 6 know no chunk for a denial. Parts
+    of types for which there is no chunk are left out.
     """
     start: dict[str, Any] = {"type": "start", "messageId": message["id"]}
     if message.get("metadata") is not None:
@@ -91,11 +91,11 @@ def replay(message: UIMessage, finish_reason: FinishReason = "stop") -> bytes:
 
 
 def nothing_to_add(message_id: str) -> bytes:
-    """A stream that ends an answer which the client has whole.
+    """A stream that ends an answer which the client already has completely.
 
-    It begins a step that stays empty. Without it a page whose `sendAutomaticallyWhen` looks at the
-    last step would ask again, and again. A client takes a step in with the chunk after it that
-    makes it draw, and that is `start`.
+    It begins a step that stays empty. Without that step, a page whose `sendAutomaticallyWhen` looks
+    at the last step would ask again and again. A client only notices a new step at the next chunk
+    that makes it draw; here that chunk is `start`.
     """
     chunks: list[dict[str, Any]] = [
         {"type": "start-step"},
