@@ -102,6 +102,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/is_luhn.sql
 \ir functions/internal/is_named_tenant.sql
 \ir functions/api/is_plain_message.sql
+\ir functions/internal/is_plain_read.sql
 \ir functions/internal/is_same_question.sql
 \ir functions/api/is_shallow.sql
 \ir functions/api/is_short.sql
@@ -129,6 +130,7 @@ select pgthreads.refuse_older_release();
 \ir functions/maintenance/purge_turns.sql
 \ir functions/internal/question_content.sql
 \ir functions/internal/question_of.sql
+\ir functions/internal/read_head.sql
 \ir functions/api/read_journal.sql
 \ir functions/api/read_messages.sql
 \ir functions/api/read_thread.sql
@@ -155,6 +157,7 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/require_end_status.sql
 \ir functions/internal/require_printable.sql
 \ir functions/internal/require_queue_quota.sql
+\ir functions/internal/require_read.sql
 \ir functions/api/require_server_role.sql
 \ir functions/api/require_state_key.sql
 \ir functions/internal/require_storable.sql

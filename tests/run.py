@@ -71,6 +71,9 @@ def checks() -> list[Step]:
         "bcd_luhn(p_digits bigint)",
         "requires_token()",
         "is_named_tenant(p_owner_user_id text)",
+        "is_plain_read(p_owner_user_id text,p_state_key text,p_last integer,p_before_seq integer)",
+        "read_head(p_owner_user_id text,p_state_key text,p_leaf_id text,head_seq integer,"
+        "is_linear boolean,message_count integer,head_digest bytea)",
         "has_message_shape(p_message jsonb)",
         "has_plain_numbers(p_value jsonb)",
         "is_plain_message(p_message jsonb)",

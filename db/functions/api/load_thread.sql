@@ -26,28 +26,11 @@ declare
   v_to int;
   v_linear boolean;
 begin
-  if not pgthreads.is_named_tenant(p_owner_user_id) then
-    perform pgthreads.require_tenant(p_owner_user_id);
+  if not pgthreads.is_plain_read(p_owner_user_id, p_state_key, p_last, p_before_seq) then
+    perform pgthreads.require_read(p_owner_user_id, p_state_key, p_last, p_before_seq);
   end if;
-  if (p_state_key ~ '^[a-zA-Z0-9_-]{1,128}$' and coalesce(p_last > 0, true)
-    and coalesce(p_before_seq > 0, true)) is not true
-  then
-    perform pgthreads.require_state_key(p_state_key);
-    perform pgthreads.require_window(p_last, p_before_seq);
-  end if;
-  select pgthreads.shown_head(p_owner_user_id, p_state_key, t.message_count),
-    p_leaf_id is null and not exists (
-    select
-    from pgthreads.message as m
-    where m.owner_user_id = p_owner_user_id
-      and m.state_key = p_state_key
-      and m.parent_seq is not null
-  )
-  into v_to, v_linear
-  from pgthreads.thread as t
-  where t.owner_user_id = p_owner_user_id
-    and t.state_key = p_state_key
-    and t.deleted_at is null;
+  select r.head_seq, r.is_linear into v_to, v_linear
+  from pgthreads.read_head(p_owner_user_id, p_state_key, p_leaf_id) as r;
   if v_linear then
     v_to := least(v_to, p_before_seq - 1);
     v_from := greatest(v_to - p_last + 1, 1);

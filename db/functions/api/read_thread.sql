@@ -46,37 +46,21 @@ declare
   v_first int[];
   v_last int[];
 begin
-  if not pgthreads.is_named_tenant(p_owner_user_id) then
-    perform pgthreads.require_tenant(p_owner_user_id);
+  if not pgthreads.is_plain_read(p_owner_user_id, p_state_key, p_last, p_before_seq) then
+    perform pgthreads.require_read(p_owner_user_id, p_state_key, p_last, p_before_seq);
   end if;
-  if (p_state_key ~ '^[a-zA-Z0-9_-]{1,128}$' and coalesce(p_last > 0, true)
-    and coalesce(p_before_seq > 0, true)) is not true
-  then
-    perform pgthreads.require_state_key(p_state_key);
-    perform pgthreads.require_window(p_last, p_before_seq);
-  end if;
-  select c.max_page_bytes, h.seq, d.digest, d.digest is not distinct from p_known_digest,
-    p_leaf_id is null and not exists (
-    select
-    from pgthreads.message as m
-    where m.owner_user_id = p_owner_user_id
-      and m.state_key = p_state_key
-      and m.parent_seq is not null
-  )
-  into v_max_bytes, v_to, v_digest, v_known, v_linear
-  from pgthreads.thread as t
+  select c.max_page_bytes, r.head_seq, r.is_linear, d.digest,
+    d.digest is not distinct from p_known_digest
+  into v_max_bytes, v_to, v_linear, v_digest, v_known
+  from pgthreads.read_head(p_owner_user_id, p_state_key, p_leaf_id) as r
   cross join pgthreads.config as c
-  cross join lateral pgthreads.shown_head(p_owner_user_id, p_state_key, t.message_count) as h (seq)
   -- While less than all is shown this has a digest of its own: what was shown before is not now.
   cross join lateral (
     select encode(case
-      when p_leaf_id is not null or h.seq = t.message_count then t.head_digest
-      else sha256(t.head_digest || convert_to('up to ' || h.seq, 'UTF8'))
+      when p_leaf_id is not null or r.head_seq = r.message_count then r.head_digest
+      else sha256(r.head_digest || convert_to('up to ' || r.head_seq, 'UTF8'))
     end, 'hex') as digest
-  ) as d
-  where t.owner_user_id = p_owner_user_id
-    and t.state_key = p_state_key
-    and t.deleted_at is null;
+  ) as d;
   if not found then
     return;
   end if;
