@@ -122,6 +122,7 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/message_title.sql
 \ir functions/internal/mint_tenant_token.sql
 \ir functions/api/new_state_key.sql
+\ir functions/internal/newest_answer.sql
 \ir functions/maintenance/note_verification.sql
 \ir functions/internal/prepare_messages.sql
 \ir functions/api/prints_within.sql

@@ -168,24 +168,7 @@ begin
       v_turn := null;
     end if;
     if not v_anew then
-      select m.seq into v_answer_seq
-      from pgthreads.message as m
-      where m.owner_user_id = p_owner_user_id
-        and m.state_key = v_key
-        and m.parent_seq = v_seq
-        and m.message ->> 'role' = 'assistant'
-      order by m.seq desc
-      limit 1;
-      if not found then
-        select m.seq into v_answer_seq
-        from pgthreads.message as m
-        where m.owner_user_id = p_owner_user_id
-          and m.state_key = v_key
-          and m.seq between v_seq + 1 and v_seq + 1
-          and m.parent_seq is null
-          and m.message ->> 'role' = 'assistant'
-        order by m.seq;
-      end if;
+      v_answer_seq := pgthreads.newest_answer(p_owner_user_id, v_key, v_seq);
     end if;
     if v_answer_seq is not null then
       select m.message into strict v_answer
