@@ -48,9 +48,10 @@ declare
   v_parent int;
   v_digest bytea;
 begin
-  -- Each statement and expression costs its preparation once a transaction, which is most of what
-  -- an append costs. So what is usually the case is asked for together, and looked at singly
-  -- otherwise.
+  -- Prepare: look at the arguments, then check, redact and print the messages.
+  -- PostgreSQL prepares each statement and expression once in every transaction, and that is most
+  -- of what an append costs. So one expression asks for all that is usually true; only where it is
+  -- false, the following ones look at each thing by itself.
   if (pgthreads.is_named_tenant(p_owner_user_id)
     and p_state_key ~ '^[a-zA-Z0-9_-]{1,128}$'
     and jsonb_typeof(p_messages) = 'array') is not true
@@ -68,11 +69,11 @@ begin
         hint = 'Pass a jsonb array, also for one message.';
     end if;
   end if;
-
   v_ready := pgthreads.ready_messages(p_messages);
   v_ids := v_ready.ids;
   v_texts := v_ready.bodies;
 
+  -- Lock the thread, and create it if none exists.
   loop
     select t.message_count, t.head_digest, t.title, t.deleted_at
     into v_count, v_digest, v_title, v_deleted_at
@@ -89,14 +90,16 @@ begin
     returning t.head_digest into v_digest;
     exit when found;
   end loop;
-  -- A statement of its own, which sees what was committed while this one waited for the lock.
+
+  -- Known ids: find them, and the running turn with them. This is a statement of its own, so it
+  -- sees what others committed while the one above waited for the lock.
   select clock_timestamp(), s.ids, s.texts, n.turn_id, n.lease_until, n.user_seq, n.begun_count
   into v_now, v_stored_ids, v_stored_texts, v_turn_id, v_lease_until, v_user_seq, v_begun_count
   from (
     select array_agg(m.message_id) as ids, array_agg(m.message::text) as texts
     from unnest(v_ids) as i (id)
-    -- The limit keeps this a look at the key for each id. Else the planner, which thinks that
-    -- threads are of one length, reads all messages of a long one.
+    -- The limit keeps this a look at the key for each id. Without it the planner, which takes all
+    -- threads for equally long, would read all messages of a long one.
     cross join lateral (
       select m.message_id, m.message
       from pgthreads.message as m
@@ -108,7 +111,6 @@ begin
   ) as s
   left join pgthreads.turn as n
     on n.owner_user_id = p_owner_user_id and n.state_key = p_state_key and n.status = 'running';
-
   if v_deleted_at is not null or v_stored_ids is not null then
     if v_deleted_at is not null then
       raise exception 'the thread is deleted' using
@@ -122,7 +124,7 @@ begin
       join unnest(v_ids, v_texts) as g (id, body) on g.id = s.id
       where s.body <> g.body
         and s.body::jsonb <> g.body::jsonb
-        -- A rule that was enabled since then has taken something out of this one alone.
+        -- The stored message may hold what a rule that was enabled later takes out of the new one.
         and pgthreads.redact_message(s.body::jsonb) <> g.body::jsonb
     ) then
       raise exception 'this message id is stored with other content' using
@@ -149,6 +151,7 @@ begin
     end if;
   end if;
 
+  -- Refuse what does not fit the thread as it is now: its count, its turn and its size.
   if (v_count = coalesce(p_expected_count, v_count)
     and v_turn_id is not distinct from p_turn_id
     and coalesce(v_lease_until > clock_timestamp(), true)
@@ -171,7 +174,7 @@ begin
           hint = 'Call extend_turn: it tells whether the turn can still be taken back.';
       end if;
     elsif v_turn_id is not null then
-      -- Once more under a lock: a heartbeat may have extended the lease.
+      -- Look again under a lock, because a heartbeat may have extended the lease.
       select n.lease_until into v_lease_until
       from pgthreads.turn as n
       where n.owner_user_id = p_owner_user_id
@@ -185,7 +188,7 @@ begin
             v_lease_until),
           hint = 'Wait for its end, or ask it to stop with request_stop.';
       end if;
-      -- The thread is another one then, so all of this once more; the count was meant for before.
+      -- That may append to the thread, so begin again. p_expected_count has been compared above.
       perform pgthreads.abandon_turn(p_owner_user_id, p_state_key, v_turn_id);
       return query
         select a.state_key, a.message_count, a.appended
@@ -202,8 +205,9 @@ begin
     end if;
   end if;
 
+  -- Branch: find what the first message continues, unless that is the thread's last message.
   if p_turn_id is not null then
-    -- What the turn appends first answers its user message; what it appends then continues that.
+    -- A turn's first message answers its user message, and its next ones continue the first.
     v_parent := nullif(
       case when v_count = coalesce(v_begun_count, v_user_seq) then v_user_seq end, v_count);
   elsif p_parent_id = '' then
@@ -223,21 +227,13 @@ begin
     v_parent := nullif(v_parent, v_count);
   end if;
 
-  if v_ids = '{}' then
-    if p_metadata is not null then
-      update pgthreads.thread as t
-      set metadata = pgthreads.merge_metadata(t.metadata, p_metadata),
-        updated_at = v_now,
-        recent_at = case
-          when t.recent_at between v_now - interval '59 seconds' and v_now then t.recent_at
-          else v_now
-        end
-      where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key;
-    end if;
+  -- Write. A call without messages changes the metadata alone.
+  if v_ids = '{}' and p_metadata is null then
     return query select p_state_key, v_count, 0;
     return;
   end if;
-  -- Only at a thread's start, so that a thread without a title costs no search at each append.
+  -- Only a thread's beginning is searched for a title: otherwise every append to a thread without
+  -- one would search it.
   if v_title is null and v_count < 10 then
     if not exists (
       select

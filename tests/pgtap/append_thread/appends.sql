@@ -1,7 +1,7 @@
 -- What a call stores and returns: seq without gaps, canonical bytes, the digest chain, title and
 -- metadata.
 begin;
-select plan(27);
+select plan(28);
 \ir ../helpers.psql
 
 set local role tap_server;
@@ -156,6 +156,17 @@ select pgthreads.append_thread('alice', 'm', test.messages(1, 1),
 select is(
   (select metadata ->> 'a' from pgthreads.read_thread('alice', 'm')), '1',
   'a repetition changes no metadata'
+);
+create temp table before on commit drop as
+select r.title, r.message_count, r.digest from pgthreads.read_thread('alice', 'm') as r;
+select pgthreads.append_thread('alice', 'm', '[]', p_metadata => '{"a": 3}') \g /dev/null
+select results_eq(
+  $$
+    select r.metadata ->> 'a', r.title, r.message_count, r.digest
+    from pgthreads.read_thread('alice', 'm') as r
+  $$,
+  $$ select '3', b.title, b.message_count, b.digest from before as b $$,
+  'without messages the metadata changes and nothing else'
 );
 select is(
   (select message_count from pgthreads.append_thread(
