@@ -176,7 +176,7 @@ MUTANTS = (
             Edit(
                 _PUMP,
                 "            refusal = await self._store(",
-                "            self.log.write(end)\n            refusal = await self._store(",
+                "            self.stream.write(end)\n            refusal = await self._store(",
             ),
         ),
         faults=("kill -9 of a worker without database",),
@@ -216,7 +216,13 @@ MUTANTS = (
     Mutant(
         "who follows a turn of another worker is told things twice",
         frozenset({"settled", "seen", "glimpsed"}),
-        (Edit(_FOLLOWERS, "(each.key, len(each.log))", "(each.key, max(0, len(each.log) - 99))"),),
+        (
+            Edit(
+                _FOLLOWERS,
+                "(each.key, len(each.stream))",
+                "(each.key, max(0, len(each.stream) - 99))",
+            ),
+        ),
         behaviours={"resume": 1, "duplicate": 1},
     ),
     Mutant(
@@ -227,9 +233,8 @@ MUTANTS = (
                 _CHAT,
                 "        # The client left, or was cut off, perhaps in a write. The pump goes on.\n"
                 "        pass\n",
-                "        running = request.app[PUMPS].get(key.owner_user_id, key.state_key)\n"
-                "        if running is not None:\n"
-                "            running[0].stop()\n",
+                "        turns = request.app[RUNTIME]\n"
+                "        await turns.stop(turn.key.owner_user_id, turn.key.state_key)\n",
             ),
         ),
         behaviours={"leave": 1},

@@ -267,7 +267,7 @@ async def test_a_server_does_not_mind_more_columns(
     async with Pool(database.server_dsn, size=1) as pool:
         threads = Threads(pool)
         for _ in range(4):
-            assert await threads.extend_turn("ann", "key", "turn") == TurnState(False, False, None)
+            assert await threads.extend_turn("ann", "key", "turn") == TurnState(False, False)
         connect(database.admin_dsn).execute(
             """
             set role pgthreads_owner;
@@ -277,7 +277,7 @@ async def test_a_server_does_not_mind_more_columns(
             language sql as 'select true, false, null::timestamptz, 1';
             """
         )
-        assert await threads.extend_turn("ann", "key", "turn") == TurnState(True, False, None)
+        assert await threads.extend_turn("ann", "key", "turn") == TurnState(True, False)
 
 
 def test_an_operators_redaction_rules_survive(

@@ -12,9 +12,9 @@ from aiohttp import ClientResponse, ClientSession, web
 
 from pgthreads.app import create_app
 from pgthreads.events import AiEvent, Done, Executor, ExecutorRequest, TextDelta, UIMessage
-from pgthreads.http.app_keys import EXECUTOR, PUMPS
+from pgthreads.http.app_keys import EXECUTOR, RUNTIME
 from pgthreads.settings import Settings
-from pgthreads.turns.running import Pumps
+from pgthreads.turns.running import RunningTurns
 
 CHAT = "/api/v1/ai/chat"
 THREADS = "/api/v1/ai/threads"
@@ -56,10 +56,14 @@ class Service:
         self.url = url
         self.session = session
         self.app = app
-        self.pumps: Pumps = app[PUMPS]
         self.executor = RecordingExecutor()
         self.runner: web.AppRunner | None = None
         self._admin_dsn = dsn
+
+    @property
+    def running(self) -> RunningTurns:
+        """The turns that run in it, once it has started."""
+        return self.app[RUNTIME].running
 
     async def post(self, path: str, body: Any = None, **options: Any) -> ClientResponse:
         """POST JSON."""
@@ -103,8 +107,8 @@ class Service:
 
     async def idle(self) -> Self:
         """Wait until no turn runs in the server any more."""
-        await self.pumps._ended_within(20)
-        assert len(self.pumps) == 0
+        await self.running._ended_within(20)
+        assert len(self.running) == 0
         return self
 
 

@@ -215,7 +215,7 @@ async def test_who_waits_at_a_shutdown_is_sent_away(
     await echo.has_begun("a")
     second = send(one, "deploy", "b", "enqueue")
     await waiting(one, "deploy", 1)
-    draining = asyncio.create_task(one.pumps.drain(5))
+    draining = asyncio.create_task(one.running.drain(5))
     async with await second as response:
         assert response.status == 503
         assert response.headers["Retry-After"] == "1"

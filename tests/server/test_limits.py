@@ -15,7 +15,8 @@ from pgthreads.app import DrainingRunner, create_app
 from pgthreads.errors import TooManyError
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
 from pgthreads.http import app_keys as keys
-from pgthreads.http.limits import BURST_SECONDS, KNOWN_USERS, LARGE, Fairness, Limits
+from pgthreads.http.limits import BURST_SECONDS, Limits
+from pgthreads.postgres.fairness import KNOWN_USERS, LARGE, Fairness
 from pgthreads.settings import Settings
 from tests.server.service import CHAT, THREADS, Script, body_of, running_service
 from tests.server.test_auth import SECRET, bearer, token

@@ -215,10 +215,10 @@ async def test_shutdown_waits_for_a_turn_that_was_taken_over_in_this_process(
 
 async def test_what_is_just_beginning_has_no_time_of_its_own(service: Service) -> None:
     _, response = await start(service, "beginning")
-    service.pumps.beginning(asyncio.sleep(2))
+    service.running.beginning(asyncio.sleep(2))
     clock = asyncio.get_running_loop().time
     begun = clock()
-    await service.pumps.drain(2)
+    await service.running.drain(2)
     assert clock() - begun < 4, "the turn had as long again after the beginning"
     assert chunks_of(await response.read())[-1]["type"] == "finish"
     assert service.turns("beginning")[0][0] == "stopped"
@@ -226,7 +226,7 @@ async def test_what_is_just_beginning_has_no_time_of_its_own(service: Service) -
 
 async def test_no_new_turns_while_draining(service: Service) -> None:
     gate, response = await start(service, "busy")
-    draining = asyncio.create_task(service.pumps.drain(5))
+    draining = asyncio.create_task(service.running.drain(5))
     await asyncio.sleep(0)
     async with await service.post(CHAT, body_of("late", "hi")) as refused:
         assert (refused.status, (await refused.json())["code"]) == (503, "shutting_down")

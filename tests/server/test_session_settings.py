@@ -63,8 +63,8 @@ async def scenario(dsn: str) -> list[Any]:
         threads = Threads(pool)
         await threads.check()
         begun = await threads.begin_turn(owner, "k", message("u1", TEXT), "t1")
-        assert begun.lease_until is not None
-        assert begun.lease_until.utcoffset() is not None
+        listed = await threads.list_threads(owner)
+        assert listed[0].created_at.utcoffset() is not None
         seen += [begun.outcome, begun.turn_id, begun.message_count, begun.history]
         frames = 'data: {"type":"start","messageId":"a1"}\n\n'
         written = await threads.write_journals([JournalPiece(TurnKey(owner, "k", "t1"), 0, frames)])

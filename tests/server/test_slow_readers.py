@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
-from pgthreads.turns.stream import PIECE, TurnLog
+from pgthreads.turns.stream import PIECE, TurnStream
 from tests.server.service import CHAT, THREADS, Service, body_of, chunks_of, running_service
 
 LONG = "word " * 100_000
@@ -56,7 +56,7 @@ async def open_streams(service: Service) -> int:
 
 
 async def test_pieces_are_of_bounded_size_and_the_rest_stays_in_the_log() -> None:
-    log = TurnLog()
+    log = TurnStream()
     log.write(b"x" * 5 * PIECE + b"\n\n")
     log.write((b"y" * 1000 + b"\n\n") * 100)
     log.close()

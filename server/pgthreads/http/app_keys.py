@@ -7,25 +7,15 @@ from aiohttp import web
 from ..events import Executor
 from ..postgres.threads import Threads
 from ..settings import Settings
-from ..turns.followed import Followers
-from ..turns.running import Pumps
-from ..turns.spool import Spool
-from ..turns.ticker import Ticker
+from ..turns.runtime import TurnRuntime
 from .auth import Authenticator
 from .limits import Limits
 from .metrics import Metrics
 
 SETTINGS = web.AppKey("settings", Settings)
 THREADS = web.AppKey("threads", Threads)
-TURNS = web.AppKey("turns", Threads)
-"""The same over connections of their own, which requests cannot use up: for running turns."""
-HEARTBEATS = web.AppKey("heartbeats", Threads)
-"""The same over a connection that neither requests nor answers can use up."""
-SPOOL = web.AppKey("spool", Spool)
-"""Not there without `spool_dir`."""
-TICKER = web.AppKey("ticker", Ticker)
-FOLLOWERS = web.AppKey("followers", Followers)
-PUMPS = web.AppKey("pumps", Pumps)
+RUNTIME = web.AppKey("runtime", TurnRuntime)
+"""The turns of this worker. It is there once the application has started."""
 METRICS = web.AppKey("metrics", Metrics)
 EXECUTOR = web.AppKey("executor", Executor)
 LIMITS = web.AppKey("limits", Limits)

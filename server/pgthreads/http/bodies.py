@@ -8,12 +8,9 @@ id of the message before it says which one the page continues; nothing else of t
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
 from aiohttp import web
@@ -29,47 +26,15 @@ from ..errors import (
     StateKeyError,
 )
 from ..events import UIMessage
+from ..postgres.fairness import LARGE
+from ..postgres.nesting import without_gc
 from ..settings import BUSY_POLICIES, STALE_POLICIES
+from ..turns.begin import ChatRequest
 from .app_keys import LIMITS, SETTINGS
-from .limits import LARGE
 
 USER_PARTS = frozenset(("text", "file"))
 MAX_ID = 256
 MAX_TURN_ID = 128
-
-
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """What a chat request asks for: `state_key` is None if the client named none.
-
-    `replaces` is the id of the message that is edited, or whose answer is wanted anew, and
-    `regenerate` whether it is the latter. `parent_id` is the message before the last user message
-    on the page: "" if that is the first one, None if the client does not say. `on_stale` is what to
-    do if the thread has gone on since then, `on_busy` what to do while another turn runs; None
-    leaves either to its setting. `turn_id` makes the request one that can be sent again.
-    """
-
-    state_key: str | None
-    message: UIMessage
-    model: str | None
-    replaces: str | None
-    regenerate: bool
-    on_busy: str | None
-    parent_id: str | None = None
-    on_stale: str | None = None
-    turn_id: str | None = None
-
-
-@contextmanager
-def without_gc() -> Iterator[None]:
-    """Look for no cycles meanwhile: a parser makes none, and a megabyte of lists costs thrice."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
@@ -129,15 +94,14 @@ def chat_request(body: dict[str, Any]) -> ChatRequest:
     else:
         raise BadRequestError(f"parentId is not a string of at most {MAX_ID} characters")
     return ChatRequest(
-        state_key_of(body),
-        message,
-        model,
-        replaces,
-        regenerate,
-        _choice(body, "onBusy", BUSY_POLICIES),
-        parent_id,
-        on_stale,
-        turn_id,
+        message=message,
+        model=model,
+        replaces=replaces,
+        regenerate=regenerate,
+        on_busy=_choice(body, "onBusy", BUSY_POLICIES),
+        parent_id=parent_id,
+        on_stale=on_stale,
+        turn_id=turn_id,
     )
 
 

@@ -7,11 +7,12 @@ for all of them (prometheus_client, "Multiprocess Mode").
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from ..turns.pump import Outcome
+from ..turns.turn import Ending
 
 
 class Metrics:
@@ -69,16 +70,20 @@ class Metrics:
         """Count a turn as running."""
         self.running.inc()
 
-    def turn_ended(self, outcome: Outcome | None) -> None:
-        """Count a turn by its outcome; None if it broke off without one."""
+    def turn_ended(self, ending: Ending | None) -> None:
+        """Count a turn by how it ended; None if it broke off without one."""
         self.running.dec()
-        if outcome is None:
+        if ending is None:
             return
-        self.turns.labels(outcome.status).inc()
-        if outcome.corrected:
+        self.turns.labels(ending.status).inc()
+        if ending.corrected:
             self.corrected.inc()
-        if outcome.lost:
-            self.unstored.labels(outcome.error).inc()
+        if ending.lost:
+            self.unstored.labels(ending.code).inc()
+
+    def message_waits(self) -> AbstractContextManager[object]:
+        """Count a message as waiting while the returned context is entered."""
+        return self.waiting.track_inprogress()
 
     def refuse(self, limit: str) -> None:
         """Count what a limit refused."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from ..errors import PgThreadsError, ShuttingDownError, UnavailableError
-from .app_keys import METRICS, PUMPS, THREADS
+from .app_keys import METRICS, RUNTIME, THREADS
 
 API_VERSION = 1
 """The version of the SQL contract that this server calls."""
@@ -27,7 +27,7 @@ async def get_health(_: web.Request) -> web.Response:
 
 async def get_readiness(request: web.Request) -> web.Response:
     """Say whether this server takes new turns: 503 while it drains or has no database."""
-    if request.app[PUMPS].draining:
+    if request.app[RUNTIME].draining:
         raise ShuttingDownError
     try:
         await request.app[THREADS].check()

@@ -62,7 +62,7 @@ def error_frames(text: str) -> bytes:
     return frame({"type": "error", "errorText": text}) + DONE
 
 
-def replay(message: UIMessage, finish_reason: FinishReason = "stop") -> bytes:
+def replay(message: UIMessage) -> bytes:
     """A stored assistant message as a complete stream, from `start` to `[DONE]`.
 
     The client assembles the same message from it, except for what the chunks have no key for: the
@@ -85,7 +85,7 @@ def replay(message: UIMessage, finish_reason: FinishReason = "stop") -> bytes:
             frames.extend(frame(chunk) for chunk in _chunks_of_part(part, number))
     if in_step:
         frames.append(frame({"type": "finish-step"}))
-    frames.append(frame({"type": "finish", "finishReason": finish_reason}))
+    frames.append(frame({"type": "finish", "finishReason": "stop"}))
     frames.append(DONE)
     return b"".join(frames)
 

@@ -20,7 +20,6 @@ class BegunTurn:
     state_key: str
     turn_id: str | None
     message_count: int
-    lease_until: datetime | None
     max_message_bytes: int | None
     history: bytes | None
     answer: bytes | None
@@ -32,7 +31,6 @@ class TurnState:
 
     alive: bool
     stop_requested: bool
-    lease_until: datetime | None
 
 
 class TurnKey(NamedTuple):

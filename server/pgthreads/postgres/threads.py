@@ -20,8 +20,8 @@ from psycopg.rows import BaseRowFactory, args_row, class_row
 
 from ..errors import BadRequestError, LimitError
 from ..events import JsonValue, UIMessage
-from ..http.limits import Fairness
 from .errors import from_database
+from .fairness import Fairness
 from .lanes import Lanes, Thread
 from .pool import Pool
 from .rows import (

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from ..app import DrainingRunner, create_app
-from ..http.app_keys import PUMPS
+from ..http.app_keys import RUNTIME
 from ..settings import Settings
 
 log = logging.getLogger(__name__)
@@ -59,16 +59,19 @@ async def serve_as_worker(
         log.error("the parent process is gone: stopping")
         for site in list(runner.sites):
             await site.stop()
-        await runner.app[PUMPS].drain(0)
+        if RUNTIME in runner.app:
+            await runner.app[RUNTIME].running.drain(0)
         stop.set()
 
     watch = asyncio.create_task(end_with_parent())
     try:
         await runner.setup()
-        for each in sockets:
-            await web.SockSite(runner, each).start()
-        ready()
-        await stop.wait()
+        # Whoever was told to stop while starting serves nobody.
+        if not stop.is_set():
+            for each in sockets:
+                await web.SockSite(runner, each).start()
+            ready()
+            await stop.wait()
     finally:
         await runner.cleanup()
         watch.cancel()

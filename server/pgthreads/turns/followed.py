@@ -7,38 +7,50 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from ..errors import PgThreadsError, UnavailableError
 from ..message.wire import DONE, error_frames, finish_frames, replay
 from ..postgres.nesting import loads
 from ..postgres.rows import JournalRead, TurnKey
 from ..postgres.threads import Threads
-from .stream import TurnLog
 from .ticker import TROUBLED_SECONDS, one_by_one
+from .turn import Ending, LiveTurn
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a followed turn ended: its status, as in the table `turn`, and its stored answer."""
+class Followed(LiveTurn):
+    """A turn of another worker. Its `stream` has the bytes that its own clients get.
 
-    status: str
-    error_code: str | None = None
-    answer: bytes | None = None
+    `added` and `removed` are told when the first client begins to read it, and when the last one
+    has left.
+    """
 
+    def __init__(
+        self,
+        key: TurnKey,
+        added: Callable[[Followed], None],
+        removed: Callable[[Followed], None],
+    ) -> None:
+        super().__init__(key, asyncio.get_running_loop().create_future())
+        self._added = added
+        self._removed = removed
+        self._readers = 0
 
-class Followed:
-    """A turn of another worker. Its `log` has the bytes that its own clients get."""
-
-    def __init__(self, key: TurnKey) -> None:
-        self.key = key
-        self.log = TurnLog()
-        self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
-        self.readers = 0
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Follow the turn for as long as somebody is in here."""
+        self._readers += 1
+        if self._readers == 1:
+            self._added(self)
+        try:
+            yield
+        finally:
+            self._readers -= 1
+            if not self._readers:
+                self._removed(self)
 
     def take(self, read: JournalRead | PgThreadsError | None) -> None:
         """Add what a poll brought; None is a turn that is gone."""
@@ -48,66 +60,68 @@ class Followed:
             log.warning("%s cannot be followed: %s %s", self.key, read, read.detail)
             read = None
         if read is None:
-            self.end(Ending("abandoned"))
+            self.end(Ending(status="abandoned"))
         elif read.frames:
-            self.log.write(read.frames.encode())
+            self.stream.write(read.frames.encode())
         elif read.status != "running":
-            self.end(Ending(read.status, read.error_code, read.answer))
+            self.end(Ending(status=read.status, code=read.error_code, stored=read.answer))
 
     def end(self, ending: Ending) -> None:
         """Say to the readers what they have not read yet: the answer, or why there is no more."""
-        if not self.log.ends_with(DONE):
-            self.log.write(self._last_frames(ending))
-        self.log.close()
+        if not self.stream.ends_with(DONE):
+            self.stream.write(self._last_frames(ending))
+        self.stream.close()
         self.ended.set_result(ending)
 
     def _last_frames(self, ending: Ending) -> bytes:
         if ending.status == "failed":
-            return error_frames(f"The answer failed: {ending.error_code}.")
+            return error_frames(f"The answer failed: {ending.code}.")
         if ending.status == "abandoned":
             return error_frames("The answer broke off. What there is of it is in the thread.")
-        if len(self.log):
+        if len(self.stream):
             # What was sent last, in the moment of the end, was deleted before it was read here.
             return error_frames("The connection to the answer broke off. It is in the thread.")
-        return replay(loads(ending.answer)) if ending.answer else finish_frames("stop")
+        return replay(loads(ending.stored)) if ending.stored else finish_frames("stop")
 
 
-class Followers:
+class FollowedTurns:
     """The turns that are followed; none with an `interval` of 0, for then there is no journal."""
 
     def __init__(self, threads: Threads, *, interval: float) -> None:
         self.enabled = interval > 0
         self._threads = threads
         self._interval = interval
-        self._followed: dict[TurnKey, Followed] = {}
+        # By identity, because two clients that come at once may each get one for the same turn.
+        self._followed: set[Followed] = set()
         self._wanted = asyncio.Event()
 
-    async def find(self, owner_user_id: str, state_key: str) -> TurnKey | None:
+    async def find(self, owner_user_id: str, state_key: str) -> Followed | None:
         """Return the turn that runs on a thread, in whichever worker; None if it is not known."""
         if not self.enabled:
             return None
         read = await self._threads.read_journal(owner_user_id, state_key)
-        return None if read is None else TurnKey(owner_user_id, state_key, read.turn_id)
+        return None if read is None else self.turn(TurnKey(owner_user_id, state_key, read.turn_id))
 
-    @asynccontextmanager
-    async def follow(self, key: TurnKey) -> AsyncIterator[Followed]:
-        """Follow a turn for as long as somebody is in here."""
-        followed = self._followed.setdefault(key, Followed(key))
-        followed.readers += 1
+    def turn(self, key: TurnKey) -> Followed:
+        """Return a turn of another worker; it is followed for as long as a client reads it."""
+        known = next((each for each in self._followed if each.key == key), None)
+        return known or Followed(key, self._add, self._remove)
+
+    def _add(self, followed: Followed) -> None:
+        self._followed.add(followed)
         self._wanted.set()
-        try:
-            yield followed
-        finally:
-            followed.readers -= 1
-            if not followed.readers and self._followed.get(key) is followed:
-                del self._followed[key]
+
+    def _remove(self, followed: Followed) -> None:
+        self._followed.discard(followed)
 
     def close(self) -> None:
         """This process ends: send the readers to another one."""
-        for followed in self._followed.values():
+        for followed in self._followed:
             if not followed.ended.done():
-                followed.log.write(error_frames("This server is shutting down: resume the stream."))
-                followed.end(Ending("abandoned"))
+                followed.stream.write(
+                    error_frames("This server is shutting down: resume the stream.")
+                )
+                followed.end(Ending(status="abandoned"))
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -128,9 +142,9 @@ class Followers:
                     await asyncio.wait_for(self._wanted.wait(), self._interval)
 
     async def _poll(self) -> None:
-        due = [self._followed[key] for key in sorted(self._followed)]
+        due = sorted(self._followed, key=lambda each: each.key)
         due = [each for each in due if not each.ended.done()]
-        asked = [(each.key, len(each.log)) for each in due]
+        asked = [(each.key, len(each.stream)) for each in due]
         for followed, read in zip(
             due, await one_by_one(self._threads.read_journals, asked), strict=True
         ):

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nanoid import generate
 
@@ -25,7 +25,6 @@ from ..events import (
     TextDelta,
     ToolCallResult,
     ToolCallStart,
-    UIMessage,
 )
 from ..message.draft import Draft, EndStatus, error_text
 from ..message.outputs import fitting, json_size
@@ -36,8 +35,8 @@ from ..postgres.threads import Threads
 from .settle import Answer, Begin
 from .spool import Spool
 from .store import store
-from .stream import TurnLog
 from .ticker import Ticker
+from .turn import Ending, LiveTurn
 
 log = logging.getLogger(__name__)
 
@@ -51,23 +50,11 @@ ROOM_FOR_TEXT = 1 / 16
 """The part of a message that tools' arguments and outputs leave free for what the model says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a turn ended. `message` is what was stored; None if nothing was.
+class Pump(LiveTurn):
+    """A turn that runs in this worker.
 
-    `error` is set when the turn failed; `lost` when there was an answer that could not be stored;
-    `corrected` when the executor's final text contradicted what it had streamed.
+    It runs from its construction on, as a task of its own, which no client that leaves can cancel.
     """
-
-    status: EndStatus
-    message: UIMessage | None
-    error: str | None
-    lost: bool = False
-    corrected: bool = False
-
-
-class Pump:
-    """One running turn. `run` is its task; `log` is what its readers read."""
 
     def __init__(
         self,
@@ -81,8 +68,10 @@ class Pump:
         begin: Begin | None = None,
     ) -> None:
         self.request = request
-        self.key = TurnKey(request.owner_user_id, request.state_key, request.turn_id)
-        self.log = TurnLog()
+        super().__init__(
+            TurnKey(request.owner_user_id, request.state_key, request.turn_id),
+            asyncio.create_task(self._run(), name=f"turn {request.turn_id}"),
+        )
         self._threads = threads
         self._executor = executor
         self._ticker = ticker
@@ -94,7 +83,7 @@ class Pump:
         self._stop = asyncio.Event()
         self._stop_code: str | None = None
         self._give_up = asyncio.Event()
-        self.log.write(self._draft.opening)
+        self.stream.write(self._draft.opening)
 
     def stop(self, code: str | None = None) -> None:
         """End the generation; what there is of the answer is stored as stopped."""
@@ -103,15 +92,15 @@ class Pump:
             self._stop.set()
 
     def give_up(self) -> None:
-        """Stop trying to store the answer, leave it to the spool: the process must exit."""
+        """Leave the answer to the spool and stop trying, because the process must exit."""
         self._give_up.set()
 
-    async def run(self) -> Outcome:
+    async def _run(self) -> Ending:
         """Generate, store, tell the readers."""
         self._ticker.add(self)
         try:
             status, code = await self._generate()
-            self.log.write(self._draft.close(status))
+            self.stream.write(self._draft.close(status))
             if self._draft.corrected:
                 log.warning(
                     "turn %s: the final text contradicts what was streamed; it is stored after it",
@@ -126,15 +115,19 @@ class Pump:
             refusal = await self._store(status, code, await self._ticker.last_piece(self, end))
             self._ticker.remove(self)
             if refusal is not None:
-                self.log.write(error_frames("The answer could not be stored."))
-                return Outcome("failed", None, refusal, lost=not self._draft.is_empty)
-            self.log.write(end)
+                self.stream.write(error_frames("The answer could not be stored."))
+                return Ending(status="failed", code=refusal, lost=not self._draft.is_empty)
+            self.stream.write(end)
             message = None if self._draft.is_empty else self._draft.message()
-            error = code if failed else None
-            return Outcome(status, message, error, corrected=self._draft.corrected)
+            return Ending(
+                status=status,
+                code=code,
+                message=message,
+                corrected=self._draft.corrected,
+            )
         finally:
             self._ticker.remove(self)
-            self.log.close()
+            self.stream.close()
 
     async def _generate(self) -> tuple[EndStatus, str | None]:
         """Return how the generation ended, and the code of a failure or a stop."""
@@ -180,7 +173,7 @@ class Pump:
         if not self._fits(event):
             log.error("turn %s: the answer is too large", self.request.turn_id)
             event = Error("message_too_large")
-        self.log.write(self._draft.take(event))
+        self.stream.write(self._draft.take(event))
         if isinstance(event, Error):
             self.stop()
 
@@ -227,7 +220,7 @@ class Pump:
     async def _store(
         self, status: EndStatus, code: str | None, journal: JournalPiece | None
     ) -> str | None:
-        """Append the answer and end the turn; return why that failed for good, else None."""
+        """Append the answer and end the turn; return why that failed for good, if it did."""
         turn = self.request
         answer = Answer(
             owner_user_id=turn.owner_user_id,

@@ -16,8 +16,8 @@ PIECE = 16 * 1024
 """Bytes that a reader gets at once, at most."""
 
 
-class TurnLog:
-    """Written by the pump; each response, and each resumed one, is a reader."""
+class TurnStream:
+    """The pump writes to it; each response, and each resumed one, is a reader."""
 
     def __init__(self) -> None:
         self._frames = bytearray()
@@ -56,9 +56,9 @@ class TurnLog:
         """Yield what is written, from the start; `b""` whenever nothing came for `idle` seconds.
 
         What was written while the reader was busy, or paced, comes in one piece, but `most` bytes
-        of it at once: the rest stays in this log, which all readers share. No frame is cut, unless
-        it is longer. Two pieces come at once, so that pacing delays neither the first token nor any
-        of a slow answer.
+        of it at once: the rest stays in this stream, which all readers share. No frame is cut,
+        unless it is longer. Two pieces come at once, so that pacing delays neither the first token
+        nor any of a slow answer.
         """
         offset = 0
         reader = _Reader(idle)
@@ -149,7 +149,7 @@ class _Reader:
             self._timer.cancel()
 
     def _look(self) -> None:
-        """Send the reader on if its wait has lasted; else look again when it will have."""
+        """Send the reader on if its wait has lasted; otherwise look again when it will have."""
         self._timer = None
         if self._news is None or self._news.done():
             return

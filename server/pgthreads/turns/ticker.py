@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 from ..errors import PgThreadsError, UnavailableError
 from ..postgres.rows import JournalPiece, TurnKey
 from ..postgres.threads import Threads
-from .stream import TurnLog
+from .stream import TurnStream
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Turn(Protocol):
         """Which one it is."""
 
     @property
-    def log(self) -> TurnLog:
+    def stream(self) -> TurnStream:
         """What it has sent."""
 
     def stop(self, code: str | None = None) -> None:
@@ -114,7 +114,9 @@ class Ticker:
                 await asyncio.wait_for(self._sent.wait(), QUIET_SECONDS / 2)
         if not entry.begun or entry.refused:
             return None
-        return JournalPiece(turn.key, entry.offset, (turn.log.since(entry.offset) + end).decode())
+        return JournalPiece(
+            turn.key, entry.offset, (turn.stream.since(entry.offset) + end).decode()
+        )
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -154,14 +156,14 @@ class Ticker:
         latest = _now() - self._interval
 
         def is_due(entry: _Entry) -> bool:
-            has_news = entry.offset < len(entry.turn.log)
+            has_news = entry.offset < len(entry.turn.stream)
             return has_news and entry.began <= latest and not entry.refused
 
         for due in self._batches(is_due):
             pieces = []
             for entry in due:
                 entry.begun = True
-                frames = entry.turn.log.since(entry.offset, MOST_BYTES)
+                frames = entry.turn.stream.since(entry.offset, MOST_BYTES)
                 pieces.append(JournalPiece(entry.turn.key, entry.offset, frames.decode()))
             for entry, state in await self._send(self._threads.write_journals, due, pieces):
                 if isinstance(state, PgThreadsError):

@@ -7,17 +7,17 @@ from contextlib import aclosing
 
 import pytest
 
-from pgthreads.turns.stream import PACE, TurnLog
+from pgthreads.turns.stream import PACE, TurnStream
 
 LONG = 60.0
 
 
-async def _pieces(log: TurnLog, idle: float = LONG) -> list[bytes]:
+async def _pieces(log: TurnStream, idle: float = LONG) -> list[bytes]:
     return [piece async for piece in log.read(idle)]
 
 
 async def test_reads_what_was_written_before_and_after_it_came() -> None:
-    log = TurnLog()
+    log = TurnStream()
     log.write(b"a")
     early = asyncio.create_task(_pieces(log))
     await asyncio.sleep(0.01)
@@ -32,7 +32,7 @@ async def test_reads_what_was_written_before_and_after_it_came() -> None:
 
 
 async def test_sends_two_pieces_at_once_and_then_what_a_pace_has_brought() -> None:
-    log = TurnLog()
+    log = TurnStream()
     loop = asyncio.get_running_loop()
     reader = asyncio.create_task(_pieces(log))
     begun = loop.time()
@@ -52,7 +52,7 @@ async def test_sends_two_pieces_at_once_and_then_what_a_pace_has_brought() -> No
 
 async def test_sends_the_end_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pgthreads.turns.stream.PACE", LONG)
-    log = TurnLog()
+    log = TurnStream()
     reader = asyncio.create_task(_pieces(log))
     for piece in (b"a", b"b", b"c"):
         log.write(piece)
@@ -64,7 +64,7 @@ async def test_sends_the_end_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_tells_each_time_that_nothing_came() -> None:
-    log = TurnLog()
+    log = TurnStream()
     async with aclosing(log.read(0.02)) as pieces:
         assert await anext(pieces) == b""
         assert await anext(pieces) == b""
@@ -74,7 +74,7 @@ async def test_tells_each_time_that_nothing_came() -> None:
 
 
 async def test_counts_the_idle_time_from_the_last_piece() -> None:
-    log = TurnLog()
+    log = TurnStream()
     loop = asyncio.get_running_loop()
     async with aclosing(log.read(0.2)) as pieces:
         loop.call_later(0.15, log.write, b"a")
@@ -86,7 +86,7 @@ async def test_counts_the_idle_time_from_the_last_piece() -> None:
 
 
 async def test_forgets_a_reader_that_leaves() -> None:
-    log = TurnLog()
+    log = TurnStream()
     leaving = asyncio.create_task(_pieces(log))
     staying = asyncio.create_task(_pieces(log))
     await asyncio.sleep(0.01)

@@ -1,0 +1,212 @@
+"""All that a server needs to begin, run, resume and stop turns, whatever web framework it uses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from typing import Protocol
+
+from ..errors import PgThreadsError, TurnRunningError
+from ..events import Executor, ExecutorRequest
+from ..postgres.nesting import loads, without_gc
+from ..postgres.rows import BegunTurn, TurnKey
+from ..postgres.threads import Threads
+from .begin import Beginner, ChatRequest, TurnPolicy
+from .followed import FollowedTurns
+from .pump import Pump
+from .running import RunningTurns
+from .settle import Begin
+from .spool import Spool
+from .store import keep_recovering
+from .ticker import Ticker
+from .turn import Ending, LiveTurn, answered
+
+SPOOL_SECONDS = 5.0
+"""How long the start waits until the answers of the spool are stored."""
+
+
+class TurnWatch(Protocol):
+    """What is told of the turns of a worker: its metrics."""
+
+    def turn_started(self) -> None:
+        """A turn runs."""
+
+    def turn_ended(self, ending: Ending | None) -> None:
+        """A turn has ended; None if it broke off without an ending."""
+
+    def message_waits(self) -> AbstractContextManager[object]:
+        """Return what is entered for as long as a message waits for its turn."""
+
+
+class NoWatch:
+    """Looks at nothing."""
+
+    def turn_started(self) -> None:
+        """Do nothing."""
+
+    def turn_ended(self, _: Ending | None) -> None:
+        """Do nothing."""
+
+    def message_waits(self) -> AbstractContextManager[object]:
+        """Return a context that does nothing."""
+        return nullcontext()
+
+
+class TurnRuntime:
+    """The turns of one worker. It works while `lifespan` is entered.
+
+    Each of the three `Threads` should have connections of its own. Those of `threads` are for
+    requests. Those of `turn_threads` store answers, so that requests cannot use them up, and the
+    one of `heartbeats` extends the leases, so that neither requests nor answers can use it up.
+
+    `heartbeat` is how many seconds pass between two extensions of a lease, and `journal_interval`
+    between two pieces of the journal. With 0 there is no journal, and then turns of other workers
+    cannot be followed. With a `spool`, answers that the database does not take survive the process.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        *,
+        threads: Threads,
+        turn_threads: Threads,
+        heartbeats: Threads,
+        policy: TurnPolicy,
+        heartbeat: float,
+        journal_interval: float,
+        spool: Spool | None = None,
+        watch: TurnWatch | None = None,
+    ) -> None:
+        watch = watch or NoWatch()
+        self.running = RunningTurns(watch.turn_started, watch.turn_ended)
+        self._followed = FollowedTurns(threads, interval=journal_interval)
+        self._ticker = Ticker(heartbeats, heartbeat=heartbeat, interval=journal_interval)
+        self._beginner = Beginner(threads, turn_threads, self.running, policy, watch.message_waits)
+        self._executor = executor
+        self._threads = threads
+        self._turn_threads = turn_threads
+        self._policy = policy
+        self._spool = spool
+
+    @property
+    def draining(self) -> bool:
+        """Whether this worker takes no new turns any more."""
+        return self.running.draining
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        """Extend leases, write and read the journal, and store what is in the spool.
+
+        Answers that earlier processes left are stored before this is entered, if that does not take
+        longer than `SPOOL_SECONDS`. Call `drain` before this is left.
+        """
+        tasks = [asyncio.create_task(each.run()) for each in (self._ticker, self._followed)]
+        try:
+            async with self._recovering():
+                yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new turns, and let the running ones end: see `RunningTurns.drain`."""
+        await self.running.drain(seconds)
+        self._followed.close()
+
+    async def begin(self, owner_user_id: str, state_key: str, chat: ChatRequest) -> LiveTurn:
+        """Return the turn that answers a message: a new one, a running one or one that has ended.
+
+        A caller who is cancelled cancels nothing between the commit of `begin_turn` and the start
+        of the pump. Raises BusyError, ShuttingDownError, TurnRunningError and what `begin_turn`
+        refuses.
+        """
+        self.running.require_room(owner_user_id, state_key, self._policy.max_turns)
+        begin = self._begin(owner_user_id, state_key, chat)
+        return await asyncio.shield(self.running.beginning(begin))
+
+    async def resume(self, owner_user_id: str, state_key: str) -> LiveTurn | None:
+        """Return the turn that runs on a thread, in whichever worker; None if nothing runs."""
+        pump = self.running.get(owner_user_id, state_key)
+        return pump or await self._followed.find(owner_user_id, state_key)
+
+    async def stop(self, owner_user_id: str, state_key: str) -> str | None:
+        """Ask the turn of a thread to stop, in whichever worker it runs.
+
+        Returns its id; None if nothing runs.
+        """
+        turn_id = await self._threads.request_stop(owner_user_id, state_key)
+        pump = self.running.get(owner_user_id, state_key)
+        if pump is not None and pump.key.turn_id == turn_id:
+            pump.stop()
+        return turn_id
+
+    async def _begin(self, owner_user_id: str, state_key: str, chat: ChatRequest) -> LiveTurn:
+        begun = await self._beginner.begin(owner_user_id, state_key, chat)
+        if begun.answer is not None:
+            key = TurnKey(owner_user_id, state_key, begun.turn_id or "")
+            return answered(key, begun.answer)
+        if begun.outcome == "running":
+            return self._find(owner_user_id, state_key, begun)
+        return self._start(owner_user_id, state_key, chat, begun)
+
+    def _find(self, owner_user_id: str, state_key: str, begun: BegunTurn) -> LiveTurn:
+        """Return the turn that answers the message already."""
+        pump = self.running.get(owner_user_id, state_key)
+        if pump is not None and pump.key.turn_id == begun.turn_id:
+            return pump
+        if begun.turn_id is None or not self._followed.enabled:
+            raise TurnRunningError(
+                "this message is being answered by another server",
+                hint="wait, then load the thread",
+            )
+        return self._followed.turn(TurnKey(owner_user_id, state_key, begun.turn_id))
+
+    def _start(
+        self, owner_user_id: str, state_key: str, chat: ChatRequest, begun: BegunTurn
+    ) -> LiveTurn:
+        """Run the turn that has begun."""
+        if begun.history is None or begun.turn_id is None or begun.max_message_bytes is None:
+            raise PgThreadsError("begin_turn returned no history")
+        with without_gc():
+            messages = loads(begun.history)
+        pump = Pump(
+            self._turn_threads,
+            self._executor,
+            ExecutorRequest(
+                messages=messages,
+                owner_user_id=owner_user_id,
+                state_key=state_key,
+                turn_id=begun.turn_id,
+                model=chat.model,
+            ),
+            max_message_bytes=begun.max_message_bytes,
+            ticker=self._ticker,
+            spool=self._spool,
+            begin=Begin(
+                message=chat.message,
+                replaces=chat.replaces,
+                regenerate=chat.regenerate,
+                message_count=begun.message_count,
+                parent_id=chat.parent_id,
+                stale=chat.on_stale or self._policy.on_stale,
+            ),
+        )
+        self.running.add(pump)
+        return pump
+
+    @asynccontextmanager
+    async def _recovering(self) -> AsyncIterator[None]:
+        if self._spool is None:
+            yield
+            return
+        first = asyncio.Event()
+        task = asyncio.create_task(keep_recovering(self._turn_threads, self._spool, first))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(first.wait(), SPOOL_SECONDS)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait((task,), timeout=SPOOL_SECONDS)

@@ -1,0 +1,78 @@
+"""A turn as its clients see it, wherever it runs, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from ..events import UIMessage
+from ..message.wire import replay
+from ..postgres.nesting import loads
+from ..postgres.rows import TurnKey
+from .stream import TurnStream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a turn ended.
+
+    `status` is that of the table `turn`: `completed`, `stopped`, `failed` or `abandoned`. `code` is
+    why a turn failed. What is stored of the answer is `message` if this worker generated it, and
+    `stored` (UTF-8 JSON) if it was read from the database; both are None if nothing is stored.
+
+    `lost` says that there was an answer and that it could not be stored; `corrected`, that the
+    executor's final text contradicted what it had streamed.
+    """
+
+    status: str
+    code: str | None = None
+    message: UIMessage | None = None
+    stored: bytes | None = None
+    lost: bool = False
+    corrected: bool = False
+
+    @property
+    def failure(self) -> str | None:
+        """Why there is no whole answer; None if the turn was completed or stopped."""
+        return (self.code or self.status) if self.status in ("failed", "abandoned") else None
+
+    def answer(self) -> bytes | None:
+        """Return the stored answer, a UIMessage as UTF-8 JSON; None if nothing is stored.
+
+        A message of this worker is encoded here, because most clients read the stream instead.
+        """
+        if self.message is None:
+            return self.stored
+        return json.dumps(self.message, ensure_ascii=False).encode()
+
+
+class LiveTurn:
+    """A turn that a client gets its answer from.
+
+    It runs in this worker (`Pump`), in another one (`Followed`), or has ended long ago
+    (`answered`): the client reads `stream`, or waits for `ended`. Whoever waits for `ended` shields
+    it, because cancelling it would cancel the turn.
+    """
+
+    def __init__(self, key: TurnKey, ended: asyncio.Future[Ending]) -> None:
+        self.key = key
+        self.stream = TurnStream()
+        self.ended = ended
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Hold the turn while a client reads it; one that runs elsewhere is only then followed."""
+        return nullcontext()
+
+
+def answered(key: TurnKey, answer: bytes) -> LiveTurn:
+    """Return a turn that ended before the client asked: its stream is whole from the start.
+
+    The `turn_id` of its key is "" where the database does not tell which turn answered.
+    """
+    turn = LiveTurn(key, asyncio.get_running_loop().create_future())
+    turn.stream.write(replay(loads(answer)))
+    turn.stream.close()
+    turn.ended.set_result(Ending(status="completed", stored=answer))
+    return turn
