@@ -111,7 +111,7 @@ async def test_the_same_turn_here_elsewhere_and_afterwards(server_dsn: str) -> N
         resumed = await elsewhere.resume("ann", "shared")
         assert resumed is not None
         reads = [asyncio.create_task(read(each)) for each in (turn, joined, followed, resumed)]
-        while not (len(followed.stream) and len(resumed.stream)):
+        while not (len(followed.stream) and len(resumed.stream)):  # noqa: ASYNC110 - the journal tells
             await asyncio.sleep(0.01)
         echo.may_go_on.set()
         assert len(set(await asyncio.gather(*reads))) == 1
