@@ -84,7 +84,7 @@ class Draft:
         self.opening = self._say(({"type": "start", "messageId": message_id}, _START_STEP))
 
     def take(self, event: AiEvent) -> bytes:
-        """Add an event and return its frames; after `Done` or `Error` only usage counts."""
+        """Take an event, return its frames. After `Done`, `Error` or `close`, only usage counts."""
         # Nearly every event is the next piece of the open part, so there is a shorter way for it.
         if (
             (type(event) is TextDelta or type(event) is ReasoningDelta)

@@ -1,1 +1,1 @@
-"""The calls of the SQL functions, and the connections that they go over."""
+"""Calls of the SQL functions, the connections for them, and the installation of the schema."""

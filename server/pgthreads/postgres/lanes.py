@@ -1,8 +1,8 @@
-"""How many calls of one thread may hold a connection at once.
+"""Limits how many calls of one thread hold a connection at the same time.
 
 Calls that write to a thread queue up behind its lock in the database anyway. If somebody holds that
-lock for long, those that wait for it would otherwise take every connection of the pool, and then
-other threads, and other people, would get none.
+lock for long, the waiting calls would otherwise take every connection of the pool, and none would
+be left for other threads and other people.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ Thread = tuple[str, str]
 """A thread's owner and state key."""
 
 WIDTH = 2
-"""One call that has the thread's lock, and one that waits for it. More would not be faster."""
+"""One call has the thread's lock, and another waits for it. More would not be faster."""
 
 
 class Lanes:
-    """A short queue for each thread that is being called now, and nothing for any other."""
+    """A queue for each thread that is being called at the moment, and none for any other."""
 
     def __init__(self, width: int = WIDTH, seconds: float = 5.0) -> None:
         self._width = width
@@ -33,7 +33,7 @@ class Lanes:
 
     @asynccontextmanager
     async def enter(self, thread: Thread) -> AsyncIterator[None]:
-        """Wait for a place in the thread's lane; raises ThreadLockedError after some seconds."""
+        """Wait for a place in the thread's lane. Raises ThreadLockedError after `seconds`."""
         lane, users = self._lanes.get(thread, (asyncio.Semaphore(self._width), 0))
         self._lanes[thread] = lane, users + 1
         try:

@@ -1,7 +1,8 @@
 """The SQL functions for operators, one method each; docs/sql-api.md says what they do.
 
-They run across tenants, as `pgthreads_maintenance`: by a member of it, or a superuser. Each call is
-one transaction, so what a loop over batches has done stays done when it is stopped.
+They work across tenants, so the caller has to be a member of `pgthreads_maintenance`, or a
+superuser. Each call is one transaction: if a loop over batches is stopped, what it has done stays
+done.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class MaintenanceError(OperatorError):
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What one batch of `purge_threads` removed; `more` tells that it was full."""
+    """What one batch of `purge_threads` removed; `more` says whether it was full."""
 
     threads: int
     messages: int
@@ -37,7 +38,7 @@ class Purged:
 
 @dataclass(frozen=True, slots=True)
 class PurgedTurns:
-    """What one batch of `purge_turns` removed; `more` tells that it was full."""
+    """What one batch of `purge_turns` removed; `more` says whether it was full."""
 
     turns: int
     late_answers: int
@@ -46,7 +47,7 @@ class PurgedTurns:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedThread:
-    """What `verify_threads` found of a thread; `detail` is None where all fits."""
+    """What `verify_threads` found about a thread. `detail` is None if every digest fits."""
 
     owner_user_id: str
     state_key: str
@@ -58,7 +59,7 @@ class VerifiedThread:
 
 @dataclass(frozen=True, slots=True)
 class ReapedTurn:
-    """A turn that `reap_turns` closed."""
+    """A turn that `reap_turns` has ended."""
 
     owner_user_id: str
     state_key: str
@@ -68,7 +69,10 @@ class ReapedTurn:
 
 @dataclass(frozen=True, slots=True)
 class ThreadStats:
-    """Counts, and the tables' sizes on disk in bytes; `dead_turns` run past their lease."""
+    """Counts, and the tables' sizes on disk in bytes.
+
+    `dead_turns` are turns that count as running although their lease has ended.
+    """
 
     owners: int
     threads: int
@@ -89,13 +93,13 @@ class ThreadStats:
 
 @dataclass(frozen=True, slots=True)
 class NotedVerification:
-    """When `note_verification` was called."""
+    """When `note_verification` was called, by the clock of the database."""
 
     finished_at: datetime
 
 
 class Maintenance:
-    """The operators' functions over one autocommit connection. All raise MaintenanceError."""
+    """The operators' functions over one autocommit connection. Each raises MaintenanceError."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
@@ -103,7 +107,8 @@ class Maintenance:
     def purge_threads(self, deleted_before: str | None = None, batch: int = 100) -> Purged:
         """Remove a batch of threads that were deleted long enough ago.
 
-        `deleted_before` is an interval as PostgreSQL reads it; it can only lengthen the policy's.
+        `deleted_before` is an interval as PostgreSQL reads it. It can only lengthen the time that
+        `retention` and `config` set.
         """
         (row,) = self._rows(
             "select p.* from pgthreads.purge_threads(%s::interval, %s) as p",
@@ -115,7 +120,8 @@ class Maintenance:
     def purge_turns(self, before: str | None = None, batch: int = 1000) -> PurgedTurns:
         """Remove a batch of finished turns and late answers that are old enough.
 
-        `before` is an interval as PostgreSQL reads it; it can only lengthen the policy's.
+        `before` is an interval as PostgreSQL reads it. It can only lengthen the time that `config`
+        sets.
         """
         (row,) = self._rows(
             "select p.turns, p.late_answers, p.more"
@@ -139,7 +145,7 @@ class Maintenance:
             after = (page[-1].owner_user_id, page[-1].state_key)
 
     def reap_turns(self, batch: int = 100, grace: str = "0") -> list[ReapedTurn]:
-        """Close a batch of running turns whose lease ended an interval of `grace` ago."""
+        """End a batch of running turns whose lease ended at least the interval `grace` ago."""
         return self._rows(
             "select r.* from pgthreads.reap_turns(%s, %s::interval) as r",
             (batch, grace),
@@ -148,14 +154,14 @@ class Maintenance:
 
     def thread_stats(self) -> ThreadStats:
         """Return counts and sizes."""
-        # By their names, since later releases may add to them.
+        # The columns are named because later releases may add more.
         columns: LiteralString = ", ".join(f"s.{each.name}" for each in fields(ThreadStats))
         statement: LiteralString = "select " + columns + " from pgthreads.thread_stats() as s"  # noqa: S608
         (row,) = self._rows(statement, (), ThreadStats)
         return row
 
     def note_verification(self, threads: int, bad: int) -> None:
-        """Note that all threads were verified just now, for monitoring."""
+        """Record for monitoring that all threads have just been verified."""
         self._rows(
             "select pgthreads.note_verification(%s, %s) as finished_at",
             (threads, bad),
@@ -179,7 +185,7 @@ def connected(conninfo: str) -> Iterator[Maintenance]:
         conninfo,
         autocommit=True,
         connect_timeout=10,
-        # Behind application_name in the URL, and PGAPPNAME.
+        # This counts if neither the URL nor PGAPPNAME gives an application_name.
         fallback_application_name="pgthreads",
         # Behind a pooler in transaction mode there may be no prepared statements.
         prepare_threshold=None,
@@ -192,10 +198,10 @@ def _explained(error: psycopg.Error, user: str) -> MaintenanceError:
     hint = error.diag.message_hint or ""
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         message = f"{user} is not a member of pgthreads_maintenance ({message})"
-        hint = f'a superuser runs: grant pgthreads_maintenance to "{user}"'
+        hint = f'a superuser can run: grant pgthreads_maintenance to "{user}"'
     elif isinstance(error, psycopg.errors.InvalidSchemaName | psycopg.errors.UndefinedFunction):
-        message = f"the schema pgthreads is not there, or older than this program ({message})"
-        hint = "pgthreads migrate installs and upgrades it"
+        message = f"the schema pgthreads is missing, or older than this program ({message})"
+        hint = "install or upgrade it with: pgthreads migrate"
     elif error.diag.message_detail:
         message = f"{message}: {error.diag.message_detail}"
     return MaintenanceError(message, hint)

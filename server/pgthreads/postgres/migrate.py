@@ -1,7 +1,7 @@
-"""Installs or upgrades schema `pgthreads`: the same files, in the same order, as `db/install.sql`.
+"""Installs or upgrades the schema `pgthreads`, from the same files as `db/install.sql`.
 
-The rules (which migration is pending, which was edited) are those of the SQL function
-`pgthreads.apply_migration`; this module only reads files and sends them.
+The order of the files is the same, too. The SQL function `pgthreads.apply_migration` decides which
+migration is pending and which was edited; this module only reads files and sends them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ class MigrateError(OperatorError):
 
 
 def database_files() -> Path:
-    """Return the folder of the SQL files: `db/` of the checkout, else the installed package's."""
+    """Return the folder of the SQL files: that of the installed package, or `db/` of the checkout.
+
+    Raises MigrateError if there is none.
+    """
     package = Path(__file__).resolve().parent.parent
     for folder in (package / "db", package.parent.parent / "db"):
         if (folder / "install.sql").is_file():
@@ -37,10 +40,10 @@ def migrate(conninfo: str, db: Path | None = None, optional: Collection[str] = (
     """Install or upgrade the schema in one transaction; return the names of new migrations.
 
     `conninfo` names a superuser, or a role with CREATEROLE that may create schemas in the database.
-    `optional` names folders of `db/optional/`; those that the database has are brought up anyway.
-    Raises `MigrateError` with the server's message where the server refuses: a migration that was
-    edited after it had been applied, a schema of a newer release, tables that others hold for more
-    than some seconds.
+    `optional` names folders of `db/optional/`; parts that the database has already are upgraded in
+    any case. Raises `MigrateError` with PostgreSQL's message if the database cannot be reached or
+    refuses: because a migration was edited after it had been applied, because the schema is of a
+    newer release, or because somebody holds locks on the tables for more than a few seconds.
     """
     folder = db or database_files()
     try:
@@ -60,7 +63,7 @@ def migrate(conninfo: str, db: Path | None = None, optional: Collection[str] = (
 
 def _install(connection: psycopg.Connection, folder: Path, optional: Collection[str]) -> list[str]:
     def run(file: Path) -> None:
-        # Without parameters psycopg sends the text as it stands: several statements are fine.
+        # Without parameters psycopg sends the text as it is, so it may have several statements.
         connection.execute(_text(file))
 
     connection.execute("set local client_min_messages = warning")

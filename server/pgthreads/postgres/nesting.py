@@ -1,7 +1,7 @@
-"""JSON that is nested deeper than this process can read: stored before there was a limit for it.
+"""Reads JSON that is nested too deeply for Python, and was stored before there was a limit.
 
-The database refuses what has more than 60 levels (`is_shallow`), so this is for older messages:
-they must not keep a thread from going on.
+The database now refuses more than 60 levels (`is_shallow`), but older messages must not keep their
+thread from going on.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from typing import Any
 
 MAX_LEVELS = 60
-"""Levels of lists and objects that are read as they are; what is deeper becomes a string."""
+"""Levels of lists and objects that are read as they are. What is deeper becomes a string."""
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]|[^"\[\]{}]+')
 
 
 def loads(body: bytes) -> Any:
-    """Parse JSON from the database, of any depth: what is too deep is read as a string of JSON."""
+    """Parse JSON of any depth. What is too deep becomes a string that holds the JSON."""
     try:
         return json.loads(body)
     except RecursionError:

@@ -1,7 +1,7 @@
 """Runs the installed suite, `db/pgtap/installed.sql`, over a connection of its own.
 
-The file is SQL alone, so that psql, pg_prove and this module send the same text. It ends with a
-rollback, and so does the connection if it does not come that far.
+The file has nothing but SQL, so that psql, pg_prove and this module send the same text. It ends
+with a rollback. If it does not get that far, the end of the connection rolls everything back.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from .tenants import Tenant, named
 
 
 class SuiteError(OperatorError):
-    """The installed suite could not be run to its end."""
+    """The installed suite could not be run completely."""
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteResult:
-    """How many assertions were made, and the lines of those that failed with what they say."""
+    """How many assertions were made, and for each that failed its description and diagnostics."""
 
     assertions: int
     failed: list[str]
 
 
 def installed_suite() -> Path:
-    """Return the file of the installed suite. Raises MigrateError if this package lacks it."""
+    """Return the file of the installed suite. Raises MigrateError if it is missing."""
     return database_files() / "pgtap" / "installed.sql"
 
 
@@ -40,9 +40,9 @@ def run_installed_suite(
 ) -> SuiteResult:
     """Run the installed suite as a member of pgthreads_server and pgthreads_maintenance.
 
-    `pgtap_sql` is a file with pgTAP (`pgtap.sql`), for a database that has it neither installed nor
-    at hand; it is loaded into a schema that exists for this transaction alone. `tenant` signs the
-    name of the suite's own owner where the database wants tokens. Raises SuiteError.
+    `pgtap_sql` is a file with pgTAP (`pgtap.sql`), for a database that does not have the extension;
+    it is loaded into a schema that exists only in this transaction. `tenant` signs the name of the
+    suite's own owner if the database wants tokens. Raises SuiteError.
     """
     suite = installed_suite().read_bytes()
     try:
@@ -58,8 +58,8 @@ def run_installed_suite(
                     "select set_config('pgthreads.pgtap_tenant', %s, true)", (token,)
                 )
             lines: list[str] = []
-            # Without parameters psycopg sends the text as it stands, and has a result for each
-            # statement of it.
+            # Without parameters psycopg sends the text as it is, and has a result for each of its
+            # statements.
             cursor = connection.execute(suite)
             more: bool | None = True
             while more:
@@ -77,9 +77,9 @@ def _load(connection: psycopg.Connection, pgtap_sql: Path) -> None:
         text = pgtap_sql.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteError(
-            f"{pgtap_sql} cannot be read: {error}", "Name the file pgtap.sql of pgTAP."
+            f"{pgtap_sql} cannot be read: {error}", "name the file pgtap.sql of pgTAP"
         ) from error
-    # As `create extension` does: lines of psql are no SQL.
+    # `create extension` does the same: lines that are commands of psql are left out.
     body = "\n".join(line for line in text.splitlines() if not line.startswith("\\"))
     schema = sql.Identifier(f"pgthreads_pgtap_{connection.info.backend_pid}")
     connection.execute("set local client_min_messages = warning")
@@ -102,5 +102,5 @@ def _judged(lines: list[str]) -> SuiteResult:
         elif failed and line.startswith("# ") and not line.startswith("# Failed test"):
             failed[-1] += f"\n{line.removeprefix('#')}"
     if planned is None or planned != assertions:
-        raise SuiteError(f"the suite made {assertions} assertions and planned {planned}")
+        raise SuiteError(f"the suite planned {planned} assertions and made {assertions}")
     return SuiteResult(assertions, failed)

@@ -1,7 +1,7 @@
-"""Connections to PostgreSQL: how long a call may take, and which of them are given up.
+"""Connections to PostgreSQL: how long a call may take, and which connections are given up.
 
-Every limit is kept by this process, because what the server enforces does not help against a server
-or a network that is silent, and settings of a session do not belong behind a pooler.
+This process keeps every limit itself. A limit that PostgreSQL keeps does not help if PostgreSQL or
+the network is silent, and behind a pooler the settings of a session may apply to other clients.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from .errors import SilentServerError, is_of_a_lost_server
 Row = TypeVar("Row")
 
 CANCEL_GRACE = 1.0
-"""Seconds that a server gets to cancel a statement before its connection is cut."""
+"""Seconds that PostgreSQL gets to cancel a statement before its connection is cut."""
 
 _NETWORK = {
-    # A peer that is gone without a word is noticed after 45 s, with something sent after 10 s.
+    # A peer that has vanished is noticed after 45 s, or after 10 s if something was sent to it.
     "keepalives_idle": 30,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -45,7 +45,7 @@ _NETWORK = {
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds at most: to connect, to get a connection of the pool, for a statement, for a lock."""
+    """Limits in seconds: to connect, to get a connection, for a statement, and for a lock."""
 
     connect: float = 3.0
     acquire: float = 5.0
@@ -54,29 +54,29 @@ class Timeouts:
 
 
 class RawJson(Loader):
-    """Hands json columns on as the bytes that PostgreSQL sent."""
+    """Returns json values as the bytes that PostgreSQL sent."""
 
     def load(self, data: Buffer) -> bytes:
-        """Copy the bytes out of libpq's buffer."""
+        """Copy the bytes from libpq's buffer."""
         return bytes(data)
 
 
 class BinaryJson(RawJson):
-    """The same in binary format, which is the same text."""
+    """Does the same in binary format, where json is the same text."""
 
     format = Format.BINARY
 
 
 class BinaryJsonb(BinaryJson):
-    """The same of jsonb, where the text stands behind a version number."""
+    """Does the same for jsonb, where a version number stands before the text."""
 
     def load(self, data: Buffer) -> bytes:
-        """Copy the text of it."""
+        """Copy the text."""
         return bytes(data[1:])
 
 
 class UtcTimestamp(TimestamptzBinaryLoader):
-    """Points in time in UTC, whatever TimeZone the session has."""
+    """Returns times in UTC, whatever the TimeZone of the session is."""
 
     def load(self, data: Buffer) -> datetime:
         """Return an aware datetime."""
@@ -84,7 +84,7 @@ class UtcTimestamp(TimestamptzBinaryLoader):
 
 
 def adapt(connection: AsyncConnection[Any]) -> None:
-    """Let a connection return what this package expects, for cursors in binary format."""
+    """Register the loaders above for a connection's cursors in binary format."""
     connection.adapters.register_loader("json", BinaryJson)
     connection.adapters.register_loader("jsonb", BinaryJsonb)
     connection.adapters.register_loader("timestamptz", UtcTimestamp)
@@ -100,7 +100,7 @@ async def _configure(connection: _Connection) -> None:
 
 
 class Pool:
-    """Connections, opened when they are needed; `fetch` sends a statement over one of them."""
+    """Connections, which are opened when they are needed; `fetch` sends a statement over one."""
 
     def __init__(
         self,
@@ -117,10 +117,10 @@ class Pool:
         network = {"connect_timeout": max(1, round(self.timeouts.connect)), **_NETWORK}
         kwargs: dict[str, Any] = {
             "autocommit": True,
-            # Of all settings the one that has to be agreed on, and that every pooler lets through.
+            # The only setting that both sides have to agree on; every pooler accepts it.
             "client_encoding": "utf8",
             "prepare_threshold": 2 if prepare else None,
-            # Behind application_name in the URL, and PGAPPNAME.
+            # This counts if neither the URL nor PGAPPNAME gives an application_name.
             "fallback_application_name": "pgthreads",
             **{key: value for key, value in network.items() if key not in given},
         }
@@ -133,18 +133,19 @@ class Pool:
             open=False,
             name=name,
             timeout=self.timeouts.acquire,
-            # Only so long does the pool try by itself, with growing pauses; then each call does.
-            # So the first call after an outage does not wait for a pause that grew during it.
+            # The pool tries to reconnect by itself for this time only, with growing pauses. After
+            # that each call tries. So the first call after an outage does not have to wait for the
+            # end of a long pause.
             reconnect_timeout=self.timeouts.acquire,
             configure=_configure,
             kwargs=kwargs,
         )
 
     async def reach(self) -> None:
-        """Connect once, past the pool, which would only say that it waited in vain.
+        """Connect once without the pool, which could only say that it has waited in vain.
 
-        It is tried as long as a call would wait, for a server that is only starting. Raises what
-        the last try came to: psycopg.OperationalError.
+        It tries for as long as a call would wait, because PostgreSQL may be starting. Raises the
+        psycopg.OperationalError of the last attempt.
         """
         until = monotonic() + self.timeouts.acquire
         pause = 0.2
@@ -160,7 +161,7 @@ class Pool:
                 return
 
     async def open(self) -> None:
-        """Start to connect."""
+        """Start connecting; return at once."""
         await self._pool.open()
 
     async def close(self) -> None:
@@ -177,10 +178,11 @@ class Pool:
     async def fetch(
         self, statement: LiteralString, values: Sequence[object], row: BaseRowFactory[Row]
     ) -> list[Row]:
-        """Run a statement and return its rows; raises psycopg.Error.
+        """Run a statement and return its rows. Raises psycopg.Error.
 
-        Once more, on another connection, if the server was lost on the way: so the statement has to
-        be one that may be repeated. Both together have the time of one.
+        If the database server was lost meanwhile, the statement is sent once more over another
+        connection, so it has to be one that may be repeated. Both attempts together have to end
+        within the limits of one.
         """
         until = monotonic() + self.timeouts.acquire + self.timeouts.statement
         try:
@@ -202,35 +204,38 @@ class Pool:
             limit = _Limit(connection, min(self.timeouts.statement, until - monotonic()))
             try:
                 cursor = connection.cursor(row_factory=cast("AsyncRowFactory[Row]", row))
-                # In binary, which DateStyle and other settings of the session have no part in.
+                # DateStyle and other settings of the session have no effect on the binary format.
                 await cursor.execute(statement, values, binary=True)
                 return await cursor.fetchall()
             except psycopg.Error as error:
                 if limit.reached and error.sqlstate is None:
-                    raise SilentServerError("the server does not answer") from error
+                    raise SilentServerError("the database server does not answer") from error
                 if is_of_a_lost_server(error):
                     await self._renew(connection)
                 raise
             finally:
                 limit.end()
                 if limit.reached:
-                    # A cancel request may still be on its way, and would meet the next statement.
+                    # A cancel request may still be on its way, and would hit the next statement.
                     await connection.close()
 
     async def _renew(self, lost: _Connection) -> None:
-        """Give up all connections of the time of this one: they lead to the same lost server."""
+        """Give up all connections as old as this one, since they lead to the same lost server."""
         if lost.born >= self._renewed:
             self._renewed = monotonic()
             await self._pool.drain()
 
 
 def reason_of(error: psycopg.OperationalError) -> str:
-    """Why there is no connection, in one line: each address that was tried has lines of its own."""
+    """The reason why there is no connection, in one line.
+
+    psycopg reports each address that it has tried in lines of its own; this is the first one.
+    """
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class _Limit:
-    """Ends a statement that takes too long: asks the server first, then cuts the connection."""
+    """Ends a statement that takes too long: first asks PostgreSQL to, then cuts the connection."""
 
     def __init__(self, connection: _Connection, seconds: float) -> None:
         self.reached = False
@@ -239,7 +244,7 @@ class _Limit:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._reach)
 
     def end(self) -> None:
-        """The statement has ended."""
+        """Stop watching, because the statement has ended."""
         self._timer.cancel()
         if self._cancel is not None:
             self._cancel.cancel()
@@ -254,7 +259,7 @@ class _Limit:
             await self._connection.cancel_safe(timeout=CANCEL_GRACE)
 
     def _cut(self) -> None:
-        """Shut the socket down, so that the statement ends as by a server that is gone."""
+        """Shut down the socket, so that the statement ends as if the database server were gone."""
         with (
             suppress(psycopg.Error, OSError),
             socket.socket(fileno=dup(self._connection.pgconn.socket)) as stream,
