@@ -38,9 +38,13 @@ def long_lines(root: Path) -> Iterator[str]:
 
 def untested_functions(root: Path) -> Iterator[str]:
     """Yield every function without a folder of tests of its own."""
-    for path in sorted((root / "db" / "functions").glob("*/*.sql")):
-        if not any((root / "tests" / "pgtap" / path.stem).glob("*.sql")):
-            yield f"{path.relative_to(root)}: tests/pgtap/{path.stem}/ has no test"
+    tests = {root / "db": "tests/pgtap"}
+    for part in sorted((root / "db" / "optional").glob("*/")):
+        tests[part] = f"tests/optional/{part.name}"
+    for source, folder in tests.items():
+        for path in sorted((source / "functions").glob("*/*.sql")):
+            if not any((root / folder / path.stem).glob("*.sql")):
+                yield f"{path.relative_to(root)}: {folder}/{path.stem}/ has no test"
 
 
 def main() -> int:

@@ -1,19 +1,13 @@
 -- search_threads: what it finds, in what order, and what it never shows.
 begin;
 select plan(44);
-\ir ../../pgtap/helpers.psql
+\ir ../helpers.psql
 
 select test.declared(
   'search_threads', array['text', 'text', 'integer', 'integer']::name[], 'setof record', true,
   'stable', true
 );
 
-create function test.appends(p_owner text, p_key text, variadic p_messages jsonb[])
-returns int language sql volatile as $$
-  select a.message_count
-  from pgthreads.set_tenant(p_owner) as t (owner),
-    lateral pgthreads.append_thread(t.owner, p_key, to_jsonb(p_messages)) as a
-$$;
 -- The keys that a query finds, best first.
 create function test.finds(p_owner text, p_query text)
 returns text language sql volatile as $$
