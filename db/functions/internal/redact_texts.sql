@@ -47,6 +47,7 @@ declare
   v_part_lengths int[];
   -- Whether a pass can tell what becomes of the whole, because nothing was found before it.
   v_is_direct boolean := true;
+  v_has_rare boolean := true;
   v_direct text;
 begin
   if strpos(array_to_string(p_texts, ''), v_between) > 0
@@ -76,6 +77,16 @@ begin
   end if;
 
   v_is_direct := v_fold_starts is null and not v_escapes;
+  -- In a long text each needle is a scan, so those that few texts have are looked for together.
+  if octet_length(v_lower) > 65536 then
+    v_has_rare := v_lower ~ coalesce((
+      select string_agg(regexp_replace(n.needle, '[^a-z0-9]', '\\\&', 'g'), '|')
+      from pgthreads.redaction_rule as r
+      cross join unnest(r.needles) as n (needle)
+      where case when p_rule is null then r.enabled else r.name = p_rule end
+        and char_length(n.needle) > 3
+    ), '[^\s\S]');
+  end if;
   for v_rule in
     select r.pattern, r.min_length, r.verifier, t.front, t.back,
       strpos(r.replacement, '\') = 0 as is_plain,
@@ -97,7 +108,8 @@ begin
     where case when p_rule is null then r.enabled else r.name = p_rule end
       -- A session keeps 32 compiled expressions, so only those are used that may find something.
       and (r.needles is null or exists (
-        select from unnest(r.needles) as n (needle) where strpos(v_lower, n.needle) > 0))
+        select from unnest(r.needles) as n (needle)
+        where (v_has_rare or char_length(n.needle) <= 3) and strpos(v_lower, n.needle) > 0))
     order by r.ordering, r.name
   loop
     -- Each match becomes: what is put back in front, what is put back behind it, and the
