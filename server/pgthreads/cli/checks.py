@@ -1,4 +1,4 @@
-"""Whether `pgthreads serve` would run: one check after the other, each with its way out."""
+"""Checks whether `pgthreads serve` would run, and says for each fault what to do about it."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from ..turns.spool import Spool, SpoolError
 Verdict: TypeAlias = Literal["ok", "note", "FAIL"]
 _MINIMUM_SERVER = 150000
 _NOTE_HINTS = {
-    "login setting": "every program that uses this login shares it: one login for each program",
-    "compression": "docs/operations.md, Backups: what that means for dumps and upgrades",
+    "login setting": "every program with this login gets it: give each program a login of its own",
+    "compression": "what that means for dumps and upgrades is in docs/operations.md, Backups",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found; `hint` is the way out of a failure."""
+    """What one check found; `hint` says what to do about it."""
 
     verdict: Verdict
     text: str
@@ -47,7 +47,7 @@ class Finding:
 
 
 def check_installation(settings: Settings) -> list[Finding]:
-    """Versions, the embedded PostgreSQL, and what the chosen executor needs."""
+    """Check versions, the embedded PostgreSQL, the executor and the spool."""
     found = [
         Finding(
             "ok",
@@ -80,7 +80,7 @@ def _check_executor(settings: Settings) -> Finding:
 
 def _check_spool(folder: Path) -> Finding:
     if not folder.exists():
-        return Finding("note", f"serve will make the spool {folder}")
+        return Finding("note", f"serve will create the spool {folder}")
     spool = Spool(folder)
     try:
         spool.open()
@@ -97,7 +97,7 @@ def _check_spool(folder: Path) -> Finding:
 
 
 async def check_keys(settings: Settings) -> AsyncIterator[Finding]:
-    """Whether the key set of `--jwks-url` can be fetched, and has keys."""
+    """Check that the key set of `--jwks-url` can be fetched and has keys."""
     if settings.jwks_url is None:
         return
     lifetime = settings.jwks_lifetime
@@ -111,12 +111,15 @@ async def check_keys(settings: Settings) -> AsyncIterator[Finding]:
     if count:
         yield Finding("ok", f"{settings.jwks_url} has {count} keys")
     else:
-        hint = "a key counts that has a kid, and no use but sig"
+        hint = "a key counts if it has a kid, and its use is sig or missing"
         yield Finding("FAIL", f"{settings.jwks_url} has no key for signatures", hint)
 
 
 async def check_database(conninfo: str, tenant: Tenant = named) -> AsyncIterator[Finding]:
-    """The server's version, the schema's, and the role; ends at the first failure."""
+    """Check the versions of PostgreSQL and of the schema, the role, and the redaction rules.
+
+    It ends at the first failure.
+    """
     try:
         async with await psycopg.AsyncConnection.connect(conninfo, connect_timeout=10) as probe:
             version, where = probe.info.server_version, f"{probe.info.host}:{probe.info.port}"
@@ -136,8 +139,8 @@ async def check_database(conninfo: str, tenant: Tenant = named) -> AsyncIterator
             if api_version != API_VERSION:
                 yield Finding(
                     "FAIL",
-                    f"the schema speaks contract {api_version}, this server {API_VERSION}",
-                    "pgthreads migrate, with the same version of pgthreads as serve",
+                    f"the schema has contract {api_version}, and this server needs {API_VERSION}",
+                    "run pgthreads migrate of the same version as pgthreads serve",
                 )
                 return
             yield Finding("ok", f"schema pgthreads, contract {api_version}")
@@ -162,7 +165,7 @@ async def check_database(conninfo: str, tenant: Tenant = named) -> AsyncIterator
 
 
 class _Rehearsal:
-    """What `Threads` calls, over one transaction."""
+    """Stands in for a `Pool`: it sends what `Threads` calls within one transaction."""
 
     timeouts = Timeouts()
 
@@ -172,14 +175,14 @@ class _Rehearsal:
     async def fetch(
         self, statement: LiteralString, values: Sequence[object], row: Any, **_: object
     ) -> list[Any]:
-        """Run a statement."""
+        """Run a statement, and return its rows."""
         cursor = self._connection.cursor(row_factory=row)
         await cursor.execute(statement, values, binary=True)
         return await cursor.fetchall()
 
 
 async def _rehearse(conninfo: str, tenant: Tenant) -> Finding:
-    """Store a turn of an owner who does not exist, read it again, and take it all back."""
+    """Store a turn of an owner who does not exist, read it again, and roll it back."""
     owner, key = f"doctor-{generate()}", generate()
     text = "Is what is stored what comes back? \\s, \u00e9, \U0001f600"
     asked: UIMessage = {"id": "q", "role": "user", "parts": [{"type": "text", "text": text}]}
@@ -200,7 +203,7 @@ async def _rehearse(conninfo: str, tenant: Tenant) -> Finding:
         return Finding(
             "FAIL",
             "what is stored does not come back as it was",
-            "look at the settings of the role: select * from pg_db_role_setting",
+            "look at the settings of the role with: select * from pg_db_role_setting",
         )
     return Finding("ok", "a turn can be stored and read again")
 
@@ -208,7 +211,7 @@ async def _rehearse(conninfo: str, tenant: Tenant) -> Finding:
 def check_suite(
     conninfo: str, tenant: Tenant = named, pgtap_sql: Path | None = None
 ) -> Iterator[Finding]:
-    """Run the installed suite; one finding for all that passes, and one for each failure."""
+    """Run the installed suite. There is a finding for each failure, and one for the whole."""
     try:
         result = run_installed_suite(conninfo, tenant=tenant, pgtap_sql=pgtap_sql)
     except (SuiteError, MigrateError) as error:

@@ -24,13 +24,14 @@ from ..settings import Settings
     "--pgtap-database-url",
     envvar="PGTHREADS_PGTAP_DATABASE_URL",
     show_envvar=True,
-    help="Who runs it: a member of pgthreads_server and pgthreads_maintenance. By default"
-    " --database-url, or the superuser of the embedded PostgreSQL.",
+    help="Connection string for the suite, with a member of pgthreads_server and"
+    " pgthreads_maintenance. The default is --database-url, or the superuser of the embedded"
+    " PostgreSQL.",
 )
 @click.option(
     "--pgtap-sql",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="pgTAP as a file, pgtap.sql, for a database that does not have it.",
+    help="The file pgtap.sql of pgTAP, for a database that does not have the extension.",
 )
 @click.pass_context
 def doctor(
@@ -41,7 +42,10 @@ def doctor(
     pgtap_sql: Path | None,
     **params: Any,
 ) -> None:
-    """Check whether `pgthreads serve` with these flags would run; changes nothing."""
+    """Check whether `pgthreads serve` would run with these flags. Nothing is changed.
+
+    The exit status is 1 if a check fails.
+    """
     settings = Settings.from_params(params)
     from ..embedded import EmbeddedError, attached  # noqa: PLC0415
     from ..postgres.tenants import tenant_of  # noqa: PLC0415
@@ -89,7 +93,7 @@ def doctor(
             if pgtap:
                 report_suite(settings.database_url)
         elif not (settings.data_dir / "cluster").exists():
-            report(Finding("note", f"serve will make a new database in {settings.data_dir}"))
+            report(Finding("note", f"serve will create a new database in {settings.data_dir}"))
         else:
             with attached(settings.data_dir) as server:
                 asyncio.run(report_database(server.app_dsn))

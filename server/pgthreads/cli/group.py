@@ -1,4 +1,4 @@
-"""The group of all commands, which prints every error that the person at the shell can mend."""
+"""The group of all commands. It prints every error that the person at the shell can mend."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from ..errors import OperatorError, PgThreadsError
 class Group(click.Group):
     """Prints what is wrong and what to do about it, instead of a traceback.
 
-    The exit status is the error's: 1 when a command failed, 2 when it was called wrongly, and then
-    its usage is printed as well. Whatever is not expected in a correct program keeps its traceback.
+    The error says the exit status: 1 if the command failed, 2 if it was called wrongly. In the
+    latter case the usage is printed, too. An error that a correct program does not have keeps its
+    traceback.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -26,7 +27,7 @@ class Group(click.Group):
             known = _known(error)
             if known is None:
                 raise
-            # libpq continues its messages on further lines, and begins each with a tab.
+            # Messages of libpq continue on further lines, which begin with a tab.
             text = str(known).strip().replace("\n\t", " ")
             if known.hint:
                 text += f"\nHint: {known.hint}"
@@ -36,9 +37,9 @@ class Group(click.Group):
 
 
 def _called(ctx: click.Context) -> click.Context:
-    """Return the context of the command that was called: its usage is shown, not the group's.
+    """Return a context of the command that was called, so that its usage is shown, not the group's.
 
-    The command's own context is gone by the time that its error arrives here.
+    The command's own context is gone by the time its error arrives here.
     """
     name = ctx.invoked_subcommand
     group = ctx.command
@@ -52,7 +53,8 @@ def _known(error: Exception) -> OperatorError | None:
         return error
     if isinstance(error, PgThreadsError):
         return OperatorError(f"{error} {error.detail}", error.hint)
-    # Imported here, as in the commands: the driver is slow to load, and --help needs none of it.
+    # The driver is slow to load and --help does not need it, so it is imported only here, as in the
+    # commands.
     import psycopg  # noqa: PLC0415
 
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
@@ -61,6 +63,6 @@ def _known(error: Exception) -> OperatorError | None:
             "this command needs a role that is a member of pgthreads_server: pgthreads doctor",
         )
     if isinstance(error, psycopg.Error):
-        # libpq reports each address that it tried; the first line says what is wrong.
+        # libpq reports every address that it has tried; the first line says what is wrong.
         return OperatorError((str(error).strip() or type(error).__name__).splitlines()[0])
     return None

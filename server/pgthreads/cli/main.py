@@ -1,4 +1,6 @@
-"""The command `pgthreads`. Exit status: 0 done, 1 it failed, 2 it was called wrongly."""
+"""The command `pgthreads`. Its exit status is 0 if it succeeded, 1 if it failed, 2 if it was
+called wrongly.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,8 @@ from .threads import threads_group
 def main() -> None:
     """Server-authoritative chat threads in PostgreSQL.
 
-    `pgthreads serve` starts everything on this machine. Every flag can be given by the variable
-    that its help names.
+    `pgthreads serve` starts everything on this machine. Every setting can be given as a flag, or
+    as the environment variable that the help names.
     """
 
 
@@ -30,7 +32,8 @@ def main() -> None:
     option_of(
         Settings,
         "database_url",
-        help="The database, as a superuser or as a role with CREATEROLE that may create schemas.",
+        help="Connection string of the database, for a superuser or a role with CREATEROLE that may"
+        " create schemas.",
         envvar=["PGTHREADS_ADMIN_DATABASE_URL", "PGTHREADS_DATABASE_URL"],
         required=True,
     )
@@ -40,10 +43,14 @@ def main() -> None:
     "optional",
     multiple=True,
     type=click.Choice(["search"]),
-    help="Add this, for good: search is the function search_threads. May be given again.",
+    help="Install this optional part too. It stays installed. search is the function"
+    " search_threads. Can be given several times.",
 )
 def migrate(database_url: str, optional: tuple[str, ...]) -> None:
-    """Install or upgrade the schema; safe to run again, and twice at once."""
+    """Install or upgrade the schema.
+
+    It is safe to run this again, and to run it twice at the same time.
+    """
     from ..postgres.migrate import migrate as apply  # noqa: PLC0415
 
     applied = apply(database_url, optional=optional)

@@ -1,7 +1,7 @@
-"""`pgthreads purge|verify|reap|stats`: for operators, their cron, and their monitoring.
+"""`pgthreads purge|verify|reap|stats`: for operators, their cron jobs and their monitoring.
 
-What a person reads goes to stdout, or one JSON object with --json; progress goes to stderr, where
-that is a terminal.
+Results go to stdout, as text for people or, with --json, as one JSON object. Progress is shown on
+stderr if that is a terminal.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _CONNECTION = (
     option_of(
         Settings,
         "database_url",
-        help="The database, as a member of pgthreads_maintenance or a superuser."
-        " Without it the embedded one is used.",
+        help="Connection string of the database, with a member of pgthreads_maintenance or a"
+        " superuser. Without it, the embedded PostgreSQL is used.",
         envvar=["PGTHREADS_MAINTENANCE_DATABASE_URL", "PGTHREADS_DATABASE_URL"],
     ),
     option_of(Settings, "data_dir"),
@@ -40,7 +40,7 @@ _BATCH = click.Option(
     type=click.IntRange(1, 10000),
     default=100,
     show_default=True,
-    help="Most threads in one transaction.",
+    help="Maximum number of threads in one transaction.",
 )
 
 
@@ -48,8 +48,8 @@ _BATCH = click.Option(
 @click.option(
     "--deleted-before",
     metavar="INTERVAL",
-    help="Only what was deleted, or finished, so long ago, for example '1 year'. Nothing is purged"
-    " before its retention has ended, whatever this says.",
+    help="Purge only threads that were deleted at least this long ago, and turns that finished at"
+    " least this long ago, for example '1 year'. Nothing is purged before its retention has ended.",
 )
 @with_options(_BATCH, *_CONNECTION)
 def purge(
@@ -57,8 +57,8 @@ def purge(
 ) -> None:
     """Remove for good the threads that were deleted long enough ago, batch by batch.
 
-    And finished turns and late answers that are older than config.turns_kept and
-    config.late_answers_kept say. What the turns have used stays in usage_total.
+    Finished turns and late answers are removed, too, once they are older than config.turns_kept and
+    config.late_answers_kept. What the turns have used stays in usage_total.
     """
     total = {"threads": 0, "messages": 0, "turns": 0, "bytes": 0}
     finished = {"turns": 0, "late_answers": 0}
@@ -96,12 +96,12 @@ def purge(
 
 
 @click.command()
-@click.option("--owner", help="Only this owner's threads.")
+@click.option("--owner", help="Verify only this owner's threads.")
 @with_options(_BATCH, *_CONNECTION)
 def verify(
     owner: str | None, batch: int, database_url: str | None, data_dir: Path, as_json: bool
 ) -> None:
-    """Recompute the digest chains of all threads; exit status 1 if one does not fit."""
+    """Recompute the digests of all threads. The exit status is 1 if one does not fit."""
     threads = messages = 0
     bad = []
     with _maintenance(database_url, data_dir) as maintenance, _progress() as show:
@@ -136,12 +136,12 @@ def verify(
     metavar="INTERVAL",
     default="0 seconds",
     show_default=True,
-    help="How long a lease has to be over. A server that was only late can take its lease back"
-    " until then.",
+    help="How long ago a lease has to have ended. Until then, a worker that was only late can"
+    " extend its lease.",
 )
 @with_options(_BATCH, *_CONNECTION)
 def reap(grace: str, batch: int, database_url: str | None, data_dir: Path, as_json: bool) -> None:
-    """Close the running turns whose lease has ended: their servers are gone."""
+    """End running turns whose lease has ended, because their workers are gone."""
     turns = []
     with _maintenance(database_url, data_dir) as maintenance, _progress() as show:
         while reaped := maintenance.reap_turns(batch, grace):
@@ -171,7 +171,7 @@ def reap(grace: str, batch: int, database_url: str | None, data_dir: Path, as_js
 @click.command()
 @with_options(*_CONNECTION)
 def stats(database_url: str | None, data_dir: Path, as_json: bool) -> None:
-    """Count threads, messages and turns, and tell the tables' sizes."""
+    """Print the numbers of threads, messages and turns, and the sizes of the tables."""
     with _maintenance(database_url, data_dir) as maintenance:
         found = maintenance.thread_stats()
     if as_json:
@@ -190,7 +190,7 @@ COMMANDS = (purge, verify, reap, stats)
 
 @contextmanager
 def _maintenance(database_url: str | None, data_dir: Path) -> Iterator[Maintenance]:
-    # Imported here: the driver is slow to load, and --help needs none of it.
+    # The driver is slow to load and --help does not need it, so it is imported only here.
     from ..embedded import attached  # noqa: PLC0415
     from ..postgres.maintenance import connected  # noqa: PLC0415
 
@@ -201,7 +201,7 @@ def _maintenance(database_url: str | None, data_dir: Path) -> Iterator[Maintenan
 
 @contextmanager
 def _progress() -> Iterator[Any]:
-    """Yield what shows a line in place of the line before, on a terminal."""
+    """Yield a function that shows a line in place of the last one, if stderr is a terminal."""
     is_terminal = sys.stderr.isatty()
 
     def show(text: str) -> None:

@@ -26,23 +26,24 @@ if TYPE_CHECKING:
     option_of(Settings, "database_url"),
     option_of(Settings, "data_dir"),
     option_of(Settings, "tenant_key"),
-    option_of(Settings, "spool_dir", help="The spool, where no folder is named."),
+    option_of(Settings, "spool_dir", help="The spool, if no FOLDERS are given."),
     click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
 )
 def recover(folders: tuple[Path, ...], tenant_key: str | None, as_json: bool, **where: Any) -> None:
-    """Give back answers that the database has lost, from what --keep-answers has kept.
+    """Give the database back the answers that it has lost, from what --keep-answers has kept.
 
-    FOLDERS are the spools of all servers; what they hold is given back in the order in which it was
-    stored. Run it after a failover, as a member of pgthreads_server, and before the users go on, if
-    that can be. It is safe to run again. Exit status 1 if an answer could not be given back.
+    FOLDERS are the spools of all servers. The answers in them are given back in the order in which
+    they were stored. Run this after a failover, as a member of pgthreads_server, and if possible
+    before people go on with their threads. It is safe to run it again. The exit status is 1 if an
+    answer could not be given back.
     """
-    # Imported here: the driver is slow to load, and --help needs none of it.
+    # The driver is slow to load and --help does not need it, so it is imported only here.
     from ..embedded import attached  # noqa: PLC0415
     from ..turns.spool import set_aside  # noqa: PLC0415
 
     known = Settings(**where).spool
     if not folders and known is None:
-        raise click.UsageError("no folder is named, and there is no --spool-dir")
+        raise click.UsageError("name the folders of the spools, or give --spool-dir")
     with ExitStack() as stack:
         conninfo = where["database_url"] or stack.enter_context(attached(where["data_dir"])).app_dsn
         done = asyncio.run(_recover(conninfo, tenant_key, folders or (known or Path(),)))

@@ -1,4 +1,4 @@
-"""`pgthreads serve`: one worker or several, with an embedded PostgreSQL if no other is named."""
+"""`pgthreads serve`: one worker or several, with an embedded PostgreSQL unless a URL is given."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ from ..settings import Settings
 def serve(**params: Any) -> None:
     """Serve chats over HTTP.
 
-    Without --database-url an embedded PostgreSQL is started, migrated, and stopped at the end.
-    SIGTERM and ^C let running answers finish, for --drain-timeout seconds; a second one does not.
+    Without --database-url, an embedded PostgreSQL is started, its schema is upgraded, and it is
+    stopped at the end. SIGTERM or ^C lets running turns finish, for up to --drain-timeout seconds;
+    a second one ends the server at once.
     """
     settings = Settings.from_params(params)
     from ..executors import chosen  # noqa: PLC0415
 
-    # What is wrong with it is told before anything is started.
+    # Whatever is wrong with the executor is reported before anything is started.
     chosen(settings)
     require_free_port(settings.host, settings.port)
     _configure_log(settings)
@@ -44,7 +45,7 @@ def serve(**params: Any) -> None:
 @click.command(hidden=True)
 @click.argument("channel", type=int)
 def work(channel: int) -> None:
-    """Be a worker of `pgthreads serve --workers`, which starts this; nobody else does."""
+    """Be a worker of `pgthreads serve --workers`, which alone runs this command."""
     from ..serve.workers import work as work_until_signal  # noqa: PLC0415
 
     work_until_signal(channel, _configure_log)
@@ -69,7 +70,10 @@ def _serve(settings: Settings) -> None:
 
 @contextmanager
 def _embedded_database(data_dir: Path) -> Iterator[str]:
-    """The application's connection string to an embedded PostgreSQL, migrated and running."""
+    """Run an embedded PostgreSQL whose schema is up to date.
+
+    Yields the connection string of the application's role.
+    """
     from ..embedded import EmbeddedPostgres  # noqa: PLC0415
     from ..postgres.migrate import migrate as apply  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""`pgthreads threads`: read one owner's threads, through the same functions as the server."""
+"""`pgthreads threads`: reads one owner's threads, through the same functions as the server."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _CONNECTION = (
         show_default=True,
         envvar=["PGTHREADS_OWNER", "PGTHREADS_DEV_USER"],
         show_envvar=True,
-        help="Whose threads: the authenticated user's id. The default is that of serve with --auth"
-        " dev.",
+        help="Owner of the threads: the authenticated user's id. The default is the owner of all"
+        " threads with --auth dev.",
     ),
 )
 _KEY = click.argument("state_key")
@@ -41,16 +41,18 @@ _DASHES = {"ignore_unknown_options": True}
 def threads_group() -> None:
     """Look at one owner's threads.
 
-    Without --database-url they are read from the embedded database, running or not.
+    Without --database-url they are read from the embedded PostgreSQL, which need not be running.
     """
 
 
 @threads_group.command("list")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
-@click.option("--cursor", help="Where an earlier page ended.")
+@click.option(
+    "--cursor", help="Continue after an earlier page, with the cursor that was printed behind it."
+)
 @with_options(*_CONNECTION)
 def list_command(owner: str, limit: int, cursor: str | None, **where: Any) -> None:
-    """List threads, the latest first: key, messages, last change, title."""
+    """List threads with their key, number of messages, last change and title, the latest first."""
 
     async def call(threads: Any) -> Any:
         return await threads.list_threads(owner, limit=limit, cursor=cursor)
@@ -69,10 +71,10 @@ def list_command(owner: str, limit: int, cursor: str | None, **where: Any) -> No
 
 @threads_group.command("show", context_settings=_DASHES)
 @_KEY
-@click.option("--last", type=click.IntRange(1), help="Only so many messages from the end.")
+@click.option("--last", type=click.IntRange(1), help="Show only this many messages, from the end.")
 @with_options(*_CONNECTION)
 def show_command(state_key: str, owner: str, last: int | None, **where: Any) -> None:
-    """Show a thread's messages for reading."""
+    """Print a thread's messages for people to read."""
     thread = _read(owner, state_key, last, **where)
     click.echo(f"{printable(thread.title or state_key)} ({thread.message_count} messages)")
     for message in json.loads(thread.messages):
@@ -85,7 +87,7 @@ def show_command(state_key: str, owner: str, last: int | None, **where: Any) -> 
 @_KEY
 @with_options(*_CONNECTION)
 def export_command(state_key: str, owner: str, **where: Any) -> None:
-    """Write a thread as one line of JSON: its header, and `messages` as it is stored."""
+    """Print a thread as one line of JSON: its header, and its messages as they are stored."""
     thread = _read(owner, state_key, None, **where)
     header = {
         "stateKey": thread.state_key,
@@ -95,7 +97,7 @@ def export_command(state_key: str, owner: str, **where: Any) -> None:
         "updatedAt": thread.updated_at.isoformat(),
         "digest": thread.digest,
     }
-    # Spliced in, not parsed: what comes out is what is stored.
+    # The stored bytes are put in without parsing them, so that they come out unchanged.
     text = b'%b, "metadata": %b, "messages": %b}' % (
         json.dumps(header)[:-1].encode(),
         thread.metadata,
@@ -116,10 +118,10 @@ def _read(owner: str, state_key: str, last: int | None, **where: Any) -> Any:
 
 
 async def _with_earlier_pages(threads: Any, owner: str, thread: Any, last: int | None) -> Any:
-    """Return the thread with the pages before the one it has; see config.max_page_bytes."""
+    """Return the thread with the pages before its present one; see config.max_page_bytes."""
     if thread.earlier_seq is None:
         return thread
-    # Whatever is appended meanwhile, these are the pages of one branch.
+    # All pages are of the same branch, even if something is appended meanwhile.
     leaf_id = json.loads(thread.messages)[-1]["id"]
     page, texts, count = thread, [thread.messages], len(json.loads(thread.messages))
     while page.earlier_seq is not None and (last is None or count < last):
@@ -131,10 +133,10 @@ async def _with_earlier_pages(threads: Any, owner: str, thread: Any, last: int |
             leaf_id=leaf_id,
         )
         if page is None:
-            raise click.ClickException(f"{thread.state_key} was deleted meanwhile")
+            raise click.ClickException(f"thread {thread.state_key} was deleted meanwhile")
         texts.append(page.messages)
         count += len(json.loads(page.messages))
-    # Spliced, not parsed: what comes out is what is stored.
+    # The stored bytes are joined without parsing them, so that they come out unchanged.
     inner = (text.strip()[1:-1] for text in reversed(texts))
     return replace(thread, messages=b"[" + b", ".join(inner) + b"]")
 
@@ -146,7 +148,7 @@ def _call(
     data_dir: Path,
     tenant_key: str | None,
 ) -> Result:
-    # Imported here: the driver is slow to load, and --help needs none of it.
+    # The driver is slow to load and --help does not need it, so it is imported only here.
     import psycopg  # noqa: PLC0415
 
     from ..embedded import attached  # noqa: PLC0415
@@ -163,7 +165,7 @@ def _call(
         raise click.UsageError(f"--tenant-key cannot be used: {error}") from error
     with ExitStack() as stack:
         conninfo = database_url or stack.enter_context(attached(data_dir)).app_dsn
-        # A pool only says that it waited in vain; a connection says why.
+        # A pool could only say that it has waited in vain; a single connection says why.
         psycopg.connect(conninfo, connect_timeout=10).close()
         return asyncio.run(run(conninfo))
 
@@ -183,7 +185,7 @@ def _describe(part: dict[str, Any]) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` without what would steer the terminal it is shown on."""
+    """The text without characters that would control the terminal."""
     return "".join(
         c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
     )

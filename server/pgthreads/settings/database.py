@@ -84,8 +84,8 @@ class DatabaseSettings(SettingsGroup):
     )
     tenant_key: str | None = setting(
         "Key from the table pgthreads.tenant_key, for a database with require_verified_tenant: in"
-        " hex, or the name of a file that holds it so. Prefer the file or the environment variable:"
-        " other users of the machine can see flags in the list of processes.",
+        " hex, or the name of a file that holds it in hex. Prefer the file or the environment"
+        " variable: other users of the machine can see flags in the list of processes.",
         secret=True,
     )
 
