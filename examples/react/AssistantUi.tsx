@@ -11,7 +11,7 @@ import { Pgthreads } from './pgthreads.ts';
 const server = new Pgthreads();
 const transport = server.transport();
 
-/** assistant-ui over the same transport; `stored` is what `server.load(stateKey)` gave. */
+/** assistant-ui on the same transport; `stored` is what `server.load(stateKey)` has returned. */
 export function AssistantUi({ stateKey, stored }: { stateKey: string; stored: UIMessage[] }) {
   const chat = useChat({ id: stateKey, messages: stored, transport, resume: true });
   const runtime = useAISDKRuntime(chat);

@@ -19,7 +19,7 @@ function Chat({ stateKey, stored }: { stateKey: string; stored: UIMessage[] }) {
     id: stateKey,
     messages: stored,
     transport,
-    resume: true, // a page opened while an answer is being written reads it from its start
+    resume: true, // a page that opens while an answer is generated reads it from its start
   });
   const busy = status === 'submitted' || status === 'streaming';
 

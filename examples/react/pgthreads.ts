@@ -1,6 +1,6 @@
 import { DefaultChatTransport, type UIMessage } from 'ai';
 
-/** A client of `pgthreads serve`; `token` gives the bearer token, where the server wants one. */
+/** A client of `pgthreads serve`; `token` returns the bearer token, if the server wants one. */
 export class Pgthreads {
   readonly api: string;
   private readonly token?: () => string;
@@ -15,9 +15,9 @@ export class Pgthreads {
   };
 
   /**
-   * Sends the newest user message, and the id of the one before it: the server has the thread, and
-   * this tells where the page is in it. Edited messages and older branches need no more than that. A
-   * resumed stream is read from `${api}/chat/${id}/stream`, where the transport looks by itself.
+   * Sends the newest user message, and the id of the one before it. The server has the thread, and
+   * that id says where the page is in it, which is enough for edited messages and old branches. The
+   * transport reads a resumed stream from `${api}/chat/${id}/stream` by itself.
    */
   transport(): DefaultChatTransport<UIMessage> {
     return new DefaultChatTransport({
@@ -35,7 +35,7 @@ export class Pgthreads {
     });
   }
 
-  /** The messages of a thread, none of one that is new. */
+  /** The messages of a thread; none if it is new. */
   async load(stateKey: string): Promise<UIMessage[]> {
     const response = await fetch(this.thread(stateKey), { headers: this.headers() });
     if (response.status === 404) return [];
@@ -43,7 +43,7 @@ export class Pgthreads {
     return (await response.json()).messages;
   }
 
-  /** Asks the running turn to stop; what came so far is kept, and the stream ends by itself. */
+  /** Asks the running turn to stop. What it has generated is stored, and its stream ends. */
   async stop(stateKey: string): Promise<void> {
     const url = `${this.thread(stateKey)}/stop`;
     await fetch(url, { method: 'POST', headers: this.headers() });

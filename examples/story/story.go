@@ -34,14 +34,14 @@ type thread struct {
 	count int
 }
 
-// threads are one owner's; each call is one statement, which is one transaction.
+// threads has one owner's threads; each call is one statement, which is one transaction.
 type threads struct {
 	db    *sql.DB
 	owner string
 }
 
-// append appends to the thread, to a new one if key is nil, and refuses if the thread does not have
-// expectedCount messages, unless that is nil.
+// append appends messages to a thread, or to a new one if key is nil. The database refuses this if
+// expectedCount is not nil and the thread has another number of messages.
 func (t threads) append(key *string, expectedCount *int, messages ...message) (appended, error) {
 	var result appended
 	body, err := json.Marshal(messages)

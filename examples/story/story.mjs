@@ -5,7 +5,7 @@ import pg from 'pg';
 const pool = new pg.Pool();
 const owner = 'ada';
 
-// Each call is one statement, which is one transaction: the tenant holds for it and no longer.
+// Each call is one statement, which is one transaction: the tenant is set for this statement only.
 async function append(key, messages, expectedCount = null) {
   const { rows } = await pool.query(
     `select a.*

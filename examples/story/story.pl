@@ -10,7 +10,7 @@ my $json = JSON::PP->new->utf8->canonical;
 my $db = DBI->connect('dbi:Pg:', undef, undef,
     { AutoCommit => 1, RaiseError => 1, PrintError => 0, pg_enable_utf8 => 0 });
 
-# Each call is one statement, which is one transaction: the tenant holds for it and no longer.
+# Each call is one statement, which is one transaction: the tenant is set for this statement only.
 sub append_thread {
     my ($key, $messages, $expected_count) = @_;
     my @arguments = ($owner, $key, $json->encode($messages), $expected_count);
@@ -48,7 +48,7 @@ sub delete_thread {
     return $deleted;
 }
 
-# Runs the block; returns true if it was refused with this SQLSTATE, and dies of any other error.
+# Runs the block. Returns true if it was refused with this SQLSTATE, and dies at any other error.
 sub refused {
     my ($sqlstate, $block) = @_;
     return 0 if eval { $block->(); 1 };

@@ -61,7 +61,7 @@ def text(message_id: str, role: str, words: str) -> Message:
 
 
 def tell(threads: Threads) -> None:
-    """Tell the story, a line a step."""
+    """Tell the story: print a line for each step."""
     created = threads.append(None, text("q1", "user", "Which mountain is the highest?"))
     key = created["state_key"]
     print(f"created: key of {len(key)} characters, count {created['message_count']}")

@@ -53,7 +53,7 @@ end
 
 def text(id, role, words) = { id:, role:, parts: [{ type: "text", text: words }] }
 
-# Yields; returns the SQLSTATE if the database refused with this one, raises any other error.
+# Yields. Returns the SQLSTATE if the database refused with it, and raises any other error.
 def refusal(sqlstate)
   yield
   nil

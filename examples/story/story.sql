@@ -4,7 +4,7 @@
 \pset format unaligned
 \set owner ada
 
--- A null key makes a new thread; \gset keeps the key that the database gave it.
+-- A null key creates a new thread; \gset keeps the key that the database has given it.
 select a.state_key, length(a.state_key) as key_length, a.message_count
 from pgthreads.set_tenant(:'owner') as t(owner), lateral pgthreads.append_thread(t.owner, null,
   '[{"id": "q1", "role": "user",
@@ -12,7 +12,7 @@ from pgthreads.set_tenant(:'owner') as t(owner), lateral pgthreads.append_thread
 \gset
 \echo created: key of :key_length characters, count :message_count
 
--- With the count that the caller has seen, no other writer can come in between.
+-- The count that the caller has seen keeps other writers from coming in between.
 \set parts '[{"type": "text", "text": "Mount Everest, with 8,849 m."}]'
 \set answer '[{"id": "a1", "role": "assistant", "parts": ' :parts '}]'
 select a.*
@@ -21,14 +21,14 @@ from pgthreads.set_tenant(:'owner') as t(owner),
 \gset
 \echo answered: appended :appended, count :message_count
 
--- Was the answer to that call lost? Then send it again: the same ids append nothing.
+-- If the answer to that call was lost, send it again: the same ids append nothing.
 select a.*
 from pgthreads.set_tenant(:'owner') as t(owner),
   lateral pgthreads.append_thread(t.owner, :'state_key', :'answer', 1) as a
 \gset
 \echo repeated: appended :appended, count :message_count
 
--- A count that is stale is refused, and the SQLSTATE says so.
+-- An outdated count is refused, and the SQLSTATE says so.
 \set parts '[{"type": "text", "text": "And the second highest?"}]'
 \set question '[{"id": "q2", "role": "user", "parts": ' :parts '}]'
 select a.*
@@ -61,7 +61,7 @@ select format('deleted: %s', d.deleted::text)
 from pgthreads.set_tenant(:'owner') as t(owner),
   lateral pgthreads.soft_delete_thread(t.owner, :'state_key') as d(deleted);
 
--- A deleted thread takes nothing more.
+-- Nothing can be appended to a deleted thread.
 select a.*
 from pgthreads.set_tenant(:'owner') as t(owner),
   lateral pgthreads.append_thread(t.owner, :'state_key', :'question') as a;

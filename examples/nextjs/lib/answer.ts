@@ -20,8 +20,8 @@ export type Answer = {
 };
 
 /**
- * Answers one user message in the thread that the database holds: nothing of what the client
- * remembers gets into the prompt. Null if the thread's turn with this message is still running.
+ * Answers one user message in the thread that the database holds; the prompt contains nothing of
+ * what the client remembers. Returns null while the turn with this message is still running.
  */
 export async function answer(
   model: LanguageModel,
@@ -38,10 +38,10 @@ export async function answer(
   }
 
   const stored = Promise.withResolvers<void>();
-  stored.promise.catch(() => {}); // whoever waits for it sees the error, the client does anyway
+  stored.promise.catch(() => {}); // whoever awaits it gets the error, and so does the client
   const stream = createUIMessageStream({
-    // This is the pump: it reads the model to its end even if the client has left, because writing
-    // to a stream that nobody reads is no error.
+    // This is the pump. It reads the model to its end even if the client has left, because it is no
+    // error to write to a stream that nobody reads.
     execute: async ({ writer }) => {
       const stop = new AbortController();
       const heartbeat = setInterval(async () => {
@@ -60,7 +60,7 @@ export async function answer(
           stream: result.stream,
           originalMessages: turn.history,
           generateMessageId: generateId,
-          sendFinish: false, // success is told after the commit
+          sendFinish: false, // the client is told of success after the commit
           onEnd: ({ responseMessage, outcome }) => {
             const status: Status =
               outcome.status === 'completed' ? 'completed'
@@ -74,7 +74,7 @@ export async function answer(
         writer.write({ type: 'finish' });
         stored.resolve();
       } catch (error) {
-        // If not even this gets through, the next message takes over when the lease has run out.
+        // If this fails as well, the next message takes over when the lease has run out.
         await finishTurn(owner, stateKey, turn.turn_id, [], 'failed', null).catch(console.error);
         stored.reject(error);
         throw error;
@@ -86,14 +86,14 @@ export async function answer(
   return { stateKey, stream, stored: stored.promise };
 }
 
-/** The answer as it is stored; nothing if nothing came before the turn broke off. */
+/** The messages to store: none if the turn broke off before the model had said anything. */
 function toStore(message: UIMessage, status: Status): UIMessage[] {
   if (status === 'completed') return [message];
   if (message.parts.every(part => part.type === 'step-start')) return [];
   return [{ ...message, metadata: { status } }];
 }
 
-/** The text of a stored answer as a stream: the client sent a message again. */
+/** The text of a stored answer as a stream, for a client that has sent its message again. */
 function replay(message: UIMessage): ReadableStream<UIMessageChunk> {
   return createUIMessageStream({
     execute: ({ writer }) => {

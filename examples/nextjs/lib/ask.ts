@@ -2,8 +2,9 @@ import { convertToModelMessages, generateId, generateText, type LanguageModel } 
 import { loadThread, saveThread } from './threads.ts';
 
 /**
- * The loop of an ORM: load → push → save. Of two that do this at once the second is refused with
- * THSHR, since its array does not continue the thread; it loads again and decides anew.
+ * Loads the whole array, pushes to it and saves it, as with an ORM. If two requests do this at once,
+ * the second save is refused with THSHR, because its array does not continue the thread. The caller
+ * then loads the thread again, and decides again.
  */
 export async function ask(
   model: LanguageModel,

@@ -15,7 +15,7 @@ const STATUS: Record<string, number> = {
   THMAX: 413,
 };
 
-/** The answer to a call that the database refused, by its SQLSTATE; other errors go on. */
+/** The response to a call that the database refused, by its SQLSTATE; throws any other error. */
 export function refusal(error: unknown): Response {
   const status = error instanceof pg.DatabaseError && STATUS[error.code ?? ''];
   if (!status) throw error;

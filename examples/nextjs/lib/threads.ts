@@ -1,8 +1,8 @@
 import type { UIMessage } from 'ai';
 import { pool } from './database.ts';
 
-// One function a call of the database. Each is one statement, which is one transaction: the tenant
-// holds for it and no longer. clean_json() takes what a model or a browser says and jsonb refuses.
+// One function for each call of the database. Each is one statement, which is one transaction: the
+// tenant is set for it only. clean_json() accepts text of models and browsers that jsonb refuses.
 
 export type Turn =
   | { outcome: 'started'; state_key: string; turn_id: string; history: UIMessage[] }
@@ -13,7 +13,7 @@ export type Status = 'completed' | 'stopped' | 'failed';
 
 /**
  * Commits the user's message and takes the thread's lease, before any model is asked. `parentId` is
- * the message that the page shows before it, '' for none; null means the end of the newest branch.
+ * the message that the page shows before it, or '' for none; null is the end of the newest branch.
  */
 export async function beginTurn(
   owner: string,
@@ -52,7 +52,7 @@ export async function finishTurn(
   );
 }
 
-/** Keeps the lease; tells whether the turn is still ours and whether it should stop. */
+/** Extends the lease; says whether the turn is still ours, and whether it should stop. */
 export async function extendTurn(owner: string, key: string, turnId: string) {
   const { rows } = await pool.query<{ alive: boolean; stop_requested: boolean }>(
     `select e.alive, e.stop_requested
@@ -63,7 +63,7 @@ export async function extendTurn(owner: string, key: string, turnId: string) {
   return rows[0]!;
 }
 
-/** Asks the running turn, on whichever server, to stop; false if none runs. */
+/** Asks the running turn to stop, whichever process runs it; false if none runs. */
 export async function requestStop(owner: string, key: string): Promise<boolean> {
   const { rows } = await pool.query<{ turn_id: string | null }>(
     `select s.turn_id
@@ -84,7 +84,7 @@ export async function loadThread(owner: string, key: string): Promise<UIMessage[
   return rows[0]!.messages;
 }
 
-/** Appends what the array has beyond the thread; refuses one that is shorter or rewritten. */
+/** Appends what the array has beyond the thread. A shorter or rewritten array is refused. */
 export async function saveThread(owner: string, key: string, messages: UIMessage[]): Promise<number> {
   const { rows } = await pool.query<{ appended: number }>(
     `select s.appended

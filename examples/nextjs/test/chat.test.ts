@@ -15,7 +15,7 @@ const usage = {
 };
 const finishReason = { unified: 'stop', raw: undefined } as const;
 
-/** A model that says these words, and waits before each of them. */
+/** A model that says these words, and waits before each one. */
 function says(words: string[], delay = 0) {
   return new MockLanguageModelV4({
     doStream: async ({ abortSignal }) => ({

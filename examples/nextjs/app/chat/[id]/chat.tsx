@@ -9,7 +9,7 @@ export function Chat({ id, stored }: { id: string; stored: UIMessage[] }) {
     messages: stored,
     transport: new DefaultChatTransport({
       api: '/api/chat',
-      // The server has the rest; parentId says where the page is in it.
+      // The server has the other messages; parentId says where the page is in the thread.
       prepareSendMessagesRequest: ({ id, messages }) => ({
         body: { id, message: messages.at(-1), parentId: messages.at(-2)?.id ?? '' },
       }),
