@@ -1,1 +1,1 @@
-"""The processes that serve."""
+"""The processes that serve: workers, and their supervisor."""

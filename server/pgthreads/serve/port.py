@@ -1,4 +1,4 @@
-"""Whether a server could listen at an address, told before anything is started for it."""
+"""Checks whether a server could listen at an address, before anything is started for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class PortError(OperatorError):
 
 
 def require_free_port(host: str, port: int) -> None:
-    """Raises PortError unless a server could listen there now."""
+    """Raise PortError if no server could listen there at the moment."""
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
@@ -35,9 +35,9 @@ def _why_not(error: OSError, host: str, port: int) -> PortError:
     if error.errno == errno.EADDRINUSE:
         return PortError(
             f"port {port} of {host} is in use by another program",
-            f"--port {port + 1 if port < 65535 else 8080}, or --port 0 for a free one",
+            f"try --port {port + 1 if port < 65535 else 8080}, or --port 0 for a free one",
         )
     return PortError(
         f"cannot listen on {host}, port {port}: {os.strerror(error.errno or 0)}",
-        "ports below 1024 need a privilege" if error.errno == errno.EACCES else "",
+        "to listen on a port below 1024 takes a privilege" if error.errno == errno.EACCES else "",
     )

@@ -1,4 +1,4 @@
-"""Serves until it is told to stop: the whole server, or one worker of it."""
+"""Serves until it is told to end: as the only worker, or as one of several."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; calls `ready` with the base URL once it listens.
+    """Serve until SIGTERM or SIGINT. Calls `ready` with the base URL once it listens.
 
-    The first signal drains, a second one ends the process at once. Raises StartError.
+    The first signal drains the server, and a second one ends the process at once. Raises
+    StartError.
     """
     runner = DrainingRunner(create_app(settings))
     try:
@@ -32,7 +33,7 @@ async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
         stop = stop_signal()
         ready(base_url(runner.addresses[0]))
         await stop.wait()
-        log.info("stopping: running turns get %s s", settings.drain_timeout)
+        log.info("shutting down: waiting up to %s s for running turns", settings.drain_timeout)
         end_at_next_signal()
     finally:
         await runner.cleanup()
@@ -45,18 +46,19 @@ async def serve_as_worker(
     ready: Callable[[], None],
     parent: asyncio.StreamReader,
 ) -> None:
-    """Serve on these sockets until SIGTERM or SIGINT drains; calls `ready` once it listens.
+    """Serve on these sockets until SIGTERM or SIGINT. Calls `ready` once it listens.
 
-    Further signals change nothing: a process manager may send one to every process, and the parent
-    another. A parent that is gone, which `parent` tells by its end, is no reason to wait: running
-    turns are stored as they are. Raises StartError.
+    The first signal drains the worker, and further ones change nothing: a process manager may send
+    one to every process, and the supervisor another. When the supervisor is gone, `parent` ends,
+    and the worker waits for nothing: what exists of its running answers is stored. Raises
+    StartError.
     """
     runner = DrainingRunner(create_app(settings))
     stop = stop_signal()
 
     async def end_with_parent() -> None:
         await parent.read()
-        log.error("the parent process is gone: stopping")
+        log.error("the supervisor is gone: shutting down")
         for site in list(runner.sites):
             await site.stop()
         if RUNTIME in runner.app:
@@ -66,7 +68,7 @@ async def serve_as_worker(
     watch = asyncio.create_task(end_with_parent())
     try:
         await runner.setup()
-        # Whoever was told to stop while starting serves nobody.
+        # It may have been told to end while it was starting.
         if not stop.is_set():
             for each in sockets:
                 await web.SockSite(runner, each).start()
@@ -78,7 +80,7 @@ async def serve_as_worker(
 
 
 def stop_signal() -> asyncio.Event:
-    """Return what SIGTERM and SIGINT set from now on."""
+    """Return an event that SIGTERM and SIGINT set from now on."""
     stop = asyncio.Event()
     for each in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
@@ -86,7 +88,7 @@ def stop_signal() -> asyncio.Event:
 
 
 def end_at_next_signal() -> None:
-    """Let the next SIGTERM or SIGINT end this process, as the system does it."""
+    """Let the next SIGTERM or SIGINT end this process at once, as it does by default."""
     for each in SIGNALS:
         asyncio.get_running_loop().remove_signal_handler(each)
         signal.signal(each, signal.SIG_DFL)

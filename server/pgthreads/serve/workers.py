@@ -1,9 +1,9 @@
-"""Several worker processes on one listening socket: started, restarted and drained together.
+"""The supervisor: starts, restarts and drains several workers on one listening socket.
 
-The parent binds the socket and serves nobody. Between it and each worker is a channel, a socket
-pair: down it go the settings, up it the word that the worker listens, and its end tells either side
-that the other one is gone, however that happened. docs/decisions/process-manager.md says why this
-is not left to gunicorn.
+The supervisor binds the socket and serves no requests. A socket pair connects it to each worker:
+the supervisor sends the settings, the worker answers once it listens, and when one side is gone,
+for whatever reason, the other one sees the end of the connection.
+docs/decisions/process-manager.md says why this is not left to gunicorn.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ from .process import base_url, end_at_next_signal, serve_as_worker, stop_signal
 log = logging.getLogger(__name__)
 
 RESTART_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Seconds before a worker that ended is started again; the last one repeats."""
+"""Seconds before a worker that has ended is started again. The last one is repeated."""
 
 STEADY_SECONDS = 10.0
-"""A worker that served for so long starts over in `RESTART_DELAYS`."""
+"""After a worker has run for this long, its next restart begins with the first delay again."""
 
 START_ATTEMPTS = 5
-"""So many starts in a row may fail while no worker serves at all."""
+"""The supervisor gives up after this many failed starts in a row while no worker serves."""
 
 _READY = b"ready\n"
 
 
 class WorkersError(OperatorError):
-    """No worker can be started any more."""
+    """Workers cannot be started any more."""
 
 
 class FirstWorkerError(Exception):
-    """The first worker did not start, and has said why; `status` is its exit status."""
+    """The first worker did not start, and has printed why. `status` is its exit status."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"the first worker ended with status {status}")
@@ -56,10 +56,11 @@ class FirstWorkerError(Exception):
 
 
 async def supervise(settings: Settings, *, ready: Callable[[str], None]) -> None:
-    """Serve by `settings.workers` processes until SIGTERM or SIGINT; else as `serving.serve`.
+    """Serve with `settings.workers` workers until SIGTERM or SIGINT, like `process.serve`.
 
-    Calls `ready` once the first worker listens; the others are started then. A worker that ends by
-    itself is started again. Raises FirstWorkerError and WorkersError.
+    When the first worker listens, `ready` is called with the base URL and the other workers are
+    started. A worker that ends by itself is started again. Raises FirstWorkerError and
+    WorkersError.
     """
     server = await asyncio.get_running_loop().create_server(
         asyncio.Protocol, settings.host, settings.port, start_serving=False
@@ -74,10 +75,13 @@ async def supervise(settings: Settings, *, ready: Callable[[str], None]) -> None
 
 
 def work(channel_fd: int, configure: Callable[[Settings], None]) -> None:
-    """Be a worker: the other side of `_Workers`. `configure` is called with the settings."""
+    """Be a worker of `_Workers`, at the other end of its channel.
+
+    `configure` is called with the settings before anything else.
+    """
     channel = socket.socket(fileno=channel_fd)
     with channel.makefile("rb", buffering=0) as file:
-        # From our own parent.
+        # It comes from our own supervisor.
         settings, fds = pickle.load(file)  # noqa: S301
     configure(settings)
     asyncio.run(_work(settings, [socket.socket(fileno=fd) for fd in fds], channel))
@@ -118,15 +122,17 @@ class _Workers:
         finally:
             for wait in waits:
                 wait.cancel()
-            # Nobody is left behind, however this ends.
+            # No worker is left behind, however this ends.
             self._signal(signal.SIGKILL)
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _stop(self, tasks: set[asyncio.Task[None]]) -> None:
-        """Drain all workers, and raise what one of the tasks ended with."""
+        """Drain all workers, and raise the error with which one of the tasks has ended."""
         self._stopping.set()
         if self._processes:
-            log.info("stopping: running turns get %s s", self._settings.drain_timeout)
+            log.info(
+                "shutting down: waiting up to %s s for running turns", self._settings.drain_timeout
+            )
         self._signal(signal.SIGTERM)
         for each in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(each, self._end_now, each)
@@ -134,7 +140,7 @@ class _Workers:
             tasks, timeout=self._settings.drain_timeout + 4 * EXECUTOR_GRACE
         )
         if left:
-            log.error("%s workers do not end: killing them", len(self._processes))
+            log.error("%s workers have not ended in time: killing them", len(self._processes))
         for task in done:
             task.result()
 
@@ -150,7 +156,7 @@ class _Workers:
                 process.send_signal(number)
 
     async def _keep(self, served: asyncio.Event) -> None:
-        """Keep one worker running until all are to stop; sets `served` once it has listened."""
+        """Keep a worker running until the server shuts down. Set `served` once it has listened."""
         loop = asyncio.get_running_loop()
         attempt = 0
         while not self._stopping.is_set():
@@ -162,9 +168,7 @@ class _Workers:
                 raise FirstWorkerError(status)
             self._failed_starts = 0 if has_served else self._failed_starts + 1
             if self._failed_starts >= START_ATTEMPTS and not self._serving:
-                raise WorkersError(
-                    "no worker can be started any more", "they have told why, above this line"
-                )
+                raise WorkersError("no worker can be started any more", "the lines above say why")
             if loop.time() - begun > STEADY_SECONDS:
                 attempt = 0
             delay = RESTART_DELAYS[min(attempt, len(RESTART_DELAYS) - 1)]
@@ -173,7 +177,7 @@ class _Workers:
                 await asyncio.wait_for(self._stopping.wait(), delay)
 
     async def _run_one(self, served: asyncio.Event) -> tuple[int, bool]:
-        """Run a worker to its end; return its exit status and whether it has listened."""
+        """Run a worker to its end. Return its exit status and whether it has listened."""
         try:
             process, reader, writer = await self._start()
         except OSError as error:
@@ -196,7 +200,7 @@ class _Workers:
             self._processes.discard(process)
             self._serving.discard(process)
             mark_process_dead(process.pid, str(self._metrics))  # type: ignore[no-untyped-call]
-        # The first one has said why it did not start, and there is nothing to add.
+        # If the first worker did not start, it has printed why, and there is nothing to add.
         if not self._stopping.is_set() and (served.is_set() or self._serving):
             how = f"status {status}" if status >= 0 else signal.Signals(-status).name
             log.error("worker %s ended with %s", process.pid, how)
@@ -210,7 +214,7 @@ class _Workers:
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), *self._fds),
                 env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(self._metrics)},
-                # A ^C at the terminal is for the parent, which tells the workers.
+                # A ^C at the terminal is for the supervisor, which tells the workers.
                 start_new_session=True,
             )
         reader, writer = await asyncio.open_connection(sock=ours)
