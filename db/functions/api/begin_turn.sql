@@ -2,22 +2,25 @@
 -- in one call that commits before the model is asked. Keeps ONE_TURN_PER_THREAD, EXACTLY_ONCE and
 -- CLIENT_SENDS_USER_ONLY. Locks: the thread's row, then a turn's row.
 --
--- A message id that is stored already starts nothing twice:
---   running   its turn runs (under the returned turn id)
---   answered  its answer is stored (returned in answer), be it that of a turn whose server died
---   started   nothing answered it and nothing came after it: a new turn begins. Also the repetition
---             of this very call, with the same turn id.
+-- A message that is stored already never starts a second turn for the same answer. The outcome is
+--   running   if its turn runs; turn_id names it
+--   answered  if its answer is stored, even if that is the partial answer of a dead worker; answer
+--             has it
+--   started   if nothing answered it and nothing follows it, so that a new turn begins; and if this
+--             very call, with the same turn id, was made before.
 --
--- While another turn runs, p_busy says what happens: reject raises THTRN; interrupt asks that turn
--- to stop and waits for its end, enqueue waits alone. Waiting is an outcome, too (waiting): nothing
--- is appended, and the caller calls again with the same message until its turn comes.
+-- While another turn runs, p_busy says what happens. reject raises THTRN. interrupt asks that turn
+-- to stop and waits until it ends, and enqueue only waits. Whoever has to wait gets the outcome
+-- waiting: nothing is appended, and the caller calls again with the same message until it gets
+-- another outcome.
 --
--- What a page shows says what is asked, and find_question() finds it: p_message is its last user
--- message, p_parent_id the id of the message before that ('' for none), p_replaces the message
--- whose place the turn takes, p_regenerate whether p_message is answered again. p_on_stale says
--- where a new message goes that does not continue the newest branch: append puts it at the end all
--- the same, branch behind its parent, reject raises THSTL. Without p_on_stale parents are not
--- looked at, nor is p_message with p_regenerate: calls of earlier releases mean what they meant.
+-- find_question() finds out what is asked from what the page shows: p_message is the page's last
+-- user message, p_parent_id is the id of the message before it ('' if there is none), p_replaces is
+-- the message that the turn replaces, and p_regenerate says that p_message is to be answered again.
+-- p_on_stale says where a new message goes that does not continue the newest branch: append puts it
+-- at the end all the same, branch puts it behind its parent, and reject raises THSTL. Without
+-- p_on_stale, parents do not count, and neither does p_message if p_regenerate is set: so calls of
+-- earlier releases mean what they meant.
 
 create or replace function pgthreads.begin_turn(
   p_owner_user_id text,
@@ -82,14 +85,15 @@ begin
     perform pgthreads.require_window(p_last, null);
   end if;
   if p_on_stale not in ('append', 'branch', 'reject') then
-    raise exception 'not a policy for a stale page' using
+    raise exception 'not a value of p_on_stale' using
       errcode = 'invalid_parameter_value',
       detail = format('p_on_stale is %L.', left(p_on_stale, 80)),
-      hint = 'It is append, branch or reject.';
+      hint = 'Pass append, branch or reject.';
   end if;
   select c.* into strict v_config from pgthreads.config as c;
 
-  -- Find the question. A new message for the end of the thread, as nearly always, needs no look.
+  -- Find the question. Nearly always it is a new message for the end of the thread, and then there
+  -- is nothing to find.
   if p_state_key is not null
     and (p_replaces is not null or p_regenerate
       or p_parent_id is not null and p_on_stale <> 'append')
@@ -106,10 +110,11 @@ begin
     v_id := v_message ->> 'id';
   end if;
 
-  -- Wait for the turn that runs, and for those who came first.
+  -- Wait for the turn that runs, and for the messages that came first.
   if p_busy is distinct from 'reject' then
     v_ticket := v_id;
-    -- Who wants another answer to the question that is being answered waits as if for another one.
+    -- A question that is being answered and is to be answered again waits under a name of its own,
+    -- as another question would.
     if p_busy = 'interrupt' and p_regenerate and p_on_stale is not null then
       v_ticket := '~' || v_id;
     end if;
@@ -144,7 +149,7 @@ begin
     end if;
   end if;
 
-  -- A question that was stored before: its turn may run, or have ended with an answer.
+  -- If the question was stored before, its turn may run, or may have ended with an answer.
   if v_appended = 0 then
     select n.* into v_turn
     from pgthreads.turn as n
@@ -182,11 +187,11 @@ begin
       return;
     end if;
     if not v_anew and v_seq < v_count then
-      raise exception 'this message was not answered, and others came after it' using
+      raise exception 'this message has no answer, and other messages follow it' using
         errcode = 'THDUP',
         detail = format('Message %L of thread %s is number %s of %s.', v_id, v_key, v_seq,
           v_count),
-        hint = 'Send it again with a new id, or have it answered where it stands: p_regenerate.';
+        hint = 'Send it again with a new id, or pass p_regenerate to have it answered there.';
     end if;
     if v_turn.lease_until > clock_timestamp() then
       raise exception 'a turn is running' using
@@ -201,13 +206,13 @@ begin
   if v_count >= v_config.max_messages then
     raise exception 'the thread has no room for an answer' using
       errcode = 'THMAX',
-      detail = format('Thread %s would have %s messages before the answer, the limit is %s.',
+      detail = format('Thread %s would have %s messages before the answer; the limit is %s.',
         v_key, v_count, v_config.max_messages),
       hint = 'Start a new thread.';
   end if;
   perform pgthreads.require_turn_quota(p_owner_user_id);
-  -- What is left of the journals of earlier turns, if their servers did not come to forget them.
-  -- Late enough for who still reads the end of one.
+  -- Delete the journals of earlier turns that their workers have not deleted, but not yet those
+  -- that somebody may still be reading to their end.
   delete from pgthreads.journal as j
   where j.owner_user_id = p_owner_user_id
     and j.state_key = v_key
@@ -225,16 +230,16 @@ begin
       and n.turn_id = p_turn_id
       and n.user_seq = v_seq;
     if found then
-      raise exception 'this turn began before, and has ended' using
+      raise exception 'this turn has already ended' using
         errcode = 'THLST',
-        detail = format('Turn %s of thread %s ended before this call came again.',
+        detail = format('Turn %s of thread %s ended before this call was repeated.',
           p_turn_id, v_key),
-        hint = 'Begin another one.';
+        hint = 'Begin another turn.';
     end if;
     raise exception 'this turn id was used before' using
       errcode = 'invalid_parameter_value',
       detail = format('Thread %s has a turn %s that has ended.', v_key, p_turn_id),
-      hint = 'Make a new one with new_state_key().';
+      hint = 'Make a new turn id with new_state_key().';
   end if;
   return query select
     'started', v_key, v_turn.turn_id, v_count, v_turn.lease_until, v_config.max_message_bytes,

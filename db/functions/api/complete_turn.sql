@@ -1,16 +1,18 @@
 -- Ends a turn with all that belongs to its end, in one transaction: the answer, the last piece of
--- the journal, what was used, and the turn's status. Keeps PERSIST_AFTER_PUMP, and by the functions
--- that it shares with append_thread and finish_turn whatever those keep. p_frames are the frames of
--- the turn's stream from byte p_offset on, as for write_journal. Repeating a call changes nothing.
+-- the journal, what was used, and the turn's status. Keeps PERSIST_AFTER_PUMP, and what
+-- append_thread and finish_turn keep, because it uses the same functions. p_frames are the frames
+-- of the turn's stream from byte p_offset on, as for write_journal. Repeating a call changes
+-- nothing.
 --
--- A lease that ran out is taken back as long as nobody took the thread over: who gives a turn up
--- holds the thread's row, so under its lock a turn that runs is still the caller's. What is said of
--- the usage is worth less than the answer: usage that cannot be stored is left out, and
--- usage_refused tells its SQLSTATE.
+-- A lease that has ended is taken back unless somebody has given the turn up. Whoever gives a turn
+-- up locks the thread's row first; so if the turn still runs under that lock, it is still the
+-- caller's. The answer matters more than its usage: usage that cannot be stored is left out, and
+-- usage_refused has the SQLSTATE that says why.
 --
--- Nearly always the turn runs, and nothing was appended since it began. One statement locks and
--- sees that, and the answer is written at once. In all other cases append_thread, write_journal and
--- finish_turn decide, one after the other. Locks: the thread's row, then the turn's.
+-- Nearly always the turn runs, and nothing was appended since it began. One statement locks both
+-- rows and finds that out, and the answer is written at once. In all other cases append_thread,
+-- write_journal and finish_turn decide, one after the other. Locks: the thread's row, then the
+-- turn's.
 
 create or replace function pgthreads.complete_turn(
   p_owner_user_id text,
@@ -48,7 +50,8 @@ declare
   v_title text;
   v_user_seq int;
 begin
-  -- What is usually the case is asked for together, and looked at singly otherwise.
+  -- One expression asks for all that is usually true, as in append_thread; only where it is false,
+  -- the following ones look at each thing by itself.
   if (pgthreads.is_named_tenant(p_owner_user_id)
     and p_status in ('completed', 'stopped', 'failed')
     and case
@@ -72,8 +75,8 @@ begin
   appended := 0;
   if p_message is not null then
     v_ready := pgthreads.ready_messages(jsonb_build_array(p_message));
-    -- Whoever sees the turn sees the messages of its beginning, too. So if there are no others,
-    -- this statement sees all of them, also after it waited for the lock.
+    -- Whoever sees the turn also sees the messages that the thread had when it began. So if there
+    -- are no others, this statement sees all of them, even if it had to wait for the lock.
     select t.message_count, t.head_digest, t.title, n.user_seq
     into v_count, v_digest, v_title, v_user_seq
     from pgthreads.thread as t

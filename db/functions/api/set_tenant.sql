@@ -1,10 +1,10 @@
 -- Sets the tenant for the rest of this transaction and returns it, so that one statement can set it
--- and call a function laterally. On Citus by `set local` and not set_config(), because it sends
--- only the former on to its workers.
+-- and call a function laterally. On Citus it uses `set local` and not set_config(), because Citus
+-- sends only the former on to its other nodes.
 --
--- Takes the owner, or a tenant token (see verify_tenant_token), of which it returns the owner; with
--- config.require_verified_tenant a token alone. Tokens are taken without it, too, so that programs
--- can go over to them before it is turned on.
+-- The argument is the owner, or a tenant token (see verify_tenant_token) that names the owner. With
+-- config.require_verified_tenant it has to be a token. Tokens are also accepted without that, so
+-- that programs can change over to them before it is turned on.
 
 create or replace function pgthreads.set_tenant(p_owner_user_id text)
 returns text
@@ -28,11 +28,11 @@ begin
       detail = 'An owner id has 1 to 255 characters.',
       hint = 'Pass the authenticated user''s id.';
   end if;
-  -- A role's setting that would make every query with a policy fail.
+  -- A role may have this setting, and every query with a policy would fail.
   if current_setting('row_security') = 'off' then
     perform set_config('row_security', 'on', true);
   end if;
-  -- set_config() costs a tenth of it, and Citus, where it is loaded, has settings of its own.
+  -- set_config() costs a tenth of `set local`. Where Citus is loaded, its settings exist.
   if current_setting('citus.shard_count', true) is null then
     perform set_config('app.current_user_id', v_owner, true);
   else

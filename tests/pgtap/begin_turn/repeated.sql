@@ -63,7 +63,7 @@ select test.refuses(
 );
 select test.refuses(
   $$ select pgthreads.begin_turn('alice', 'k', test.message('u9'), 't3') $$,
-  '22023', 'Thread k has a turn t3 that has ended.', '%new one%', 'nor for another message'
+  '22023', 'Thread k has a turn t3 that has ended.', '%new_state_key%', 'nor for another message'
 );
 select results_eq(
   $$ select outcome, turn_id, message_count
