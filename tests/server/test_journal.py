@@ -6,14 +6,18 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, LiteralString
 
 import pytest
 from aiohttp import ClientError, ClientSession
-from psycopg import sql
+from psycopg import _queries, sql
+from psycopg.adapt import Transformer
+from psycopg.rows import BaseRowFactory
 
 from pgthreads.events import (
     AiEvent,
@@ -25,7 +29,7 @@ from pgthreads.events import (
     ToolCallResult,
     ToolCallStart,
 )
-from pgthreads.postgres.pool import Pool
+from pgthreads.postgres.pool import Pool, Timeouts
 from pgthreads.postgres.rows import JournalPiece, TurnKey
 from pgthreads.postgres.threads import Threads
 from tests.server.command import serving, wait_until
@@ -411,3 +415,40 @@ async def many_owners(threads: Threads) -> None:
     for key in turns:
         await threads.complete_turn(*key, status="failed", usage={}, error_code="x", message=None)
     assert await threads.forget_journals(turns) == [1] * 30
+
+
+class UnsentPool(Pool):
+    """Sends nothing, and remembers what it would send."""
+
+    def __init__(self) -> None:
+        self.timeouts = Timeouts()
+        self.calls: list[tuple[LiteralString, Sequence[object]]] = []
+
+    async def fetch(
+        self, statement: LiteralString, values: Sequence[object], row: BaseRowFactory[Any]
+    ) -> list[Any]:
+        self.calls.append((statement, values))
+        return []
+
+
+async def test_frames_are_sent_as_they_are() -> None:
+    """As text, Python would escape each of their quotes, and serve nobody else meanwhile."""
+    pool, frames = UnsentPool(), 'data: {"type":"text-delta","id":"0","delta":"a"}\n\n' * 2000
+    await Threads(pool).write_journals([JournalPiece(TurnKey("ada", "k", "t"), 0, frames)])
+    ((statement, values),) = pool.calls
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    query = _queries.PostgresQuery(Transformer())
+    sys.setprofile(count)
+    try:
+        query.convert(statement, values)
+    finally:
+        sys.setprofile(None)
+    sent = (query.params or ())[-1]
+    assert sent is not None
+    assert frames.encode() in bytes(sent)
+    assert calls < 1000

@@ -203,7 +203,7 @@ class Threads:
         """Add to the journals of many turns."""
         return await self._each(
             _select(JournalState, "w") + " from unnest("
-            "%s::text[], %s::text[], %s::text[], %s::int[], %s::text[])"
+            "%s::text[], %s::text[], %s::text[], %s::int[], %b::text[])"
             " with ordinality as k(owner, key, turn, start, frames, n),"
             " lateral pgthreads.set_tenant(k.owner) as t(owner),"
             " lateral pgthreads.write_journal(t.owner, k.key, k.turn, k.start, k.frames) as w"
