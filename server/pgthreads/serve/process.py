@@ -44,20 +44,20 @@ async def serve_as_worker(
     sockets: Sequence[socket.socket],
     *,
     ready: Callable[[], None],
-    parent: asyncio.StreamReader,
+    supervisor: asyncio.StreamReader,
 ) -> None:
     """Serve on these sockets until SIGTERM or SIGINT. Calls `ready` once it listens.
 
     The first signal drains the worker, and further ones change nothing: a process manager may send
-    one to every process, and the supervisor another. When the supervisor is gone, `parent` ends,
-    and the worker waits for nothing: what exists of its running answers is stored. Raises
+    one to every process, and the supervisor another. Once `supervisor` ends, the supervisor is
+    gone, and the worker waits for nothing: what exists of its running answers is stored. Raises
     StartError.
     """
     runner = DrainingRunner(create_app(settings))
     stop = stop_signal()
 
-    async def end_with_parent() -> None:
-        await parent.read()
+    async def end_with_supervisor() -> None:
+        await supervisor.read()
         log.error("the supervisor is gone: shutting down")
         for site in list(runner.sites):
             await site.stop()
@@ -65,7 +65,7 @@ async def serve_as_worker(
             await runner.app[RUNTIME].running.drain(0)
         stop.set()
 
-    watch = asyncio.create_task(end_with_parent())
+    watch = asyncio.create_task(end_with_supervisor())
     try:
         await runner.setup()
         # It may have been told to end while it was starting.

@@ -90,8 +90,10 @@ def work(channel_fd: int, configure: Callable[[Settings], None]) -> None:
 async def _work(
     settings: Settings, sockets: Sequence[socket.socket], channel: socket.socket
 ) -> None:
-    parent, writer = await asyncio.open_connection(sock=channel)
-    await serve_as_worker(settings, sockets, ready=lambda: writer.write(_READY), parent=parent)
+    supervisor, writer = await asyncio.open_connection(sock=channel)
+    await serve_as_worker(
+        settings, sockets, ready=lambda: writer.write(_READY), supervisor=supervisor
+    )
 
 
 class _Workers:
