@@ -37,12 +37,16 @@ select
       ) as b on true
       where r.parent_seq > 0
     )
+    -- Hashed, and so one scan of the thread: a join to the ranges of many branches is quadratic
+    -- where the planner takes threads to be short. "is true" keeps it from being made a join.
     select coalesce(jsonb_agg(m.message::jsonb order by m.seq), '[]'::jsonb)
-    from branch as r
-    join pgthreads.message as m
-      on m.owner_user_id = t.owner_user_id
+    from pgthreads.message as m
+    where m.owner_user_id = t.owner_user_id
       and m.state_key = t.state_key
-      and m.seq between r.first_seq and r.last_seq
+      and (m.seq in (
+        select generate_series(r.first_seq, r.last_seq)
+        from branch as r
+      )) is true
   ) as messages,
   t.metadata,
   t.created_at,

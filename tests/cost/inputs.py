@@ -235,7 +235,8 @@ def frames_of(genome: Genome, size: int) -> str:
 
 def history_of(genome: Genome, size: int) -> str:
     """How many messages a thread has, and which message each continues, as JSON."""
-    count = max(2, size // 100)
+    # Below the limit of messages of a thread, so that a turn may begin.
+    count = max(2, size // 110)
     match genome.shape:
         case "star":
             parents = [1] * count

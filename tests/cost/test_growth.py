@@ -8,6 +8,8 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
+from tests.cost.calls import CALLS
+from tests.cost.inputs import Genome, history_of
 from tests.database import Database
 from tests.scaling import MOST, growth, spent_by
 
@@ -68,3 +70,31 @@ def test_looks_at_numbers(
 
     look(_NUMBERS)
     assert growth(look, _NUMBERS, spent_by(connection)) <= MOST
+
+
+@pytest.mark.parametrize("shape", ["star", "comb", "random", "chain"])
+@pytest.mark.parametrize("name", ["list_branches", "ai_threads"])
+def test_branches_of_a_thread_that_the_planner_takes_to_be_short(
+    connection: psycopg.Connection[Any], name: str, shape: str
+) -> None:
+    """Any index is as good for a table without rows; then each look at a message was a scan."""
+    call = next(each for each in CALLS if each.name == name)
+    inputs = {size: history_of(Genome(("x",), "", shape, 2), size) for size in (_SIZE, 4 * _SIZE)}
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            "update pg_class set relpages = 100, reltuples = 0"
+            " where oid = 'pgthreads.message'::regclass"
+        )
+        clock = spent_by(connection)
+        spent = 0.0
+
+        def look(size: int) -> None:
+            nonlocal spent
+            with connection.transaction(force_rollback=True):
+                for statement in call.before:
+                    connection.execute(statement, {"input": inputs[size]})
+                begun = clock()
+                connection.execute(call.statement)
+                spent += clock() - begun
+
+        assert growth(look, _SIZE, lambda: spent) <= MOST

@@ -11,16 +11,18 @@ security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
+set enable_sort = off
 set jit = off
 as $$
 #variable_conflict use_column
 declare
   v_head int;
   -- The thread is cut into runs of messages that continue each other: where each begins, what it
-  -- continues, and how long the branch is before it.
+  -- continues, in which run that is, and how long the branch is before it.
   v_starts int[];
   v_parents int[];
   v_before int[] := array[]::int[];
+  v_runs int[];
   v_run int;
 begin
   perform pgthreads.require_tenant(p_owner_user_id);
@@ -29,21 +31,29 @@ begin
   if coalesce(v_head, 0) = 0 then
     return;
   end if;
-  select array_agg(b.seq order by b.seq), array_agg(b.parent_seq order by b.seq)
-  into strict v_starts, v_parents
+  -- What a run continues came before it, and is of the last run that begins no later than that.
+  select b.starts, b.parents, array(
+    select width_bucket(p.seq, b.starts)
+    from unnest(b.parents) with ordinality as p (seq, place)
+    order by p.place
+  )
+  into strict v_starts, v_parents, v_runs
   from (
-    select 1 as seq, 0 as parent_seq
-    union all
-    select m.seq, m.parent_seq
-    from pgthreads.message as m
-    where m.owner_user_id = p_owner_user_id
-      and m.state_key = p_state_key
-      and m.parent_seq is not null
-      and m.seq > 1
+    select array_agg(a.seq order by a.seq) as starts,
+      array_agg(a.parent_seq order by a.seq) as parents
+    from (
+      select 1 as seq, 0 as parent_seq
+      union all
+      select m.seq, m.parent_seq
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = p_state_key
+        and m.parent_seq is not null
+        and m.seq > 1
+    ) as a
   ) as b;
   for v_place in 1..cardinality(v_starts) loop
-    -- What it continues came before it, and is of the last run that begins no later than that.
-    v_run := width_bucket(v_parents[v_place], v_starts);
+    v_run := v_runs[v_place];
     v_before[v_place] := case
       when v_run = 0 then 0
       else v_before[v_run] + v_parents[v_place] - v_starts[v_run] + 1
@@ -55,7 +65,8 @@ begin
       select r.start, r.before, lead(r.start, 1, v_head + 1) over (order by r.start) - 1 as seq
       from unnest(v_starts, v_before) as r (start, before)
     ) as e
-    -- The range and the order keep this a look at the primary key for each leaf.
+    -- The range, the order and enable_sort keep this a look at the primary key for each leaf, also
+    -- where the planner takes threads to be short, so that any index is as good.
     cross join lateral (
       select m.message_id, m.seq, m.created_at
       from pgthreads.message as m
