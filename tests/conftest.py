@@ -1,4 +1,4 @@
-"""Fixtures of all tests: one server a run, one migrated template, a fresh clone a test module."""
+"""Fixtures of all tests: one server per run, one migrated template, a clone per test module."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The database that a test run takes, and fresh databases in it.
+"""Finds or starts the PostgreSQL server of a test run, and makes fresh databases in it.
 
-The first of these that is there:
+The server is the first of these that is available:
 
 1. the server of `PGTHREADS_TEST_DSN` (a superuser; databases named `pgthreads_test_…` come and go
    in it, and a role `app_login` stays),
@@ -9,7 +9,7 @@ The first of these that is there:
 4. a throw-away cluster of the `embedded` extra's PostgreSQL.
 
 `PGTHREADS_TEST_SERVER` picks one of 2 to 4: `container`, `installed` or `embedded`; the last two
-also with a major version, `installed:15` or `embedded:16`.
+also with a major version: `installed:15` or `embedded:16`.
 
 `python -m tests.database run [--pgtap] [--with PART] -- COMMAND …` runs a command with PG* and
 `PGTHREADS_TEST_DSN` set to a fresh migrated database; without `run`, prints which it would take.
@@ -110,14 +110,14 @@ class Database:
 
 @dataclass(frozen=True)
 class Choice:
-    """The server that a run takes: `start` yields its superuser's conninfo, and ends it."""
+    """The server of this run: `start` yields its superuser's conninfo, and ends the server."""
 
     label: str
     start: Callable[[], AbstractContextManager[str]]
 
 
 def choose(image: str = DEFAULT_IMAGE) -> Choice:
-    """Return which server this run takes; nothing is started. Raises NoDatabaseError."""
+    """Return which server this run uses, without starting it. Raises NoDatabaseError."""
     dsn = os.environ.get("PGTHREADS_TEST_DSN")
     only = os.environ.get("PGTHREADS_TEST_SERVER", "")
     kind, _, number = only.partition(":")
@@ -147,14 +147,14 @@ def choose(image: str = DEFAULT_IMAGE) -> Choice:
 
 @contextmanager
 def start_server(choice: Choice) -> Iterator[Server]:
-    """Yield the chosen server; end at the end what was started. Raises NoDatabaseError."""
+    """Yield the chosen server, and end it if it was started here. Raises NoDatabaseError."""
     with choice.start() as conninfo:
         yield prepared(conninfo, choice.label)
 
 
 @contextmanager
 def migrated_template(server: Server) -> Iterator[str]:
-    """Yield the name of a database with the schema, to clone others from; nobody is in it."""
+    """Yield the name of a database with the schema, to be cloned; nobody is connected to it."""
     with new_database(server) as database:
         migrate(database.admin_dsn)
         with psycopg.connect(server.conninfo, autocommit=True) as connection:
@@ -185,8 +185,8 @@ def new_database(server: Server, template: str | None = None) -> Iterator[Databa
 def load_pgtap(database: Database) -> str:
     """Load pgTAP into schema `public`; return where it came from. Raises NoDatabaseError.
 
-    As the extension where the server has it, else from the SQL file of an installed package:
-    pgTAP is SQL and nothing else, so that it runs on servers that know nothing of it.
+    As the extension if the server has it, otherwise from the SQL file of an installed package.
+    pgTAP is plain SQL, so it also runs on servers that do not have its files.
     """
     with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
         if connection.execute(
@@ -376,9 +376,9 @@ def _running(
     account: pwd.struct_passwd | None,
     changed: Mapping[str, str],
 ) -> Iterator[subprocess.Popen[bytes]]:
-    # The shell holds the server's pid, and its subshell reads from a pipe that ends when this
-    # process does, however it does: no server outlives its tests. Its own session keeps ^C from
-    # the server until the tests have been torn down.
+    # The shell has the server's pid, and its subshell reads from a pipe that closes when this
+    # process ends, however that happens: no server outlives its tests. In a session of its own, the
+    # server gets no ^C before the tests have been torn down.
     keep = (
         'exec 3<&0; "$@" </dev/null >log 2>&1 3<&- & p=$!;'
         " (read -r _ <&3; : >ended; kill -INT $p) 2>/dev/null & r=$!;"

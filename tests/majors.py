@@ -1,4 +1,4 @@
-"""Runs the tests on each major version of PostgreSQL that is here, and prints a table.
+"""Runs the tests on each major version of PostgreSQL that is available, and prints a table.
 
 `python -m tests.majors [PART …]`, the parts being `pgtap`, `isolation` and `pytest` (tests/server),
 by default all. The versions are those of installed servers and of the wheel of extra `embedded`;
@@ -85,7 +85,7 @@ def main() -> int:
     table: list[tuple[str, list[Result]]] = []
     for name, image in servers:
         environment = {**os.environ, "PGTHREADS_TEST_SERVER": name}
-        # An address would be taken for whatever major is asked for.
+        # A test that is given an address would use it for every major version.
         environment.pop("PGTHREADS_TEST_DSN", None)
         title = f"{_server_of(environment, image)} {image or name}"
         print(f"# {title}", flush=True)

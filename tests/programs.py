@@ -24,7 +24,7 @@ _CLOCKS = (
 )
 _OLDEST = 15
 NEWEST_IN_WHEEL = 18
-"""The major version of extra `embedded` that `pgthreads serve` runs."""
+"""The major version of the extra `embedded` that `pgthreads serve` runs."""
 
 
 class MissingProgramError(Exception):
@@ -81,7 +81,7 @@ def wheel_majors() -> tuple[int, ...]:
 
 
 def server_folder(major: int = 0) -> Path | None:
-    """Return the programs of the newest installed server, or a major's; without the wheel's."""
+    """Return the programs of the newest installed server, or of a major; not the wheel's."""
     for folder in installed_folders():
         is_server = (folder / "postgres").exists() and (folder / "initdb").exists()
         if is_server and major in {0, version(folder / "postgres")}:
@@ -92,7 +92,7 @@ def server_folder(major: int = 0) -> Path | None:
 def server_majors() -> dict[str, Path]:
     """Return the programs of each major that can be run here, by its PGTHREADS_TEST_SERVER.
 
-    Of a major that is installed and in the wheel, too, the installed one.
+    If a major version is both installed and in the wheel, the installed one is returned.
     """
     found: dict[int, tuple[str, Path]] = {}
     for major in wheel_majors():
@@ -115,7 +115,7 @@ def client(name: str, at_least: int = 0) -> Path:
     on_path = shutil.which(name)
     candidates = [folder / name for folder in installed_folders()]
     candidates += [Path(on_path)] if on_path else []
-    # The oldest that is new enough: pg_dump writes settings that older servers do not know.
+    # The oldest that is new enough, because pg_dump writes settings that older servers do not know.
     candidates += [folder / name for folder in (wheels if at_least else reversed(wheels))]
     for candidate in candidates:
         if candidate.exists() and version(candidate) >= max(at_least, 1):
@@ -132,7 +132,7 @@ def pgbouncer() -> Path | None:
 
 
 def isolationtester() -> Path:
-    """Return PostgreSQL's `isolationtester`: an installed one, else the wheel's.
+    """Return PostgreSQL's `isolationtester`: an installed one, or otherwise the wheel's.
 
     Raises MissingProgramError.
     """

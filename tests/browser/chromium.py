@@ -123,7 +123,7 @@ class Page:
             self.faults.append(json.dumps(params["exceptionDetails"])[:500])
         elif method == "Log.entryAdded":
             entry = params["entry"]
-            # A refused request is the server's say, and some tests ask for one.
+            # Whether a request is refused is up to the server, and some tests want that.
             if entry["level"] == "error" and entry["source"] != "network":
                 self.faults.append(entry["text"])
 
@@ -133,7 +133,7 @@ class Page:
         await self._ready()
 
     async def reload(self) -> None:
-        """Load the page anew."""
+        """Load the page again."""
         await self.run("document.body.dataset.old = 'true'")
         await self.send("Page.reload")
         await self._ready()
@@ -153,7 +153,7 @@ class Page:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while True:
-                    # A page that is being replaced has nothing to ask.
+                    # While a page is being replaced, there is nothing to evaluate in.
                     with suppress(PageError):
                         value = await self.run(condition)
                     if value:

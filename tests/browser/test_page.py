@@ -1,4 +1,4 @@
-"""The chat page in a real browser, over a real server and database."""
+"""The chat page in a real browser, with a real server and database."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KEY = "location.hash.slice(1)"
 async def service(
     server_dsn: str, admin_dsn: str, request: pytest.FixtureRequest
 ) -> AsyncIterator[Service]:
-    # A user for each test, so that its list holds its own threads alone.
+    # A user for each test, so that its list has only its own threads.
     user = request.node.name
     async with running_service(server_dsn, admin_dsn, heartbeat=0.2, dev_user=user) as running:
         yield running
@@ -234,7 +234,7 @@ async def test_shows_a_long_thread_from_its_end_and_pages_back(
         [request.node.name],
     )
     await page.run("location.hash = 'long'")
-    # The last thing that moves what is shown: the newest message has no answer.
+    # This is the last thing that changes the page: the newest message has no answer.
     await page.wait("document.querySelector('#notice').childElementCount > 0")
     shown = f"[...{LOG}.children].map((each) => each.innerText)"
     for first in (71, 21, 1):

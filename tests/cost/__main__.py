@@ -1,8 +1,9 @@
 """Searches, for each function, the input of a size that costs most: `make fuzz-cost`.
 
-It begins with every kind of atom in every shape, and then changes the worst ones found so far, one
-thing at a time, and goes on with what is worse. Prints a line a function, and ends with status 1 if
-one is above a bar. `ARGS="redact_text begin_turn --seconds 60"` looks at some for longer.
+It begins with every kind of atom in every shape. Then it changes the worst inputs found so far, one
+thing at a time, and goes on with those that cost more. It prints a line for each function, and ends
+with status 1 if one is above a bar. `ARGS="redact_text begin_turn --seconds 60"` searches for these
+functions only, and for longer.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The SQL functions that a client's bytes reach, each with a statement that calls it.
 
-Client's bytes are what comes over HTTP, and what a model makes of it: streams, answers, usage.
+A client's bytes are what comes over HTTP, and what a model makes from it: streams, answers, usage.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BEGIN: LiteralString = (
 _JOURNAL: LiteralString = _TENANT + "write_journal(t.owner, 'k', 'turn', 0, %(input)s) as w"
 _LATE: LiteralString = "update pgthreads.turn set lease_until = now() - interval '1 second'"
 _QUESTION: LiteralString = _TENANT + "begin_turn(t.owner, 'k', %(input)s::jsonb, 'turn') as b"
-# Rows as append_thread makes them: branches by the thousand would take long through it.
+# The rows are like those of append_thread, which would take long for thousands of branches.
 _HISTORY: Sequence[LiteralString] = (
     "insert into pgthreads.thread (owner_user_id, state_key) values ('ada', 'k')",
     "insert into pgthreads.message"

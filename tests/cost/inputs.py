@@ -1,7 +1,7 @@
-"""Inputs of a given size, made of a few pieces that are repeated: what a hostile client sends.
+"""Inputs of a given size, made of a few repeated pieces, as a hostile client would send them.
 
-A genome says how an input is made, and a mutation changes a part of that. How a domain (a text, a
-message, a stream …) is made of a genome is one function a domain.
+A genome says how an input is made, and a mutation changes a part of the genome. For each domain (a
+text, a message, a stream …) one function makes an input from a genome.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def json_of(genome: Genome, size: int) -> str:
 
 
 def message_of(genome: Genome, size: int) -> str:
-    """A UIMessage as JSON, in which the genome's shape says what is where; or none at all."""
+    """A UIMessage as JSON, as the genome's shape says; or something that is not one."""
     room = max(size - 200, 1)
     text = '{"type":"text","text":"hi"}'
     match genome.shape:

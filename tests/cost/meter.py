@@ -25,7 +25,7 @@ class Cost:
 
 
 def measure(dsn: str, call: Call, value: str) -> Cost | None:
-    """Return what the call costs a backend of its own; None if what comes before it is refused.
+    """Return what the call costs a backend of its own; None if the statement before it is refused.
 
     Memory is the most that the backend has had at once beyond what it had before, pages of shared
     buffers aside. Where /proc does not show the backend, the time is that of the clock, and the
@@ -34,7 +34,7 @@ def measure(dsn: str, call: Call, value: str) -> Cost | None:
     with psycopg.connect(dsn, prepare_threshold=None) as connection:
         values = {"input": value}
         connection.execute(f"set local statement_timeout = '{TIMEOUT}s'".encode())
-        # Plans, and what the catalogues' caches keep, are no cost of this input.
+        # Plans and the caches of the catalogue are not a cost of this input.
         _warm(connection, call)
         try:
             for statement in call.before:
@@ -64,7 +64,7 @@ def _warm(connection: psycopg.Connection, call: Call) -> None:
             for statement in (*call.before, call.statement):
                 connection.execute(statement, values)
     except psycopg.Error:
-        # It is refused, and warm.
+        # It was refused, but the caches are filled now.
         pass
 
 
@@ -88,7 +88,7 @@ class _Usage:
 
     @classmethod
     def of(cls, process: Path, *, peak: bool = False) -> _Usage | None:
-        """Read it; `peak` is the most memory since the call before, which is forgotten here."""
+        """Read it; `peak` is the most memory since this was called last."""
         try:
             spent = int((process / "schedstat").read_text().split()[0]) / 1e9
             lines = (process / "status").read_text().splitlines()

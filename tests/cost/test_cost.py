@@ -1,7 +1,7 @@
-"""No function costs much for an input of a quarter of a megabyte: `make fuzz-cost` in short.
+"""No function costs much for an input of a quarter of a megabyte: a short `make fuzz-cost`.
 
-The bars are far above what the functions take, and far below what one takes whose time or memory
-grows with the square of the input.
+The bars are far above what the functions take, and far below what a function takes whose time or
+memory grows with the square of the input.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FEW = {
     "message": [
         *(Genome(("4",), " ", shape, 40) for shape in ("text", "tools", "metadata")),
         Genome(("1e300",), "", "numbers", 40),
-        # The parser of text search took the square of such a word.
+        # The parser of text search took time in the square of such a word's length.
         Genome(("ghp_",), "", "text", 40),
         Genome(("x-", "a_"), "", "text", 40),
     ],

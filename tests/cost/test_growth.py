@@ -1,4 +1,4 @@
-"""What a client's bytes reach first costs in proportion to them: parsing, looks before printing."""
+"""What a client's bytes reach first takes linear time: parsing, and looks before printing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PRINTS: LiteralString = (
 )
 _PLAIN: LiteralString = "select pgthreads.has_plain_numbers(('[' || repeat(%s, %s) || '1]')::jsonb)"
 
-# JSON text of about so many characters, of which the type jsonb would refuse some.
+# JSON text of about so many characters; jsonb would refuse some of these texts.
 TEXTS: dict[str, Callable[[int], str]] = {
     "NUL": lambda size: '"' + "\\u0000" * (size // 6) + '"',
     "halves": lambda size: '"' + "\\ud800" * (size // 6) + '"',

@@ -1,4 +1,4 @@
-"""The languages that `examples/story/` tells its story in: how to run each, and what that needs."""
+"""The languages of `examples/story/`: how to run a program in each, and what that needs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Language:
 
     @property
     def is_separate(self) -> bool:
-        """Tell whether it has to be installed: not with the server, nor with the environment."""
+        """Tell whether it has to be installed, because neither server nor environment bring it."""
         return self.name not in {"psql", "python", "javascript"}
 
     def list_packages(self) -> list[str]:

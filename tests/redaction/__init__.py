@@ -1,1 +1,1 @@
-"""What redaction finds and what it leaves: a corpus, its figures, and how its cost grows."""
+"""What redaction finds and what it leaves alone: a corpus, its figures, and how the cost grows."""

@@ -11,7 +11,7 @@ from tests.redaction.figures import figures
 
 
 def main() -> int:
-    """Print the figures; 1 if a class is not as it should be."""
+    """Print the figures; return 1 if a class is not as it should be."""
     try:
         choice = choose()
     except NoDatabaseError as error:

@@ -1,6 +1,6 @@
-"""Texts that must go and texts that must stay, made by a seed, many of each class.
+"""Texts that must be redacted and texts that must stay: many of each class, made from a seed.
 
-Secrets are made here of pieces, so that no scanner takes this repository for a leak.
+Secrets are put together from pieces here, so that no scanner takes this repository for a leak.
 """
 
 from __future__ import annotations

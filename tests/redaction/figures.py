@@ -19,7 +19,7 @@ _REDACT: LiteralString = (
 
 @dataclass(frozen=True)
 class Figure:
-    """Of one class, how many texts were treated as they should be; one that was not; ns a byte."""
+    """For one class: how many texts were treated rightly, one that was not, and ns per byte."""
 
     name: str
     must_go: bool
@@ -43,7 +43,7 @@ def figures(connection: psycopg.Connection[Any]) -> Iterator[Figure]:
         bad = [
             each.text
             for each, (after, screened) in zip(secrets, answers, strict=True)
-            # Of a secret with its name in front of it, the name stays.
+            # If a name stands in front of the secret, the name stays.
             if each.secret[-8:] in after or "[REDACTED:" not in after or not screened
         ]
         yield _figure(name, True, texts, bad, seconds)

@@ -1,4 +1,4 @@
-"""Every secret of a documented form goes, and ordinary text stays."""
+"""Every secret of a documented form is redacted, and ordinary text stays."""
 
 from __future__ import annotations
 

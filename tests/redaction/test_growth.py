@@ -1,4 +1,4 @@
-"""Redaction costs in proportion to its input, and no input a hundred times as much as prose."""
+"""Redaction takes linear time, and no input costs a hundred times as much as prose."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.scaling import MOST, growth
 
 _SIZE = 30_000
 _SK = "sk" + "-aB3xaB3xaB3xaB3xaB3x "
-# What repeats, and what comes once at the end.
+# A part that repeats, and a part that comes once at the end.
 UNITS: dict[str, tuple[str, str]] = {
     "digits": ("4 ", ""),
     "numbers": ("12 7 33 4 ", ""),

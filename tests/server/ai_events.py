@@ -26,7 +26,7 @@ patient = settings(deadline=None, suppress_health_check=list(HealthCheck))
 """For machines that are busy with other tests."""
 
 in_batches = settings(patient, max_examples=8, phases=[Phase.explicit, Phase.reuse, Phase.generate])
-"""For examples that hold many turns each; there is no use in shrinking those."""
+"""For examples with many turns each, which are not worth shrinking."""
 
 any_char = st.characters(codec=None)
 awkward = st.sampled_from(

@@ -1,4 +1,4 @@
-"""`pgthreads serve` and its like as real processes."""
+"""`pgthreads serve` and similar commands as real processes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ COMMAND = [sys.executable, "-c", "from pgthreads.cli import main; main()"]
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The environment without settings but these."""
+    """The environment with these settings and no others."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PGTHREADS_", "PROMETHEUS_"))}
     return {**kept, **variables}
 
 
 class Running:
-    """A server that is up: its process, its address, and what it says."""
+    """A running server: its process, its address, and its output."""
 
     def __init__(self, process: subprocess.Popen[str], url: str, log: IO[str]) -> None:
         self.process = process
@@ -35,12 +35,12 @@ class Running:
 
     @property
     def log(self) -> str:
-        """All that it has written to standard error so far."""
+        """Everything that it has written to standard error so far."""
         self._log.seek(0)
         return self._log.read()
 
     def children(self) -> list[int]:
-        """The processes that it has started and that live."""
+        """Its child processes that are alive."""
         listed = subprocess.run(
             ["ps", "-o", "pid=,stat=", "--ppid", str(self.process.pid)],
             capture_output=True,
@@ -79,7 +79,7 @@ def running(
             server.url = found[1]
             yield server
         finally:
-            # Not by a signal that drains: a test that failed may have left turns that never end.
+            # A signal that drains would not do: a failed test may have left turns that never end.
             left = server.children()
             process.kill()
             process.wait(timeout=30)
@@ -105,5 +105,5 @@ def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is such a process, or what its parent has not fetched of it."""
+    """Whether there is such a process, or a zombie of it."""
     return Path(f"/proc/{pid}").exists()

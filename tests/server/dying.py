@@ -20,7 +20,7 @@ from pgthreads.turns.store import recover, store
 
 
 def answer(state_key: str) -> Answer:
-    """What turn `t` of this thread has to say."""
+    """The answer of turn `t` of this thread."""
     return Answer(
         owner_user_id="dev",
         state_key=state_key,

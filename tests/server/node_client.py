@@ -22,11 +22,11 @@ MAJORS = ("5", "6", "7")
 """The latest release of each major of the npm package `ai`."""
 
 VERSIONS = ("5-oldest", *MAJORS)
-"""Those and the oldest that the wire format is made for, with its strict chunk schema."""
+"""These, and the oldest release that is supported, whose chunk schema is strict."""
 
 
 def missing() -> str | None:
-    """Why these clients cannot run here; None if they can."""
+    """Return why these clients cannot run here; None if they can."""
     if shutil.which("node") is None:
         return "node is not installed"
     if not (CLIENTS / "node_modules").is_dir():
@@ -58,7 +58,7 @@ class SdkChecker:
         self._process.stdout.close()
 
     def assemble(self, sse: bytes, version: str = "7", *, split: int = 0) -> dict[str, Any]:
-        """What a page makes of a stream: `{message, status, errors, data, finish}`.
+        """Return what a page makes of a stream: `{message, status, errors, data, finish}`.
 
         `message` is None if no assistant message came; `status` is `ready` or `error`; `data` are
         the transient parts; `finish` is what onFinish was told. With `split` the stream arrives
@@ -96,7 +96,7 @@ class SdkChecker:
 
 
 def comparable(message: Message, version: str = "7") -> Message:
-    """The message without what a stored and an assembled one may differ in.
+    """Return the message without what may differ between a stored and an assembled one.
 
     `state` of text and reasoning, which is not stored; and, for clients too old to keep it, the
     `id` of reasoning.

@@ -1,4 +1,4 @@
-"""A local server that speaks OpenAI's two streaming protocols, as scripted.
+"""A local server that speaks OpenAI's two streaming protocols, following a script.
 
 Each request takes the next reply of the script; `requests` keeps the bodies that were posted.
 """
@@ -37,12 +37,12 @@ class Reply:
 
 
 def text(*pieces: str, **how: Any) -> Reply:
-    """An answer in text, a delta a piece."""
+    """An answer of text, one delta for each piece."""
     return Reply([{"content": piece} for piece in pieces], **how)
 
 
 def tool_call(call_id: str, name: str, arguments: str, before: str = "") -> Reply:
-    """A call of one tool, its arguments in two deltas, perhaps with text before it."""
+    """One tool call, with its arguments in two deltas, perhaps with text before it."""
     half = len(arguments) // 2
     call: Json = {"index": 0, "id": call_id, "type": "function"}
     function = {"name": name, "arguments": arguments[:half]}

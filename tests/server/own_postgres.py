@@ -1,4 +1,4 @@
-"""A PostgreSQL of a test's own, to be stopped, frozen and started again at the same address."""
+"""A PostgreSQL for one test, which can be stopped, frozen and started again at its address."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class OwnPostgres:
         self._stack.close()
 
     def close(self) -> None:
-        """End it, if it runs, and give its folder up."""
+        """End it if it runs, and delete its folder."""
         self._stack.close()
 
     def signal_all(self, number: signal.Signals) -> None:
         """Send a signal to the server and all its processes: SIGSTOP makes it silent."""
         for process in self._processes():
-            # An autovacuum may just have ended.
+            # An autovacuum worker may just have ended.
             with suppress(ProcessLookupError):
                 os.kill(process, number)
 

@@ -1,6 +1,6 @@
 """Local servers that refuse what the real providers refuse, for the adapters of pydantic-ai.
 
-Each rule was reported of the real one, in its documentation or by the text of its error. A request
+Each rule is one of the real provider, from its documentation or the text of its error. A request
 that passes is answered with 402, which no client tries again, so nothing has to be streamed.
 """
 
@@ -229,7 +229,7 @@ def mistral(body: Json) -> None:
     last, waiting = "", set[str]()
     for message in body["messages"]:
         role, content = message["role"], message.get("content")
-        # Files of tools follow in a user message of their own, which pydantic-ai sends apart.
+        # pydantic-ai sends files of tools in a user message of their own.
         require(last in before[role] or last == role == "user", f"role {role} after role {last}")
         last = role
         if role == "tool":
@@ -309,7 +309,7 @@ PROVIDERS: dict[str, Callable[[Json], None]] = {
 
 
 class Providers:
-    """All of them on one port; `verdicts` says what each request came to, `""` for a good one."""
+    """All of them on one port; `verdicts` has the result of each request, `""` for a good one."""
 
     def __init__(self) -> None:
         self.url = ""

@@ -38,7 +38,7 @@ def answers(text: str) -> Script:
 
 
 class RecordingExecutor:
-    """Runs the script that a test put there, and keeps what it was asked."""
+    """Runs the script that a test has set, and keeps the requests."""
 
     def __init__(self) -> None:
         self.script: Script = answers("Hello.")
@@ -62,7 +62,7 @@ class Service:
 
     @property
     def running(self) -> RunningTurns:
-        """The turns that run in it, once it has started."""
+        """The turns that run in the server, once it has started."""
         return self.app[RUNTIME].running
 
     async def post(self, path: str, body: Any = None, **options: Any) -> ClientResponse:
@@ -80,7 +80,7 @@ class Service:
             return await response.read()
 
     async def messages(self, key: str) -> list[UIMessage]:
-        """What GET returns of a thread."""
+        """Return what GET returns for a thread."""
         async with await self.get(f"{THREADS}/{key}") as response:
             assert response.status == 200, await response.text()
             messages: list[UIMessage] = (await response.json())["messages"]
@@ -101,7 +101,7 @@ class Service:
         )
 
     async def stop(self) -> None:
-        """Shut the server down, as SIGTERM does."""
+        """Shut the server down as SIGTERM does."""
         assert self.runner is not None
         await self.runner.cleanup()
 

@@ -149,4 +149,4 @@ threads = st.builds(
     st.lists(messages(), max_size=6),
     st.builds(lambda parts: {"id": "last", "role": "user", "parts": parts}, question_parts),
 )
-"""Any window of a thread, and the question of the turn."""
+"""Any window of a thread, with the question of the turn at its end."""

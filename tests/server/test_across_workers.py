@@ -1,4 +1,4 @@
-"""Over HTTP it is all the same which worker a request reaches: `pgthreads serve --workers 2`."""
+"""It does not matter which worker a request reaches: `pgthreads serve --workers 2`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.server.test_workers import BOT, ask
 
 @dataclass
 class Caller:
-    """A client with one connection, which stays at one worker."""
+    """A client with one connection, and so with one worker."""
 
     server: Running
     session: ClientSession
@@ -35,7 +35,7 @@ class Caller:
         return await self.session.get(self.server.url + path)
 
     async def begin(self, key: str, text: str, **more: Any) -> ClientResponse:
-        """Begin a turn; its response, at the first text."""
+        """Begin a turn; return its response after the first text."""
         response = await self.post(CHAT, body_of(key, text, f"m-{text}") | more)
         assert response.status == 200, await response.text()
         while b"text-delta" not in await response.content.readuntil(b"\n\n"):
@@ -67,7 +67,7 @@ async def callers(tmp_path: Path, server_dsn: str) -> AsyncIterator[tuple[Caller
             answer = await ask(session, server, generate(), "hi")
             return Caller(server, session, int(answer.split()[0]))
 
-        # Whichever is not stopped takes the next connection.
+        # The worker that is not stopped takes the next connection.
         one = await call()
         with stopped(one.pid):
             other = await call()

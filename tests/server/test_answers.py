@@ -1,4 +1,4 @@
-"""What an agent streams, what is stored, and what it returned are the same."""
+"""What an agent streams, what it returns and what is stored are the same."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def pictures() -> list[Any]:
 
 
 async def returned(tool: Callable[[], Any]) -> tuple[UIMessage, list[Any]]:
-    """The answer in which a tool was called, and what the model is told of it in the next turn."""
+    """Return the answer with the tool call, and what the next turn tells the model of it."""
 
     async def says(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[Any]:
         if any(isinstance(part, ToolReturnPart) for part in messages[-1].parts):

@@ -1,4 +1,4 @@
-"""Who gets in, and as whom."""
+"""Who may call, and as which owner."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ async def test_keys_of_a_jwks_url(server_dsn: str, admin_dsn: str) -> None:
             bad = [
                 token(key=keys["e"], algorithm="ES256", kid="r"),
                 token(key=keys["r"], algorithm="RS256", kid="unknown"),
-                # The public key is no secret: it must not verify an HMAC.
+                # The public key is not secret, so it must not verify an HMAC.
                 token(key=public, algorithm="HS256", kid="r"),
             ]
             for each in good:
@@ -173,7 +173,7 @@ async def test_keys_of_a_jwks_url(server_dsn: str, admin_dsn: str) -> None:
 
 
 async def test_dev_mode_looks_at_the_address_that_was_reached() -> None:
-    """A process manager listens where it is told, and asks no setting."""
+    """A process manager listens at its own address, whatever the settings say."""
 
     def reached_at(address: Any) -> web.Request:
         transport = Mock(get_extra_info={"sockname": address}.get)

@@ -172,7 +172,7 @@ async def test_keys_in_paths(service: Service, key: str) -> None:
 
 async def test_bodies_beyond_the_limit(service: Service) -> None:
     await refused(service, await service.post(CHAT, {"message": "x" * 10_000_000}), 413)
-    # Within the body's limit, but not within a message's.
+    # Within the limit of a body, but above that of a message.
     await refused(service, await service.post(CHAT, {"message": "x" * 2_000_000}), 413)
 
 

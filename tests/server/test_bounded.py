@@ -1,4 +1,4 @@
-"""The work of a call grows with its input and no faster, and has an upper bound."""
+"""The work of a call is linear in its input, and has an upper bound."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 @pytest.fixture
 def admin(connect: Callable[..., Connection], admin_dsn: str) -> Connection:
-    # Without a limit of memory at which a sort goes to the disk, which is a step and no growth.
+    # With enough memory that no sort goes to the disk: that would be a step, not growth.
     return connect(
         admin_dsn,
         options="-c work_mem=256MB -c app.current_user_id=alice -c client_min_messages=error",
@@ -28,7 +28,7 @@ def admin(connect: Callable[..., Connection], admin_dsn: str) -> Connection:
 
 @pytest.fixture
 def limits(admin: Connection) -> Iterator[None]:
-    """The limits in config, to be changed for a test."""
+    """Change limits in config for a test."""
     yield
     admin.execute("update pgthreads.config set max_page_bytes = default")
 
@@ -134,7 +134,7 @@ def test_a_journal_is_assembled_in_linear_time(admin: Connection, shape: str) ->
 
 
 def test_branches_are_listed_in_linear_time(admin: Connection) -> None:
-    """Each second message begins a branch, of the message before the last one."""
+    """Every second message begins a branch, behind the message before the last one."""
     small = 625
     for branches in (small, 4 * small):
         admin.execute(

@@ -1,4 +1,4 @@
-"""The second message on a busy thread: refused, in place of the first, or behind it."""
+"""A second message for a busy thread is refused, interrupts the first, or waits behind it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def send(
 
 
 async def waiting(service: Service, key: str, count: int) -> None:
-    """Return once that many messages wait."""
+    """Return when that many messages wait."""
     async with asyncio.timeout(10):
         while queue(service, key) < count:  # noqa: ASYNC110 - only the table tells
             await asyncio.sleep(0.02)
@@ -221,7 +221,7 @@ async def test_who_waits_at_a_shutdown_is_sent_away(
         assert response.headers["Retry-After"] == "1"
         assert (await response.json())["code"] == "shutting_down"
     await draining
-    # The same message at the other server has the place that it had.
+    # The same message has kept its place when it reaches the other server.
     third, again = send(two, "deploy", "c", "enqueue"), send(two, "deploy", "b", "enqueue")
     await waiting(two, "deploy", 2)
     echo.let("a", "b", "c")

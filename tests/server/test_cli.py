@@ -1,4 +1,4 @@
-"""The command, run as its users run it: exit statuses, messages, and no tracebacks."""
+"""The command, run as users run it: exit statuses, messages, and no tracebacks."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def enterable_directory() -> Iterator[Path]:
 
 @contextmanager
 def serving(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """A `pgthreads serve` that is up, and the lines that it printed so far."""
+    """A running `pgthreads serve`, and the lines that it has printed so far."""
     with Path(tempfile.mkstemp()[1]).open("w+") as log:
         Path(log.name).unlink()
         process = subprocess.Popen(
@@ -269,7 +269,7 @@ def test_threads_are_listed_shown_and_exported(server: EmbeddedServer, by: str) 
 
 
 def test_threads_are_those_of_serve_s_own_user(server: EmbeddedServer) -> None:
-    """Without --owner; and where there are none, whose they would have been."""
+    """Without --owner; and if there are no threads, for which owner it looked."""
     where = ("--database-url", server.app_dsn)
     told = run("threads", "list", *where)
     assert (told.returncode, told.stdout) == (0, "")

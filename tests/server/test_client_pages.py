@@ -1,4 +1,4 @@
-"""Stock AI SDK pages that fail, retry, edit, stop and reload: what they show is what is asked."""
+"""Stock AI SDK pages that fail, retry, edit, stop and reload: the prompt is what they show."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.server.node_client import VERSIONS, chat, missing
 from tests.server.service import CHAT, Service, body_of, running_service, text_of
 
 ENDS = (VERSIONS[0], VERSIONS[-1])
-"""The oldest client and the newest, where those between do the same."""
+"""The oldest and the newest client, for tests in which those between do the same."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -30,8 +30,8 @@ def node() -> None:
 
 
 class Bot:
-    """Repeats its whole prompt; `fail once` fails at first, `slow` takes its time or waits for
-    `go_on`, `tool` calls one."""
+    """Repeats its whole prompt; `fail once` fails at first, `slow` takes some time or waits for
+    `go_on`, `tool` calls a tool."""
 
     def __init__(self) -> None:
         self.failed: set[str] = set()
@@ -121,7 +121,7 @@ async def test_an_edit_back_to_an_earlier_text(service: Service, version: str) -
 
 @pytest.mark.parametrize("version", ENDS)
 async def test_an_edit_under_a_new_id(service: Service, version: str) -> None:
-    """As assistant-ui edits: the message gets a new id, and nothing names the one before."""
+    """As assistant-ui edits: the message gets a new id, and nothing names the old one."""
     key = f"cut-{version}"
     steps: list[dict[str, Any]] = [
         {"prompt": "one"},
@@ -209,6 +209,6 @@ async def test_an_answer_that_ends_with_a_tool_is_not_asked_for_again(
     seen = await chat(service.url, [{"prompt": "tool"}], version=version, chatId=key, auto=True)
     assert (seen["status"], seen["errors"], len(seen["responses"])) == ("ready", [], 2)
     shown, stored = seen["messages"][1], (await service.messages(key))[1]
-    # The one thing that a page has more than the thread: a step with nothing in it.
+    # The page has only one thing more than the thread: an empty step.
     assert shown["parts"] == [*stored["parts"], {"type": "step-start"}]
     assert len(service.turns(key)) == 1

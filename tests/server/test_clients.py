@@ -76,7 +76,7 @@ async def test_a_stop(service: Service, checker: SdkChecker, version: str) -> No
     await saw_what_is_stored(service, checker, seen, key, version)
 
 
-# Clients before 5.0.233 put a replay behind what they have.
+# Clients before 5.0.233 append a repeated stream to what they have.
 @pytest.mark.parametrize("version", MAJORS)
 async def test_leaving_and_resuming(service: Service, checker: SdkChecker, version: str) -> None:
     key = f"resume-{version}"
@@ -109,7 +109,7 @@ async def test_leaving_and_sending_again(
     assert len(service.turns(key)) == 1
 
 
-# The oldest client takes the end of the first stream for a message of its own: it leaves it before.
+# The oldest client takes the end of the first stream for another message, so it leaves before.
 @pytest.mark.parametrize("version", MAJORS)
 async def test_sending_while_an_answer_streams(
     service: Service, checker: SdkChecker, version: str

@@ -1,4 +1,4 @@
-"""Many writers of one thread; deadlocks and lock time-outs, which no isolation spec can await."""
+"""Many writers of one thread; deadlocks and lock time-outs, which isolation specs cannot test."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ async def test_a_whole_chat_from_many_servers(
 async def test_two_threads_in_opposite_order_deadlock_and_one_goes_on(
     server_dsn: str, connect_async: Connect
 ) -> None:
-    """What a caller's own order of locks brings about is told as 40P01, and the other commits."""
+    """A deadlock that a caller's own order of locks causes is 40P01, and the other one commits."""
     first = await connect_async(server_dsn)
     second = await connect_async(server_dsn)
     for key in ("one", "two"):
@@ -249,7 +249,7 @@ async def test_a_lock_timeout_changes_nothing(server_dsn: str, connect_async: Co
                         f" lateral pgthreads.{statement} as f"
                     )
                 )
-        # Readers wait for nobody.
+        # Readers do not wait.
         assert await _ids(waiter, "locked") == ["m0"]
     assert await _append(waiter, "locked", "m2") == (3, 1)
     assert await _ids(waiter, "locked") == ["m0", "m1", "m2"]

@@ -1,4 +1,4 @@
-"""The databases that tests get, and that no server outlives its tests."""
+"""The databases of tests are as they should be, and no server outlives its tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGTERM while turns run: by the command, by its workers, and under gunicorn."""
+"""SIGTERM while turns run: for the command, for its workers, and under gunicorn."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def server(
 
 
 async def draining(session: ClientSession, server: Running) -> None:
-    """Return once no worker takes new turns any more."""
+    """Return when no worker takes new turns any more."""
     async with asyncio.timeout(10):
         in_a_row = 0
         while in_a_row < 20:
@@ -69,7 +69,7 @@ async def draining(session: ClientSession, server: Running) -> None:
 async def test_running_turns_finish(
     server: Running, session: ClientSession, tmp_path: Path, admin_dsn: str
 ) -> None:
-    """Meanwhile the server says that it is not ready, takes no new turns, and is read from."""
+    """While it drains, the server is not ready and takes no new turns, but answers reads."""
     response = await wait_in_a_turn(session, server, "deploy")
     server.process.send_signal(signal.SIGTERM)
     await draining(session, server)

@@ -86,7 +86,7 @@ def is_alive(pid: int) -> bool:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A directory that every user can enter; whatever PostgreSQL is left in it is ended."""
+    """A directory that every user can enter; a PostgreSQL that is left in it is ended."""
     folder = Path(tempfile.mkdtemp(prefix="pgthreads-test-"))
     folder.chmod(0o711)
     yield folder
@@ -399,7 +399,7 @@ def test_a_failed_start_leaves_nothing_behind(embedded: EmbeddedPostgres, data_d
         embedded.start()
 
 
-# Who else uses the data
+# Others that use the data
 
 
 def test_a_second_start_is_refused_and_names_the_first(
@@ -418,7 +418,7 @@ def test_pid_files_that_name_a_stranger_cost_the_stranger_nothing(
     pid_file = data_dir / "cluster" / "postmaster.pid"
     content = pid_file.read_text()
     embedded.stop()
-    # Of the cluster's user, as after the restart of a container: PostgreSQL would not start.
+    # A process of the cluster's user, as after a container's restart: PostgreSQL would not start.
     owner = (data_dir / "cluster").stat().st_uid
     stranger = spawn("sleep", "60", user=owner if os.geteuid() == 0 else None)
     pid_file.write_text(re.sub(r"^\d+", str(stranger.pid), content))
@@ -468,7 +468,7 @@ def test_a_server_started_by_hand_is_found_and_left_alone(
     by_hand.wait(timeout=15)
 
 
-# Directories that will not do
+# Directories that cannot be used
 
 
 def test_data_of_another_major_version_is_refused(data_dir: Path) -> None:

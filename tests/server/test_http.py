@@ -83,13 +83,13 @@ async def test_a_stream_says_that_its_connection_ends(service: Service) -> None:
 async def test_a_reset_under_back_pressure_is_no_failure(
     service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A client that does not read, and then resets its connection while a write waits."""
+    """A client that does not read, and resets its connection while a write waits."""
     waiting = asyncio.Event()
 
     async def flood(_: ExecutorRequest) -> AsyncIterator[AiEvent]:
         yield TextDelta("Now.")
         for _number in range(400):
-            # More than the buffers of both sockets take, and none of it is stored.
+            # This is more than the buffers of both sockets hold, and is not stored.
             yield Status("flood", "x" * 20_000)
             await asyncio.sleep(0)
         waiting.set()
@@ -103,7 +103,7 @@ async def test_a_reset_under_back_pressure_is_no_failure(
             client.sendall(request_of(service, "1.1", "reset"))
             await asyncio.wait_for(waiting.wait(), 20)
             await service.idle()
-            # To close with this set is to reset.
+            # With this option, closing sends a reset.
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             client.close()
             await readers_gone(service)
@@ -159,7 +159,7 @@ async def test_bodies_that_cannot_be_decoded(
     )
     with caplog.at_level(logging.ERROR):
         head, _ = await sent(service, "\r\n".join(lines).encode() + b"\r\n\r\n" + body)
-    # What is no HTTP is answered by aiohttp's parser, as HTTP/1.0.
+    # aiohttp's parser answers what is not HTTP, as HTTP/1.0.
     assert head.split()[1] == b"400"
     assert [each.getMessage() for each in caplog.records] == []
 

@@ -37,7 +37,7 @@ def psql(
     db: Path | None = None,
     before: tuple[str, ...] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Run install.sql as the documentation says to."""
+    """Run install.sql as documented."""
     environment = {name: value for name, value in os.environ.items() if name != "PGTHREADS_DB"}
     if db:
         environment["PGTHREADS_DB"] = str(db)
@@ -72,13 +72,13 @@ def dump(database: Database) -> str:
     ).stdout
     # Newer releases of pg_dump write a random key into \restrict and \unrestrict.
     text = re.sub(r"^\\(un)?restrict .*$", "", text, flags=re.MULTILINE)
-    # Of this installation alone: pgthreads.tenant_secret.
+    # pgthreads.tenant_secret differs in each installation.
     text = re.sub(r"(?<=\(true, )'\\x[0-9a-f]{64}'\)", "'a secret')", text)
     return re.sub(r"'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.\d]*[+-]\d\d(:\d\d)?'", "'a time'", text)
 
 
 def roles(database: Database) -> list[tuple[object, ...]]:
-    """Return our roles and who is in them: pg_dump leaves them out."""
+    """Return our roles and their members, which pg_dump leaves out."""
     with psycopg.connect(database.admin_dsn) as connection:
         return connection.execute(
             """
@@ -312,7 +312,7 @@ def test_search_is_installed_alike_and_stays(fresh_database: FreshDatabase) -> N
     assert "CREATE FUNCTION pgthreads.search_threads" in content
     assert "search_threads" not in without
     assert dump(by_migrate) == content
-    # An upgrade that does not name it makes its functions anew.
+    # An upgrade that does not name it creates its functions again.
     for again in (psql_install, migrate):
         for database in (by_psql, by_migrate):
             with psycopg.connect(database.admin_dsn) as admin:
@@ -322,7 +322,7 @@ def test_search_is_installed_alike_and_stays(fresh_database: FreshDatabase) -> N
 
 
 def new_clusters() -> list[Any]:
-    """Return what starts a cluster without our roles: for each PostgreSQL that is here."""
+    """Return functions that start a cluster without our roles, one for each PostgreSQL."""
     folder = programs.server_folder()
     found: dict[str, Callable[[], AbstractContextManager[str]]] = {"embedded": embedded_cluster}
     if folder:
@@ -367,7 +367,7 @@ def install(way: str, dsn: str) -> None:
 
 @pytest.mark.parametrize("way", ["psql", "migrate"])
 def test_an_installer_who_is_no_superuser(installer: Callable[[], str], way: str) -> None:
-    """CREATEROLE and CREATE in the database are enough, also to do it again."""
+    """CREATEROLE and CREATE in the database are enough, also for a second run."""
     dsn = installer()
 
     for _ in range(2):
@@ -440,7 +440,7 @@ def test_an_installer_who_may_not_become_the_owner(
 
 
 def test_a_schema_of_somebody_else_is_refused(fresh_database: FreshDatabase) -> None:
-    """Who may create schemas could otherwise wait for the installer with tables of their own."""
+    """Otherwise somebody who may create schemas could prepare tables of their own."""
     database = fresh_database(migrated=False)
     with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
         admin.execute("create schema pgthreads authorization app_login")
@@ -455,7 +455,7 @@ def test_a_schema_of_somebody_else_is_refused(fresh_database: FreshDatabase) -> 
 
 
 def test_the_installers_search_path_does_not_matter(fresh_database: FreshDatabase) -> None:
-    """A function that somebody planted where the installer looks first is not used."""
+    """A function that somebody has put where the installer looks first is not used."""
     for way in ("psql", "migrate"):
         database = fresh_database(migrated=False)
         with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
@@ -503,7 +503,7 @@ def test_a_database_that_is_not_in_utf8_is_refused(database_server: Server, enco
 
 
 def test_who_holds_the_lock_of_installations_is_named(fresh_database: FreshDatabase) -> None:
-    """Any login can take it, so it is not waited for without end."""
+    """Any login can take this lock, so the installer does not wait for ever."""
     database = fresh_database()
     impatient = make_conninfo(database.admin_dsn, options="-c lock_timeout=200ms")
     with psycopg.connect(

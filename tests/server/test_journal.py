@@ -1,4 +1,4 @@
-"""Turns seen from another worker than the one that runs them, and after that one has died."""
+"""Turns seen from another worker than their own, and after their worker has died."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def begin(service: Service, key: str, *steps: list[AiEvent]) -> tuple[Gate
 
 
 def journal(service: Service, key: str) -> str:
-    """What the journal has of a thread's turns."""
+    """Return what the journal has of a thread's turns."""
     rows = service.rows(
         "select coalesce(string_agg(frames, '' order by start_offset), '')"
         " from pgthreads.journal where state_key = %s",
@@ -234,7 +234,7 @@ async def test_who_comes_after_the_end_gets_the_stored_answer(two: tuple[Service
 
 
 async def test_a_journal_that_is_lost_is_written_again(two: tuple[Service, Service]) -> None:
-    """As by a crash of the database: what was there is gone, and rows begin elsewhere."""
+    """As after a crash of the database: the rows are gone, and new ones begin at an offset."""
     one, other = two
     gate, response = await begin(
         one, "lost", [TextDelta("é first ")], [TextDelta("second ")], [TextDelta("third"), Done()]
@@ -364,7 +364,7 @@ async def test_what_a_killed_server_leaves_of_an_answer(
             assert followed[-1]["type"] == "error"
             assert "broke off" in followed[-1]["errorText"]
         wait_until(lambda: not live_leases(other, "dead"))
-        # The same message again is answered by what is there of it; another one goes on.
+        # The same message again gets the partial answer; another message goes on.
         chunks = chunks_of(await other.chat("dead", "wait", "u"))
         assert {"delta": "What I know"}.items() <= next(
             c for c in chunks if c["type"] == "text-delta"
@@ -395,7 +395,7 @@ def live_leases(service: Service, key: str) -> list[tuple[Any, ...]]:
 
 
 async def test_many_owners_in_one_statement(server_dsn: str) -> None:
-    """The tenant changes from row to row, also when one comes again later."""
+    """The tenant changes from row to row, even if an earlier one comes again."""
     async with Pool(server_dsn, size=1) as pool:
         await many_owners(Threads(pool))
 

@@ -30,7 +30,7 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 class KeyServer:
-    """Counts what it is asked; `answers` is unset while it hangs."""
+    """Counts its requests; `answers` is not set while it hangs."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -117,7 +117,7 @@ async def test_a_server_that_hangs_delays_nobody_who_is_known(server: KeyServer)
         await until_asked(server, 2)
         for _ in range(100):
             coroutine = keys.find("known")
-            # It ends at its first step: there is nothing that it could wait for.
+            # It ends at its first step, because there is nothing to wait for.
             with pytest.raises(StopIteration) as found:
                 coroutine.send(None)
             assert found.value.value
@@ -152,7 +152,7 @@ async def test_a_thousand_made_up_ids_cost_one_fetch_a_cooldown(server: KeyServe
             for number in range(1001):
                 assert await keys.find(f"made up {number}") is None
             assert await keys.find("known")
-        # The first of them may have waited for the fetch of the start.
+        # The first of them may have waited for the fetch at the start.
         assert fetches - 1 <= server.asked <= fetches
 
 
@@ -227,7 +227,7 @@ async def test_the_doctor_looks_at_the_key_set(
 
 
 async def test_a_token_of_a_removed_key(server: KeyServer, server_dsn: str, admin_dsn: str) -> None:
-    """Through the whole server: a token that names no key asks nobody."""
+    """Through the whole server: a token that names no key causes no fetch."""
     server.publish("old")
     async with running_service(
         server_dsn, admin_dsn, auth="jwt", jwks_url=server.url, jwks_lifetime=30.0

@@ -1,4 +1,4 @@
-"""What one user may have at once, and how long a client may take to send a request."""
+"""How much one user may have at once, and how long a client may take to send a request."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def test_costly_requests_wait_for_each_other() -> None:
     most = 0
     await asyncio.gather(*(use(f"user {number}", LARGE + 1) for number in range(5)))
     assert most == 1
-    # Time that was used is forgotten at the pace of the share.
+    # The time that a user has used is forgotten at the rate of the share.
     async with fairness.turn("eve"):
         now += 2
     seen = []
@@ -112,7 +112,7 @@ async def test_costly_requests_wait_for_each_other() -> None:
         seen.append(fairness.is_costly("eve"))
         now += 2.5
     assert seen == [True, True, False]
-    # Who is not costly passes by, and nobody waits for ever.
+    # Users who are not costly pass by, and nobody waits for ever.
     async with fairness.turn("eve", LARGE + 1):
         await use("ada")
         with pytest.raises(TooManyError):
@@ -204,7 +204,7 @@ async def test_turns_of_a_server(server_dsn: str, admin_dsn: str) -> None:
     ids=["nothing", "request line", "headers", "body", "chunked body", "a second request"],
 )
 async def test_half_sent_requests(server_dsn: str, begin: bytes, answer: bytes) -> None:
-    """Whoever sends a byte now and then is sent away at the same time as who sends nothing."""
+    """A client that sends a byte now and then is cut off as soon as one that sends nothing."""
     async with guarded(server_dsn, header_timeout=0.4, body_timeout=0.4, idle_timeout=1) as port:
         for drips in (False, True):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -229,7 +229,7 @@ async def drip(writer: asyncio.StreamWriter) -> None:
 
 
 async def test_a_slow_answer_is_no_slow_request(server_dsn: str) -> None:
-    """The clock stands while a request is being answered, and while a connection is idle."""
+    """The clock stops while a request is answered, and while a connection is idle."""
     async with guarded(server_dsn, header_timeout=0.2, heartbeat=0.05) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""Anybody can take advisory locks: who waits for one names its holder; nothing is lost silently."""
+"""Any login can take advisory locks. Who waits for one names its holder; no call fails silently."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Connection = psycopg.Connection[Any]
 
 @pytest.fixture
 def other(server_dsn: str) -> Iterator[Connection]:
-    """A login of the application, that does something else."""
+    """A login of the application that does something else."""
     with psycopg.connect(
         server_dsn, autocommit=True, application_name="careless", prepare_threshold=None
     ) as connection:
@@ -78,7 +78,7 @@ def test_an_erasure_says_who_keeps_it_waiting(other: Connection, maintenance: Co
 def test_two_purges_of_turns(
     database: Database, other: Connection, maintenance: Connection
 ) -> None:
-    """The second says that it does nothing, and no login but maintenance can keep one from work."""
+    """The second purge says that it does nothing, and only maintenance can block a purge."""
     reports = _reports_of(maintenance)
     other.execute("select pg_advisory_lock(hashtextextended('pgthreads.purge_turns', 0))")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -95,6 +95,6 @@ def test_two_purges_of_turns(
             False,
         )
         assert [severity for severity, _, _ in reports] == ["WARNING"]
-        # Whoever edits holds meanwhile waits for nobody.
+        # Meanwhile somebody can edit holds without waiting.
         maintenance.execute("set lock_timeout = '1s'")
         maintenance.execute("insert into pgthreads.retention (owner_user_id) values ('alice')")

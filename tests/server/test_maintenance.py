@@ -45,7 +45,7 @@ def run(*arguments: str, dsn: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def threads(fresh_database: Callable[..., Database]) -> Database:
-    """Six threads of two messages: ann's a to c, bob's a to c; each c is deleted long since."""
+    """Six threads of two messages: a to c of ann and of bob; each c was deleted long ago."""
     database = fresh_database()
     with psycopg.connect(database.admin_dsn) as connection:
         for owner in ("ann", "bob"):
@@ -127,7 +127,7 @@ def test_purge_as_json(threads: Database, operator_dsn: str) -> None:
 
 
 def test_purge_removes_what_turns_leave(threads: Database, operator_dsn: str) -> None:
-    """Batch by batch, and what they have used stays."""
+    """Turns go batch by batch, and what they have used stays."""
     begin_a_turn(threads, "x")
     begin_a_turn(threads, "y")
     with psycopg.connect(threads.admin_dsn) as connection:

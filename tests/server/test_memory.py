@@ -1,4 +1,4 @@
-"""What a call costs the database in memory: nothing is printed before its size was looked at."""
+"""What a call costs the database in memory: nothing is printed before its size is known."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CALLS = {
 
 
 def peak(connection: psycopg.Connection) -> int:
-    """Megabytes that the session's process has had at most."""
+    """Return the most megabytes that the session's process has had."""
     status = Path(f"/proc/{connection.info.backend_pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
@@ -55,7 +55,7 @@ def test_a_megabyte_of_numbers(server_dsn: str, number: str) -> None:
             before = peak(connection)
             with suppress(psycopg.errors.DatabaseError):
                 connection.execute(f"select {call}", [numbers])
-                # What an answer that is refused has left is kept.
+                # The answer that was refused is kept as a late answer.
                 assert name == "keep_answer", name
             taken[name] = peak(connection) - before
 

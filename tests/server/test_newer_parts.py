@@ -1,4 +1,4 @@
-"""What `validateUIMessages` of any release of the AI SDK accepts, the database stores."""
+"""The database stores whatever `validateUIMessages` of any AI SDK release accepts."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_what_the_sdk_accepts_is_stored(server_dsn: str) -> None:
 
     assert 400 < sum(accepted) < 3600
     for message, by_sdk, by_database in zip(messages, accepted, taken, strict=True):
-        # Of the parts inside of a steering message the database asks only for a type.
+        # The parts inside a steering message only need a type.
         assert by_database == by_sdk or (
             by_database and message["parts"][0]["type"] == "steering-message"
         ), message

@@ -26,7 +26,7 @@ def node() -> None:
 
 @dataclass
 class Script:
-    """A server that says the same to everyone, and waits in the middle for `go_on`."""
+    """A server that says the same to every client, and waits for `go_on` in the middle."""
 
     bodies: list[dict[str, Any]] = field(default_factory=list)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)

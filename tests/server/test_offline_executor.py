@@ -194,7 +194,7 @@ async def two(request, more):
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A working directory with modules of a user in it."""
+    """A working directory with a user's modules."""
     (tmp_path / "my_bot.py").write_text(MODULE)
     (tmp_path / "needs_more.py").write_text("import a_package_that_is_not_there\n")
     (tmp_path / "raises.py").write_text("1 / 0\n")

@@ -1,4 +1,4 @@
-"""What a page shows says what is asked, and where: `messages`, `parentId`, `onStale` and others."""
+"""What a page shows decides what is asked, and where: `messages`, `parentId`, `onStale`, …"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def user(message_id: str, text: str) -> dict[str, Any]:
 
 
 def shown(message_id: str) -> dict[str, Any]:
-    """An answer as a page sends it: of it the id alone is looked at."""
+    """An answer as a page sends it; the server looks only at its id."""
     return {"id": message_id, "role": "assistant", "parts": [{"type": "text", "text": "forged"}]}
 
 
@@ -89,7 +89,7 @@ async def test_a_failed_edit_is_tried_again(service: Service) -> None:
 
 
 async def test_the_same_turn_twice(service: Service) -> None:
-    """An answer anew has no id of its own; its turn may have one."""
+    """A request for another answer has no message id; its turn may have an id."""
     again = {"trigger": "regenerate-message"}
     for turn, turns in (("mine", 1), ("mine", 1), ("another", 2), ("another", 2)):
         assert await ask(service, "t", user("u1", "one"), turnId=turn, **again) == (200, "one")
@@ -127,7 +127,7 @@ async def test_a_page_that_is_stale(service: Service, more: dict[str, str], expe
 async def test_what_says_nothing_of_the_page_goes_to_the_end(service: Service) -> None:
     strict = {"onStale": "branch"}
     assert await ask(service, "n", user("u1", "1"), **strict) == (200, "1")
-    # A message alone, in both forms, and one behind something that has no id.
+    # A message alone, in both forms, and a message behind something without an id.
     assert await ask(service, "n", user("u2", "2"), **strict) == (200, "1 / 1 / 2")
     assert await ask(service, "n", message=user("u3", "3"), **strict) == (
         200,
@@ -137,7 +137,7 @@ async def test_what_says_nothing_of_the_page_goes_to_the_end(service: Service) -
     assert answer[1].endswith("3 / 4")
     answer = await ask(service, "n", 7, user("u5", "5"), **strict)
     assert answer[1].endswith("4 / 5")
-    # The AI SDK's transport sends all that its page shows, and says why.
+    # The AI SDK's transport sends everything that its page shows, with a trigger.
     whole = {"trigger": "submit-message", **strict}
     assert await ask(service, "n", user("u6", "6"), **whole) == (200, "6")
 
@@ -187,6 +187,6 @@ async def test_an_answer_that_is_sent_back_asks_nothing(service: Service) -> Non
     assert [chunk["type"] for chunk in chunks] == ["start-step", "start", "finish-step", "finish"]
     assert chunks[1]["messageId"] == answer
     assert len(service.turns("back")) == 1
-    # Without its name it is a claim of the client's, and the question is what counts.
+    # Without `messageId` the answer is only a client's claim, and the question counts.
     assert await ask(service, "back", *page) == (200, "one")
     assert len(service.turns("back")) == 1

@@ -1,4 +1,4 @@
-"""Any stored thread makes a prompt that every provider takes."""
+"""Every stored thread becomes a prompt that every provider accepts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_every_provider_takes_the_prompt_of_any_thread(
     assert last == Error("model_quota_exceeded"), (last, providers.verdicts)
     assert providers.verdicts[-1] == "", providers.verdicts
     assert len(providers.verdicts) <= 2, providers.verdicts
-    # What is found out by asking: types of files, and for Mistral files of tools, because
+    # These are only found out by asking: types of files, and for Mistral files of tools, because
     # pydantic-ai puts a system message of its own before them.
     assert all(
         re.match(
@@ -174,7 +174,7 @@ def test_other_files_have_their_type_or_are_told(
 
 
 def thread_of(size: int) -> dict[str, list[UIMessage]]:
-    """Threads of much of one thing."""
+    """Threads with much of one kind."""
     question = {"id": "u", "role": "user", "parts": [{"type": "text", "text": "So?"}]}
     call = {"type": "tool-x", "toolCallId": "c", "state": "output-available", "input": {}}
     image = {"type": "image", "mimeType": "image/png", "data": "iVBORw0KGgo="}
@@ -208,5 +208,5 @@ def test_the_cost_of_a_history_grows_with_the_thread(name: str) -> None:
         return time.process_time() - started
 
     small = sorted(seconds(500) for _ in range(3))[1]
-    # Sixteen times the thread; what grows with the square would take 256 times as long.
+    # The thread is sixteen times as long; quadratic work would take 256 times as long.
     assert sorted(seconds(8_000) for _ in range(3))[1] < 64 * max(small, 0.0005)

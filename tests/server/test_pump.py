@@ -53,7 +53,7 @@ async def start(service: Service, key: str) -> tuple[Gate, Any]:
 
 
 def kept(service: Service, key: str) -> list[tuple[Any, ...]]:
-    """Text, reason and SQLSTATE of the late answers of a thread."""
+    """Return text, reason and SQLSTATE of a thread's late answers."""
     return service.rows(
         "select string_agg(p ->> 'text', ''), l.reason, l.sqlstate from pgthreads.late_answer as l,"
         " jsonb_array_elements(l.message::jsonb -> 'parts') as p"
@@ -267,7 +267,7 @@ async def test_an_executor_that_does_not_stop_is_left_behind(
 
 
 async def test_a_client_that_leaves_at_once(service: Service) -> None:
-    """Whatever moment a client leaves in, its message is answered once or not stored at all."""
+    """At whatever moment a client leaves, its message is answered once or not stored."""
     for number in range(30):
         key = f"leaver-{number}"
         post = asyncio.create_task(service.post(CHAT, body_of(key, "hi", "u1")))

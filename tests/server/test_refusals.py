@@ -1,4 +1,4 @@
-"""What a model cannot take is left out of the prompt, by at most one second request."""
+"""What a model cannot take is left out of the prompt, in at most one second request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What fits into a message, what becomes of the rest, and a final text that contradicts."""
+"""What fits into a message, what happens to the rest, and final texts that contradict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings that a site may have given the server's role: none changes what is stored or read."""
+"""No setting that a site gives the server's role changes what is stored or read."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def message(identifier: str, text: str, role: str = "user") -> dict[str, Any]:
 
 
 async def scenario(dsn: str) -> list[Any]:
-    """Every call of a turn's life, and what it returned, without times."""
+    """Make every call of a turn's life; return the results, without times."""
     owner = f"owner-{next(_owners)}"
     seen: list[Any] = []
     async with Pool(dsn, size=1) as pool:

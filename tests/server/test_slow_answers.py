@@ -1,6 +1,6 @@
-"""An answer that costs the database more than the time of a call.
+"""An answer that takes the database longer than a call may take.
 
-It is kept aside, and not tried for ever, and other turns have their heartbeats meanwhile.
+It is kept as a late answer and not tried for ever, and other turns keep their heartbeats.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ async def service(
 
 
 def slow(admin: Connection, table: str, when: str) -> None:
-    """Let an insert of these rows take longer than any call."""
+    """Make an insert of these rows take longer than any call may."""
     admin.execute(
         f"""
         create or replace function public.take_long() returns trigger language plpgsql as

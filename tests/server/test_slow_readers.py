@@ -1,4 +1,4 @@
-"""Clients that read slowly, or not at all: what they cost, and how long they are waited for."""
+"""Clients that read slowly or not at all: what they cost, and when they are cut off."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def service(server_dsn: str, admin_dsn: str) -> AsyncIterator[Service]:
 
 
 def connect(service: Service, request: str, received: int = 4096) -> socket.socket:
-    """Send a request over a socket that has little room for the answer."""
+    """Send a request over a socket with little room for the answer."""
     at = urlsplit(service.url)
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, received)
@@ -40,7 +40,7 @@ def connect(service: Service, request: str, received: int = 4096) -> socket.sock
 
 
 async def rest_of(client: socket.socket) -> bytes:
-    """What comes until the connection ends, in whatever way."""
+    """Return what comes until the connection ends, in whatever way."""
     got = b""
     with suppress(ConnectionResetError):
         while more := await asyncio.get_running_loop().sock_recv(client, 65536):
@@ -97,13 +97,13 @@ async def test_who_reads_nothing_of_a_stream_costs_little_and_is_cut_off(service
     assert await open_streams(service) == 1
     for client in clients:
         client.close()
-    # The turn, and who reads it, are none the worse for it.
+    # The turn and its other readers are not affected.
     goes_on.set()
     assert chunks_of(await posted.read())[-1]["type"] == "finish"
 
 
 async def test_who_reads_slowly_gets_everything(service: Service) -> None:
-    """It takes several times as long as the time-out."""
+    """Such a client takes several times as long as the time-out."""
 
     async def script(_: ExecutorRequest) -> AsyncIterator[AiEvent]:
         yield TextDelta(LONG)
@@ -138,7 +138,7 @@ async def test_who_reads_nothing_of_a_thread_is_cut_off(service: Service) -> Non
 
 
 async def test_who_does_not_read_the_end_is_cut_off(service: Service) -> None:
-    """What is left would wait in this process for as long as the client likes."""
+    """Otherwise the rest would wait in this process for as long as the client likes."""
 
     async def script(_: ExecutorRequest) -> AsyncIterator[AiEvent]:
         yield TextDelta("word " * 6000)

@@ -1,4 +1,4 @@
-"""An answer that the database does not take before the process ends is appended later, once."""
+"""An answer that is not stored before the process ends is appended later, exactly once."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def spool(folder: Path) -> Spool:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a shutdown waits for in vain is over soon."""
+    """Make a shutdown that waits in vain end soon."""
     monkeypatch.setattr("pgthreads.turns.running.EXECUTOR_GRACE", 1.0)
     monkeypatch.setattr("pgthreads.turns.store.LAST_CHANCE", 0.1)
 
 
 @pytest.fixture
 def refusing(admin_dsn: str) -> Iterator[Any]:
-    """`refusing(True)` lets nobody in; undone in the end."""
+    """`refusing(True)` refuses every connection; it is undone at the end."""
 
     def refuse(state: bool) -> None:
         with psycopg.connect(admin_dsn, autocommit=True) as admin:
@@ -94,7 +94,7 @@ async def serving(server_dsn: str, admin_dsn: str, folder: Path) -> AsyncIterato
 
 
 async def leave(server_dsn: str, admin_dsn: str, folder: Path, key: str, refusing: Any) -> None:
-    """Let a server end with an answer that it could not store."""
+    """Let a server end with an answer that it cannot store."""
     opened = asyncio.Event()
 
     async def script(_: ExecutorRequest) -> AsyncIterator[AiEvent]:
@@ -131,7 +131,7 @@ def make(folder: Path, mode: int) -> None:
 
 
 def damage(folder: Path) -> None:
-    """Cut the end off what is there; add an empty file, and one with a wrong sum."""
+    """Cut the end off each file; add an empty file, and one with a wrong sum."""
     for each in folder.iterdir():
         each.write_bytes(each.read_bytes()[:-10])
     (folder / ("0" * 40 + ".answer")).touch()
@@ -188,7 +188,7 @@ async def test_a_thread_that_went_on_meanwhile(
 async def test_a_part_that_the_journal_saved(
     server_dsn: str, admin_dsn: str, folder: Path, spool: Spool
 ) -> None:
-    """The thread keeps the part, and the whole, which has the same id, is a late answer."""
+    """The thread keeps the partial answer; the whole one, with the same id, is a late answer."""
     answer = dying.answer("part")
     spool.put(answer).release()
     async with running_service(server_dsn, admin_dsn) as other:
@@ -218,7 +218,7 @@ async def test_a_part_that_the_journal_saved(
 async def test_two_that_start_at_once(
     server_dsn: str, admin_dsn: str, folder: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each answer is taken by one of them."""
+    """Exactly one of them takes each answer."""
     taken: list[str] = []
 
     async def settle_slowly(threads: Threads, answer: Answer, **options: Any) -> Refusal | None:
@@ -249,7 +249,7 @@ async def test_two_that_start_at_once(
 async def test_a_process_that_lives_keeps_its_answer(
     server_dsn: str, admin_dsn: str, folder: Path, refusing: Any
 ) -> None:
-    """Spooled at its first failure; others leave it alone, and the file goes when it is stored."""
+    """It is spooled at its first failure, left alone by others, and deleted once it is stored."""
     opened = asyncio.Event()
 
     async def script(_: ExecutorRequest) -> AsyncIterator[AiEvent]:
@@ -333,7 +333,7 @@ async def test_killed_while_writing(
 async def test_an_answer_of_a_thread_that_is_gone(
     server_dsn: str, admin_dsn: str, folder: Path, spool: Spool
 ) -> None:
-    """Nothing in the database can be its place: it is left to people, and asked for once."""
+    """The database has no place for it: it is left to people, and tried only once."""
     spool.put(dying.answer("never-was")).release()
     async with serving(server_dsn, admin_dsn, folder):
         assert files(folder) == [".refused"]
@@ -366,13 +366,13 @@ async def test_kept_after_it_was_stored(server_dsn: str, admin_dsn: str, folder:
         assert kept.answer.message == (await service.messages("kept"))[-1]
         assert (kept.begin.message["id"], kept.begin.message_count) == ("u1", 1)
         assert modes(folder) == {".": 0o700, ".kept": 0o600}
-    # Another start leaves it alone, whatever its setting.
+    # Another start leaves the file alone, whatever its setting.
     async with serving(server_dsn, admin_dsn, folder):
         assert files(folder) == [".kept"]
 
 
 def test_kept_for_so_long(folder: Path, spool: Spool) -> None:
-    """The file says itself how long; who looks for answers that wait does not see it."""
+    """The file itself says how long; a search for waiting answers does not see it."""
     Spool(folder, keep_seconds=60).keep(ANSWER, BEGIN)
     assert (spool.names(), spool.aside(), spool.forget()) == ([], [], 0)
     Spool(folder, keep_seconds=-1).keep(ANSWER, BEGIN)

@@ -18,7 +18,7 @@ _CALL = re.compile(
 
 
 def _words(text: str) -> str:
-    """SQL with its comments gone, its white space run together and its types by one name."""
+    """Return SQL in one form: without comments, with single spaces, each type by one name."""
     for long, short in (("integer", "int"), ("boolean", "bool"), ("timestamp with time zone", "t")):
         text = text.replace(long, short)
     text = text.replace("timestamptz", "t").replace("'{}'", "").lower()

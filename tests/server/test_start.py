@@ -112,7 +112,7 @@ async def test_another_version_of_the_contract(
 
 
 def starts(commands: dict[str, list[str]], place: Path, **variables: str) -> dict[str, str]:
-    """Run `serve` with each, all at once; return what they say, each in one line with a hint."""
+    """Run `serve` with each, all at once; return their messages, each one line with a hint."""
     started = {
         name: subprocess.Popen(
             [*COMMAND, "serve", "--port", "0", *arguments],
@@ -129,7 +129,7 @@ def starts(commands: dict[str, list[str]], place: Path, **variables: str) -> dic
         for name, process in started.items():
             output, errors = process.communicate(timeout=60)
             assert (process.returncode, output) == (1, ""), f"{name}: {output}{errors}"
-            # The error, and perhaps a hint; nothing of a log.
+            # There is only the error, and perhaps a hint; no log.
             assert re.fullmatch(r"Error: .+\n(Hint: .+\n)?", errors), f"{name}: {errors}"
             said[name] = errors
     finally:
@@ -157,7 +157,7 @@ def test_each_fault_is_told_in_one_line(
         }
         commands = {name: ["--database-url", url] for name, url in urls.items()}
         for name in ("dead", "password", "database"):
-            # Tried for so long.
+            # It has tried for that long.
             commands[name] += ["--acquire-timeout", "0.5"]
         commands["workers"] = [*commands["dead"], "--workers", "2"]
         commands["port"] = ["--port", str(taken.getsockname()[1])]

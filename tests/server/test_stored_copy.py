@@ -1,4 +1,4 @@
-"""What PostgreSQL keeps of a turn's message equals what the client's stream said."""
+"""The message that PostgreSQL stores for a turn equals what the client's stream said."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_any_turn_s_message_is_accepted_and_comes_back_equal(
             draft.take(clean(event))
         draft.close(status)
         messages.append(draft.message())
-    # Python tells 10**308 from 1e308, which jsonb and JavaScript do not.
+    # Python distinguishes 10**308 and 1e308; jsonb and JavaScript do not.
     sent = json.dumps(messages, ensure_ascii=False, allow_nan=False)
     rows = connect(server_dsn).execute(
         "select pgthreads.is_ui_message(m), m::text from jsonb_array_elements(%s::jsonb) as m",

@@ -1,4 +1,4 @@
-"""What cannot be stored as it came, and what was stored before there were limits."""
+"""Text that cannot be stored as it came, and what was stored before there were limits."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_what_postgresql_cannot_hold_is_replaced(
     message = f'{{"id":"u{escaped}","role":"user","metadata":{{"k{escaped}":["{escaped}"]}},'
     message += f'"parts":[{{"type":"text","text":"{escaped}"}}]}}'
     await send(service, "POST", CHAT, f'{{"id":"{key}","message":{message}}}')
-    # The same again is the same message, not another one.
+    # Sent again, it is the same message and not another one.
     await send(service, "POST", CHAT, f'{{"id":"{key}","message":{message}}}')
 
     user, _ = await service.messages(key)
@@ -61,7 +61,7 @@ async def test_what_postgresql_cannot_hold_is_replaced(
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_what_was_stored_deep_before_breaks_nothing(service: Service) -> None:
-    """Neither the list of threads nor the next turn, however deep it is."""
+    """However deep it is, neither the list of threads nor the next turn fails."""
     await service.chat("deep", "hi", "u1")
     deep = "[" * 3000 + "]" * 3000
     for statement, value in (

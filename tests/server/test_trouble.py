@@ -34,7 +34,7 @@ from tests.server.service import CHAT, THREADS, Service, body_of, chunks_of, run
 
 SECONDS: dict[str, Any] = {"acquire_timeout": 1.0, "statement_timeout": 1.0, "connect_timeout": 1.0}
 SOON = 8.0
-"""Most seconds that a refusal may take with these settings, on a busy machine."""
+"""The most seconds that a refusal may take with these settings, on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ async def begin(service: Service, key: str) -> tuple[Gate, ClientResponse]:
 
 
 async def refused(response: ClientResponse) -> str:
-    """What a client is told of trouble, whatever kind it is of."""
+    """What a client is told, whatever kind of trouble it is."""
     body = await response.json()
     assert (response.status, body["code"]) == (503, "database_unavailable"), body
     assert int(response.headers["Retry-After"]) >= 1
@@ -162,7 +162,7 @@ async def test_a_server_that_takes_no_writes(service: Service) -> None:
             await asyncio.wait_for(response.content.readuntil(b'"finish"'), 1)
     finally:
         service.rows("alter role app_login reset default_transaction_read_only")
-    # The sessions are still those of the read-only time, as those to a former primary are.
+    # The sessions are still those from the read-only time, like sessions to a former primary.
     assert chunks_of(await response.read())[-1]["type"] == "finish"
     assert is_stored(service, "read-only")
     service.executor.script = Gate.script.__get__(gate)
@@ -191,7 +191,7 @@ async def test_a_call_that_takes_too_long(own: Database, service: Service) -> No
         with soon():
             error = await refused(await service.post(CHAT, body_of("warm", "and?", "u2")))
         assert error == "the database took too long"
-        # The server was asked to end it: nothing goes on there.
+        # PostgreSQL was asked to cancel it: nothing goes on there.
         assert waiting(service) == 0
     assert chunks_of(await service.chat("warm", "and?", "u2"))[-1]["type"] == "finish"
 
@@ -282,7 +282,7 @@ async def test_who_waits_for_one_thread_takes_no_connection_from_others(own: Dat
             async with asyncio.timeout(10):
                 while waiting(service) < 2:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
-            # The lock has not timed out yet, and these need connections, too.
+            # The lock has not timed out yet, and these calls need connections as well.
             for _ in range(5):
                 assert (await service.get(THREADS)).status == 200
                 assert (await service.get(f"{THREADS}/held")).status == 200
@@ -296,7 +296,7 @@ async def test_who_waits_for_one_thread_takes_no_connection_from_others(own: Dat
                 "the thread stayed locked for too long",
             )
             assert next(iter(done)).result().headers["Retry-After"] == "1"
-        # The lock is free again: one of those that wait gets its turn, the others find it running.
+        # The lock is free again: one waiting call begins its turn, the others find it running.
         statuses = [(await task).status for task in stuck]
         assert set(statuses) <= {200, 409, 503}
         assert 200 in statuses
@@ -355,7 +355,7 @@ async def test_a_turn_whose_beginning_got_lost(
 async def test_a_turn_that_lost_its_lease_while_it_began(
     service: Service, monkeypatch: pytest.MonkeyPatch, broken: int
 ) -> None:
-    """The connection breaks after the commit, and the second try comes late: it begins anew."""
+    """The connection breaks after the commit, and the second try comes late: it begins again."""
     send, key = Pool._send, f"late_{broken}"
     refusals = broken - 1
 
@@ -436,7 +436,7 @@ def end_sessions(service: Service) -> None:
 async def test_the_end_of_a_process_whose_server_is_silent(
     own: Database, postgres: OwnPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It leaves its answer to the spool in time; it waits neither for the server nor for a lock."""
+    """The worker spools its answer in time, without waiting for PostgreSQL or a lock."""
     monkeypatch.setattr("pgthreads.turns.running.EXECUTOR_GRACE", 1.0)
     monkeypatch.setattr("pgthreads.turns.store.LAST_CHANCE", 0.2)
     limits = SECONDS | {"statement_timeout": 60.0, "drain_timeout": 0.1, "spool_dir": tmp_path}

@@ -75,7 +75,7 @@ async def test_a_key_that_ends_ends_the_server_s_access(server_dsn: str, admin_d
 async def test_tokens_are_taken_before_the_switch_is_turned(
     fresh_database: Callable[..., Any],
 ) -> None:
-    """So a site can give all its servers keys, and then turn it."""
+    """So a site can give keys to all its servers, and then turn the switch."""
     database = fresh_database()
     with psycopg.connect(database.admin_dsn) as admin:
         admin.execute("insert into pgthreads.tenant_key (id, key) values ('k', %s)", (KEY,))
@@ -185,7 +185,7 @@ def last_rows(session: Any, message: Any) -> list[Any]:
 def test_a_proof_is_worth_nothing_in_the_next_transaction_of_its_message(
     server_dsn: str, connect: Callable[..., Any], token_of_mallory: str, write: str
 ) -> None:
-    """Both have the same start, by which alone they could not be told apart."""
+    """Both transactions have the same start, so that alone cannot tell them apart."""
     message: Any = f"""
         begin;
         select pgthreads.set_tenant('{token_of_mallory}');
@@ -207,7 +207,7 @@ def test_a_proof_is_worth_nothing_in_the_next_transaction_of_its_message(
 def test_a_proof_is_worth_nothing_after_a_commit_in_a_block(
     server_dsn: str, connect: Callable[..., Any], token_of_mallory: str
 ) -> None:
-    """A block is one statement with several transactions; each has a start of its own."""
+    """A `do` block is one statement with several transactions, each with a start of its own."""
     session = connect(server_dsn)
     session.execute(
         f"""

@@ -46,7 +46,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    # Where another user than root can go.
+    # A folder that another user than root can enter.
     folder = Path(f"/tmp/pgthreads-test-wheel-{os.getpid()}")
     yield folder
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What is sent and what is stored of a turn, both against the real AI SDK."""
+"""Compares what a turn sends and what it stores with the real AI SDK."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def chunks(sse: bytes) -> list[Any]:
 
 
 def run(events: Sequence[AiEvent], status: EndStatus = "completed") -> tuple[bytes, UIMessage]:
-    """A turn's whole stream, and its stored message."""
+    """Return a turn's whole stream, and its stored message."""
     clean, draft = Cleaner(), Draft("m1")
     sse = draft.opening
     for event in events:

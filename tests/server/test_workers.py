@@ -1,4 +1,4 @@
-"""`pgthreads serve --workers`: one address, several processes, whatever becomes of them."""
+"""`pgthreads serve --workers`: several workers at one address, and what happens if some end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def answer(request):
     yield TextDelta("done")
     yield Done()
 """
-"""Says which process answers; a message `wait` is answered when the file `go` is there."""
+"""Says which process answers; the message `wait` is answered when the file `go` exists."""
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def text_in(stream: bytes) -> str:
 
 
 async def wait_in_a_turn(session: ClientSession, server: Running, key: str) -> ClientResponse:
-    """Begin a turn that goes on until `go` is there; return its response, at its first text."""
+    """Begin a turn that goes on until `go` exists; return its response after the first text."""
     response = await session.post(server.url + CHAT, json=body_of(key, "wait"))
     while b"text-delta" not in await response.content.readuntil(b"\n\n"):
         pass
@@ -127,7 +127,7 @@ async def test_any_worker_tells_the_metrics_of_all(
 
 
 async def told(session: ClientSession, server: Running, *lines: str) -> None:
-    """Wait until the metrics say so: a turn is counted a moment after its client has read it."""
+    """Wait until the metrics say so: a turn is counted shortly after its client has read it."""
     seen: list[str] = []
     for _ in range(50):
         async with session.get(f"{server.url}/metrics") as response:
@@ -148,7 +148,7 @@ async def test_a_worker_that_dies_is_replaced(server: Running, session: ClientSe
     assert len(pids) == 2
     for number in range(8):
         assert int((await ask(session, server, f"after-{number}", "hi")).split()[0]) in pids
-    # The counts of the one that died remain, its gauges do not.
+    # The counts of the dead worker remain; its gauges do not.
     counted = 'pgthreads_turns_total{status="completed"} 8.0'
     await told(session, server, counted)
     os.kill(second, signal.SIGKILL)
@@ -157,7 +157,7 @@ async def test_a_worker_that_dies_is_replaced(server: Running, session: ClientSe
 
 
 def test_what_keeps_the_first_from_starting_ends_all(place: Path, admin_dsn: str) -> None:
-    """As with one worker: what is wrong and what to do, once, and status 1."""
+    """As with one worker: it says once what is wrong and what to do, and exits with status 1."""
     told = [
         subprocess.run(
             [*COMMAND, "serve", "--port", "0", "--workers", workers],
@@ -218,7 +218,7 @@ async def test_one_that_cannot_start_does_not_end_the_other(
 async def test_a_signal_drains_all(
     server: Running, session: ClientSession, place: Path, admin_dsn: str, to_all: bool
 ) -> None:
-    """Also where a process manager sends it to every process, and the parent again."""
+    """Also if a process manager signals every process, and the supervisor signals again."""
     key = f"drain-{to_all}"
     pids = two_workers(server)
     response = await wait_in_a_turn(session, server, key)
@@ -261,7 +261,7 @@ async def test_a_second_signal_ends_all_at_once(
 async def test_workers_outlive_no_parent(
     server: Running, session: ClientSession, admin_dsn: str
 ) -> None:
-    """And the turns that they ran are stored as they are."""
+    """The turns that they ran are stored as they are."""
     pids = two_workers(server)
     response = await wait_in_a_turn(session, server, "orphan")
     server.process.kill()

@@ -21,7 +21,7 @@ from tests.database import (
     start_server,
 )
 
-# What cannot be otherwise: function and message, with the reason.
+# Findings that cannot be avoided: function and message, with the reason.
 ALLOWED = (
     # Running the text of a migration is what it is for; only the owner may call it.
     ("pgthreads.apply_migration(text,text)", "text type variable is not sanitized"),
@@ -66,7 +66,7 @@ def run(image: str) -> int:
         migrated_template(server) as name,
         psycopg.connect(server.conninfo, dbname=name, autocommit=True) as connection,
     ):
-        # With what is optional, too.
+        # The optional parts are checked as well.
         migrate(make_conninfo(server.conninfo, dbname=name), optional=optional_parts())
         try:
             connection.execute("create extension if not exists plpgsql_check schema public")
