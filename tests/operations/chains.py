@@ -1,4 +1,4 @@
-"""Data to operate on, and whether every chain of it fits."""
+"""Data for the tests of operations, and a check that every chain of it fits."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def fill(dsn: str, threads: int = 3, messages: int = 20) -> None:
 def chains(dsn: str) -> dict[tuple[str, str], Chain]:
     """Return every thread's messages, read by a superuser; fails if a chain does not fit.
 
-    Recomputed here and not by a function of the schema: the digest of a message is the sha256 over
-    the digest before it and its stored bytes, and the thread's row has the last one.
+    This recomputes the digests itself, without a function of the schema. The digest of a message is
+    the sha256 over the digest before it and its stored bytes; the thread's row has the last one.
     """
     with psycopg.connect(dsn, autocommit=True) as connection:
-        # One statement, so that it is one moment of a database in use.
+        # One statement, so that it sees one moment of a database in use.
         rows = connection.execute(
             """
             select t.owner_user_id, t.state_key, t.message_count, t.head_digest,
@@ -91,7 +91,7 @@ def assert_grown(before: dict[tuple[str, str], Chain], after: dict[tuple[str, st
 
 
 def verify_by_schema(database: Database) -> int:
-    """Let verify_thread look at every thread; return how many it found whole."""
+    """Verify every thread by verify_thread; return how many fit."""
     names = chains(database.admin_dsn)
     with psycopg.connect(database.maintenance_dsn, autocommit=True) as connection:
         for name in names:

@@ -1,4 +1,4 @@
-"""Clusters of their own, copies of them, and a PgBouncer before one."""
+"""Separate clusters, copies of them, and a PgBouncer in front of one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.database import (
 
 
 def folder_for(server: Server) -> Path:
-    """Return the programs of the run's major version, else of the newest that is here."""
+    """Return the programs of the run's major version, or otherwise of the newest."""
     folders = list(programs.server_majors().values())
     if not folders:
         raise programs.MissingProgramError("no PostgreSQL server is installed here")
@@ -41,7 +41,7 @@ def copied_cluster(folder: Path, conninfo: str, *options: str) -> Iterator[str]:
             ["pg_basebackup", "-d", conninfo, "-D", "data", "-X", "stream", "-c", "fast", *options],
             ["pg_verifybackup", "data"],
         ):
-            # The wheel's pg_verifybackup 18 crashes whatever it is asked, its version too.
+            # The wheel's pg_verifybackup 18 always crashes, even for --version.
             if not programs.version(folder / command[0]):
                 continue
             answer = run_as_account([folder / command[0], *command[1:]], home)
@@ -52,7 +52,7 @@ def copied_cluster(folder: Path, conninfo: str, *options: str) -> Iterator[str]:
 
 
 def wait_for_replay(primary: str, standby: str) -> None:
-    """Return when the standby has replayed what the primary has written by now."""
+    """Return when the standby has replayed everything that the primary has written by now."""
     with psycopg.connect(primary, autocommit=True) as connection:
         row = connection.execute("select pg_current_wal_lsn()::text").fetchone()
     assert row
@@ -68,7 +68,7 @@ def wait_for_replay(primary: str, standby: str) -> None:
 
 @contextmanager
 def pgbouncer(database: Database) -> Iterator[str]:
-    """Run PgBouncer in transaction mode before `database`; yield the application's conninfo."""
+    """Run PgBouncer in transaction mode for `database`; yield the application's conninfo."""
     program = programs.pgbouncer()
     if program is None:
         raise programs.MissingProgramError(
@@ -93,7 +93,7 @@ max_client_conn = 200
         (home / "pgbouncer.ini").write_text(configuration)
         (home / "users.txt").write_text(f'"{target["user"]}" "{target["password"]}"\n')
         account = _account()
-        # It ends with this process, however that ends: then the pipe does.
+        # It ends with this process, however that happens, because then the pipe closes.
         keep = '"$@" >log 2>&1 & p=$!; read -r _; kill -INT $p; wait $p'
         process = subprocess.Popen(
             ["/bin/sh", "-c", keep, "sh", str(program), "pgbouncer.ini"],
@@ -115,7 +115,7 @@ max_client_conn = 200
 
 
 def pgbouncer_version() -> tuple[int, int]:
-    """Return the version of the PgBouncer that is here, (1, 18)."""
+    """Return the version of the installed PgBouncer, for example (1, 18)."""
     program = programs.pgbouncer()
     assert program
     text = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout

@@ -1,6 +1,6 @@
-"""Writes into db/pgtap/installed.sql what a new installation's catalogue holds: `make manifest`.
+"""Writes the catalogue of a new installation into db/pgtap/installed.sql: `make manifest`.
 
-The suite's own view says what is looked at; here it is asked once without the optional parts, and
+The suite's own view says what is compared. It is queried here once without the optional parts, and
 once with them.
 """
 
@@ -31,7 +31,7 @@ Fact = tuple[str, str, str, str]
 
 
 def with_manifest(suite: str, server: Server) -> str:
-    """Return the suite's text with what this checkout installs now."""
+    """Return the suite's text with the catalogue that this checkout installs now."""
     head, rest = suite.split(_BEGIN)
     tail = rest.split(_END)[1]
     body = "".join(f"{line}\n" for line in _statement(_facts(head, server)))

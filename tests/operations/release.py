@@ -1,11 +1,11 @@
 """Writes the schema of a release down, for the test that upgrades it.
 
-`python -m tests.operations.release VERSION GIT_REF` makes `releases/VERSION.sql` of `db/` as it is
-in GIT_REF: what install.sql runs, without the roles, as SQL that any client can send at once. The
-same ref makes the same file. A file that is there is never written again.
+`python -m tests.operations.release VERSION GIT_REF` makes `releases/VERSION.sql` from `db/` as it
+is in GIT_REF: everything that install.sql runs, without the roles, as SQL that any client can send
+at once. The same ref makes the same file. An existing file is never written again.
 
-`--migrations-of GIT_REF`, before a release is out, takes the texts of its migrations from there:
-they may still be edited, and an upgrade takes none that differs.
+`--migrations-of GIT_REF` is for a release that is not out yet. It takes the texts of migrations
+from there, because they may still be edited, and an upgrade refuses one whose text differs.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def schema_at(ref: str, migrations_of: str | None = None) -> str:
     def read(name: str, source: str = ref) -> str:
         return _git("show", f"{source}:{name}").rstrip("\r\n")
 
-    # What install.sql does, the part of roles.sql that makes the schema included.
+    # What install.sql does, including the part of roles.sql that creates the schema.
     parts = [
         "begin;",
         "set local client_min_messages = warning;",

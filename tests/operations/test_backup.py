@@ -1,4 +1,4 @@
-"""Dumps, base backups and a standby: every chain is whole, and threads grow on, and only that."""
+"""Dumps, base backups and a standby: every chain is whole, and threads can only grow."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run(
 
 
 def assert_it_lives(database: Database) -> None:
-    """Appends go on where they were, by an application; nobody changes what is there."""
+    """An application goes on appending where it was; nobody can change what is stored."""
     before = chains(database.admin_dsn)
     assert verify_by_schema(database) == len(before)
     with psycopg.connect(database.server_dsn, autocommit=True) as app:
@@ -98,7 +98,7 @@ def test_a_dump_restored_into_another_database(
 
 
 def test_a_dump_has_no_text_before_redaction(fresh_database: FreshDatabase, tmp_path: Path) -> None:
-    """The journal of a running turn is as its model gave it, and stays out by the flag."""
+    """The journal of a running turn is not redacted, and the flag leaves it out."""
     database = fresh_database()
     secret = "sk-" + "a1B2" * 8
     frame = json.dumps({"type": "text-delta", "id": "t0", "delta": secret})
@@ -130,7 +130,7 @@ def test_a_dump_has_no_text_before_redaction(fresh_database: FreshDatabase, tmp_
 
 
 def test_a_dump_by_the_owner(fresh_database: FreshDatabase, tmp_path: Path) -> None:
-    """Row level security is forced on it: the dump stops, or is told to, and has no messages."""
+    """Row level security is forced on it: the dump stops, or has no messages with the flag."""
     database = fresh_database()
     fill(database.server_dsn)
     role = "--role=pgthreads_owner"
@@ -147,7 +147,7 @@ def test_a_dump_by_the_owner(fresh_database: FreshDatabase, tmp_path: Path) -> N
 
 
 def counts(database: Database) -> dict[str, int]:
-    """How many rows each table has that a crash would not empty."""
+    """Return how many rows each table has that a crash would not empty."""
     with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
         tables = admin.execute(
             "select c.relname from pg_class as c where c.relnamespace = 'pgthreads'::regnamespace"
@@ -162,8 +162,8 @@ def counts(database: Database) -> dict[str, int]:
 
 
 def test_a_dump_where_nobody_is_a_superuser(fresh_database: FreshDatabase, tmp_path: Path) -> None:
-    """As in managed databases: the installer owns the databases, and has CREATEROLE."""
-    fresh_database()  # Which makes the roles of the cluster, by another installer.
+    """As in managed databases, the installer owns the databases, and has CREATEROLE."""
+    fresh_database()  # This creates the cluster's roles, by another installer.
     databases = database, restored = fresh_database(migrated=False), fresh_database(migrated=False)
     installer, backup = f"installer_{uuid4().hex[:12]}", f"backup_{uuid4().hex[:12]}"
     dsns = [make_conninfo(each.admin_dsn, user=installer, password="i") for each in databases]
@@ -212,7 +212,7 @@ def test_a_dump_where_nobody_is_a_superuser(fresh_database: FreshDatabase, tmp_p
 
 
 def test_a_dump_for_a_postgresql_without_lz4(fresh_database: FreshDatabase, tmp_path: Path) -> None:
-    """Messages that lz4 compressed: only a dump that does not say so is taken."""
+    """With messages compressed by lz4, only a dump that does not say so can be restored."""
     database = fresh_database()
     fill(database.server_dsn)
     with psycopg.connect(database.server_dsn, autocommit=True) as app:
@@ -262,7 +262,7 @@ def source(folder: Path) -> Iterator[Database]:
 
 @contextmanager
 def appending(database: Database) -> Iterator[None]:
-    """Let an application append meanwhile."""
+    """Let an application append in the meantime."""
     stop = threading.Event()
     errors: list[Exception] = []
 
@@ -289,7 +289,7 @@ def appending(database: Database) -> Iterator[None]:
 def test_a_dump_restored_into_another_cluster(
     source: Database, folder: Path, tmp_path: Path
 ) -> None:
-    """Roles first: pg_dump has none of them."""
+    """Roles are restored first, because pg_dump leaves them out."""
     roles = run(
         "pg_dumpall", source, "--roles-only", "--no-role-passwords", "-f", tmp_path / "roles.sql"
     )
@@ -298,7 +298,7 @@ def test_a_dump_restored_into_another_cluster(
 
     with installed_cluster(folder) as conninfo:
         empty = Database("postgres", Server(conninfo, "another cluster", source.server.major))
-        # What is there already, as the superuser, is an error that does not matter.
+        # An error about a role that exists already, like the superuser, does not matter.
         run("psql", empty, "-X", "-q", "-f", tmp_path / "roles.sql")
         loaded = run(
             "pg_restore", empty, "--exit-on-error", "-C", "-d", "postgres", tmp_path / "chat.dump"
@@ -343,7 +343,7 @@ WRITES = (
 
 
 async def serve_on(standby: Database) -> None:
-    """The server starts on a standby and reads; a chat is refused as one that it cannot store."""
+    """The server starts on a standby and answers reads; it refuses chats, which it cannot store."""
     async with running_service(standby.server_dsn, standby.admin_dsn) as service:
         async with await service.get(THREADS) as response:
             assert response.status == 200
@@ -353,7 +353,7 @@ async def serve_on(standby: Database) -> None:
 
 
 def test_a_standby_reads_and_takes_over(source: Database, folder: Path) -> None:
-    """Functions that read run on a standby; those that write say so; promoted, it does all."""
+    """A standby runs functions that read, and refuses those that write until it is promoted."""
     key = b"k" * 32
     with psycopg.connect(source.admin_dsn, autocommit=True) as admin:
         admin.execute("insert into pgthreads.tenant_key (id, key) values ('k', %s)", [key])

@@ -1,4 +1,4 @@
-"""A primary that is lost while a turn runs: the promoted standby gets its answer."""
+"""A primary that is lost while a turn runs: the promoted standby gets the answer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_the_standby_takes_over(database_server: Server) -> None:
 async def lose_the_primary(
     stop: Callable[[signal.Signals], None], database: Database, standby: str
 ) -> None:
-    """Chat by a server that knows both; lose the primary in a turn, promote the standby."""
+    """Chat with a server that knows both; lose the primary during a turn, promote the standby."""
     opened = asyncio.Event()
 
     async def script(_: ExecutorRequest) -> AsyncIterator[AiEvent]:

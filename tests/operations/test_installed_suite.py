@@ -1,4 +1,4 @@
-"""The installed suite: right in a database under load, in nobody's way, and able to fail."""
+"""The installed suite: it works under load, blocks nobody, and can fail."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FreshDatabase = Callable[..., Database]
 
 @pytest.fixture(scope="module", autouse=True)
 def _dba(database_server: Server, template_database: str) -> Iterator[None]:
-    """A login role that is no superuser, and has what the suite asks for."""
+    """A login that is not a superuser, with what the suite needs."""
     assert template_database, "the roles are there"
     with psycopg.connect(database_server.conninfo, autocommit=True) as admin:
         for statement in (
@@ -102,7 +102,7 @@ class Load:
 
     @contextmanager
     def running(self, clients: int = 4) -> Iterator[None]:
-        """Let so many clients chat; raises what one of them met."""
+        """Let so many clients chat; raises the error that one of them gets."""
         with ThreadPoolExecutor(clients) as pool:
             chats = [pool.submit(self.chat, f"user{number}") for number in range(clients)]
             try:
@@ -117,7 +117,7 @@ class Load:
 def test_it_is_right_under_load(
     fresh_database: FreshDatabase, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By pg_prove and by psql, as the head of the file says; no call fails or waits for a lock."""
+    """Run by pg_prove and by psql, as the file says; no call fails or waits for a lock."""
     database = fresh_database()
     load_pgtap(database)
     fill(database.server_dsn)
@@ -156,7 +156,7 @@ def test_it_is_right_under_load(
 
 
 def test_it_takes_no_lock_that_a_call_waits_for(fresh_database: FreshDatabase) -> None:
-    """Its transaction is kept open: nothing stronger than what an append itself takes."""
+    """Its open transaction holds no stronger lock than an append does."""
     database = fresh_database()
     load_pgtap(database)
     fill(database.server_dsn)
@@ -183,7 +183,7 @@ def test_it_takes_no_lock_that_a_call_waits_for(fresh_database: FreshDatabase) -
             "RowShareLock",
             "RowExclusiveLock",
         }
-        # And no row of another owner.
+        # And it holds no row of another owner.
         admin.execute("set lock_timeout = '100ms'")
         for table in ("thread", "turn", "config"):
             admin.execute(f"select from pgthreads.{table} for update".encode())
@@ -217,7 +217,7 @@ DRIFT: dict[LiteralString, str] = {
 
 
 def test_it_finds_what_has_changed(fresh_database: FreshDatabase) -> None:
-    """Each of these alone would fail it; together they take one run."""
+    """Each of these alone would make it fail; together they take only one run."""
     database = fresh_database()
     load_pgtap(database)
     with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
@@ -253,7 +253,7 @@ def test_it_passes_on_partitions(fresh_database: FreshDatabase) -> None:
 
 
 def test_the_doctor_runs_it(fresh_database: FreshDatabase) -> None:
-    """With pgTAP from a file, which is gone afterwards; with search, and with tenant tokens."""
+    """It runs with pgTAP from a file, which is gone afterwards; with search; with tokens."""
     database = fresh_database()
     migrate(database.admin_dsn, optional=("search",))
     key = bytes(range(32))
@@ -283,7 +283,7 @@ def test_the_doctor_runs_it(fresh_database: FreshDatabase) -> None:
         with pytest.raises(SuiteError, match="needs a tenant token"):
             run(database)
         assert run_installed_suite(dba_of(database), tenant=signed_with(key)).failed == []
-        # Whoever may be the owner signs for itself.
+        # A role that may become the owner can sign its own token.
         assert run_installed_suite(database.admin_dsn).failed == []
 
 
@@ -301,7 +301,7 @@ def test_who_may_not_run_it_is_told_why(fresh_database: FreshDatabase) -> None:
 
 
 def test_the_full_suite_refuses_a_database_in_use(fresh_database: FreshDatabase) -> None:
-    """Each of its files but those of the catalogue, and before it has touched anything."""
+    """Each of its files except those of the catalogue stops before it touches anything."""
     folder = ROOT / "tests" / "pgtap"
     for file in folder.glob("*/*.sql"):
         text = file.read_text(encoding="utf-8")
@@ -321,6 +321,6 @@ def test_the_full_suite_refuses_a_database_in_use(fresh_database: FreshDatabase)
         assert told.returncode == 3, name
         assert "this one has threads" in told.stderr
         assert "db/pgtap/installed.sql" in told.stderr
-        # psql leaves each file that includes another at its next statement.
+        # psql leaves a file that includes another one at its next statement.
         others = told.stderr.count("ERROR") - told.stderr.count("current transaction is aborted")
         assert others == 1, told.stderr

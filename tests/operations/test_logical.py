@@ -1,4 +1,4 @@
-"""Logical replication to another server, as docs/operations.md says, and that it has to be so."""
+"""Logical replication works as docs/operations.md says, and not with less."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PUBLISHED = (
     " tenant_secret, usage_total"
 )
 OF_ITS_OWN = ("migration", "redaction_screen", "verification")
-"""What each server has of its own: the installation makes the screen of the rules anew."""
+"""Tables that each database has for itself; a migration fills the screen of the rules again."""
 
 FILLED = ("config", "redaction_rule", "tenant_secret")
 
@@ -82,7 +82,7 @@ def test_another_server_takes_over(servers: tuple[Database, Database]) -> None:
     with psycopg.connect(subscriber.admin_dsn, autocommit=True) as admin:
         for name in FILLED:
             admin.execute(f"delete from pgthreads.{name}")
-        # Without it, rows would be applied as the owner role, and are refused.
+        # Without it, rows are applied as the owner role, and refused.
         admin.execute(
             f"create subscription tried connection '{source}' publication chat"
             " with (run_as_owner = false, copy_data = false, disable_on_error = true)"

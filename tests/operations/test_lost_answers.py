@@ -76,7 +76,7 @@ def answers_in_turn() -> tuple[Any, asyncio.Event]:
 async def before_and_after_the_cut(
     service: Service, primary: Server, standby: str, opened: asyncio.Event
 ) -> None:
-    """Chat while the standby follows, and go on when it does not any more."""
+    """Chat while the standby follows, and go on when it no longer does."""
     for key in ("kept", "lost", "went-on", "asked-again", "anew"):
         await service.chat(key, "one", "u1")
     await service.chat("branch", "one", "u1")
@@ -108,7 +108,7 @@ async def before_and_after_the_cut(
 
 
 async def after_the_failover(service: Service) -> None:
-    """What users see of the promoted standby, and do."""
+    """What users see on the promoted standby, and what they do."""
     assert await texts(service, "lost") == ["one", "one, answer 2"]
     assert await texts(service, "end") == ["held"]
     await service.chat("went-on", "other", "u3")

@@ -1,4 +1,4 @@
-"""The files of db/monitoring: each query runs as its role and says what it is for."""
+"""The files of db/monitoring: each query runs as its role, and returns what it should."""
 
 from __future__ import annotations
 

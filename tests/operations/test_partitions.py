@@ -1,4 +1,4 @@
-"""Hash partitions by owner: the same schema to everybody, and the same data."""
+"""Hash partitions by owner: the schema and the data stay the same for everybody."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Connect = Callable[..., psycopg.Connection[Any]]
 
 
 def partition(database: Database) -> None:
-    """As the head of the script says to."""
+    """Partition the tables as the head of the script says."""
     files = ["-f", "db/optional/partition_by_owner.sql", "-f", "db/install.sql"]
     answer = subprocess.run(
         [programs.client("psql"), "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", *files],
@@ -104,7 +104,7 @@ def test_the_tables_split_with_their_data(fresh_database: FreshDatabase, connect
 
 
 def test_a_partition_named_directly(fresh_database: FreshDatabase, connect: Connect) -> None:
-    """It holds nothing for the owner role, and grows only for a superuser; the server may not."""
+    """A partition hides its rows from the owner role and the server, and nobody can change them."""
     database = fresh_database()
     fill(database.server_dsn)
     partition(database)
@@ -126,7 +126,7 @@ def test_a_partition_named_directly(fresh_database: FreshDatabase, connect: Conn
 def test_the_view_needs_the_tenant_before_its_statement(
     fresh_database: FreshDatabase, connect: Connect
 ) -> None:
-    """PostgreSQL chooses a plain query's partitions as it begins; a function's begin later.
+    """PostgreSQL chooses a plain query's partitions when it begins, before the tenant is set.
 
     If this fails, docs/operations.md can say something nicer.
     """
@@ -147,7 +147,7 @@ def test_the_view_needs_the_tenant_before_its_statement(
     assert len(app.execute(at_once, [OWNERS[0]]).fetchall()) == 2
 
 
-# These tests are about tables that are whole.
+# These tests are about tables without partitions.
 WHOLE = {
     "ai_threads/contract.sql": "reads the view in the statement that sets the tenant, see above",
     "grow_only/disable_trigger.sql": "a partition's own trigger stops what the test wants to show",
@@ -157,7 +157,7 @@ WHOLE = {
 
 @pytest.mark.timeout(300)
 def test_pgtap_on_partitions(fresh_database: FreshDatabase) -> None:
-    """The pgTAP tests of the schema, but on partitioned tables."""
+    """The pgTAP tests of the schema, on partitioned tables."""
     folder = ROOT / "tests" / "pgtap"
     files = [
         str(f) for f in sorted(folder.rglob("*.sql")) if str(f.relative_to(folder)) not in WHOLE

@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode: clients share few sessions, and never what another one set."""
+"""PgBouncer in transaction mode: clients share sessions, but never each other's settings."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ TENANTS = 24
 ROUNDS = 4
 SECRET = "a secret of this test and of nothing else"
 KNOWS_PREPARED = (1, 21)
-"""Since then PgBouncer follows clients' prepared statements, if max_prepared_statements is set."""
+"""Since this version PgBouncer supports prepared statements, with max_prepared_statements."""
 
 ConnectAsync = Callable[..., Awaitable[psycopg.AsyncConnection[Any]]]
 
 
 @pytest.fixture(scope="module")
 def through(database: Database) -> Iterator[str]:
-    """The application's connection string by way of PgBouncer."""
+    """The application's connection string, through PgBouncer."""
     with pgbouncer(database) as conninfo:
         yield conninfo
 
@@ -46,7 +46,7 @@ async def echo(request: ExecutorRequest) -> AsyncIterator[AiEvent]:
 
 
 async def chat(service: Service, tenant: str) -> None:
-    """Chat in a thread that every tenant has under the same key; look at all there is."""
+    """Chat in a thread whose key every tenant uses, and look at everything that can be seen."""
     token = jwt.encode({"sub": tenant, "exp": int(time.time()) + 600}, SECRET, "HS256")
     headers = {"authorization": f"Bearer {token}"}
     expected: list[str] = []
@@ -69,7 +69,7 @@ async def chat(service: Service, tenant: str) -> None:
 
 
 async def peep(connection: psycopg.AsyncConnection[Any], done: asyncio.Event) -> int:
-    """Look, without a tenant, for what the sessions' former users left; return how often."""
+    """Look, without a tenant, for what the sessions' previous users have left; count the looks."""
     looks = 0
     while not done.is_set():
         cursor = await connection.execute(
@@ -116,7 +116,7 @@ async def test_many_tenants_through_few_sessions(
 
 
 async def test_a_call_that_takes_too_long(through: str, database: Database) -> None:
-    """It is ended behind the pooler, too, and by a limit that no session there keeps."""
+    """A call is ended behind the pooler as well, by a limit that no session keeps."""
     settings = {"prepare": False, "statement_timeout": 0.5}
     async with running_service(through, database.admin_dsn, echo, **settings) as service:
         await service.chat("held", "hi")
@@ -139,7 +139,7 @@ async def test_a_call_that_takes_too_long(through: str, database: Database) -> N
 async def test_a_lock_that_somebody_holds(
     through: str, database: Database, connect_async: ConnectAsync
 ) -> None:
-    """The limit is that of the call, and of nobody who has its session afterwards."""
+    """The limit holds for the call only, and not for the next user of its session."""
     settings = {"prepare": False, "lock_timeout": 0.3}
     async with running_service(through, database.admin_dsn, echo, **settings) as service:
         await service.chat("locked", "hi")
@@ -155,7 +155,7 @@ async def test_a_lock_that_somebody_holds(
 
 
 async def failures_of(through: str, *, prepare: bool) -> set[str]:
-    """Return the SQLSTATEs that many calls at once met."""
+    """Return the SQLSTATEs that many calls at once got."""
     async with Pool(through, size=12, prepare=prepare) as pool:
         threads = Threads(pool)
         calls = [threads.list_threads(f"user{number % TENANTS}") for number in range(300)]
@@ -175,5 +175,5 @@ async def test_no_prepare_is_what_an_old_pgbouncer_needs(through: str) -> None:
         assert without_flag == set()
     else:
         assert without_flag
-        # Of another client's statement with this name, or of one that another session has.
+        # Another client's statement has this name, or another session has this statement.
         assert without_flag <= {"42P05", "26000"}

@@ -1,8 +1,8 @@
-"""What calls read, whatever the planner knows of the tables: pages are counted, not time.
+"""How many pages calls read, whatever the planner knows of the tables.
 
-An owner of many short threads, one of a long thread, and one of a long thread with branches, under
-statistics that are fresh, that are older than nearly all rows, and that nobody has made yet. A plan
-that is right for threads of the usual length reads all of a long one.
+There is an owner with many short threads, one with a long thread, and one with a long thread that
+has branches. Statistics are fresh, or older than nearly all rows, or missing. A plan that is right
+for threads of the usual length may read all of a long one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LONG = 3000
 BRANCHES = 150
 SHORT = 2000
 MOST = 250
-"""Pages of a call. A look at a key reads 3 or 4; all of a long thread's keys are over 3,000."""
+"""The most pages of a call. To look up a key reads 3 or 4; all keys of a long thread take 3,000."""
 
 FILL = """
 insert into pgthreads.thread (owner_user_id, state_key, message_count, head_digest)
@@ -105,7 +105,7 @@ RUNNING = {
         f"begin_turn('{{o}}', 'k', {MESSAGE.format('next', 'user')}, 'n', 20, p_busy => 'enqueue')"
     ),
 }
-"""With a turn that runs, and has just begun."""
+"""A turn runs, and has just begun."""
 
 
 def fill(admin: Connection, owner: str, **values: Any) -> None:
@@ -115,7 +115,7 @@ def fill(admin: Connection, owner: str, **values: Any) -> None:
 
 @pytest.fixture(scope="module", params=["stale", "fresh", "absent"])
 def statistics(request: pytest.FixtureRequest, database: Database) -> str:
-    """The tables, and what the planner knows of them; each is made of the one before."""
+    """The tables, and what the planner knows of them; each case is made from the one before."""
     with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
         tables = ("thread", "message", "turn")
         if request.param == "stale":
@@ -153,13 +153,13 @@ def statistics(request: pytest.FixtureRequest, database: Database) -> str:
 
 @pytest.fixture
 def server(statistics: str, connect: Callable[..., Connection], server_dsn: str) -> Connection:
-    """A session with plans of its own, of these statistics."""
+    """A session with its own plans, made with these statistics."""
     assert statistics
     return connect(server_dsn, autocommit=False)
 
 
 def pages(server: Connection, owner: str | None, call: str) -> int:
-    """How many pages a call reads, once its plans are made; nothing of it stays."""
+    """Return how many pages a call reads once its plans are made; the call is rolled back."""
     call = call.format(o=owner)
     statement = f"select c.* from pgthreads.{call} as c"
     read: list[int] = []
@@ -209,7 +209,7 @@ def test_maintenance_reads_what_it_needs(
 def test_no_message_is_looked_up_by_its_place_alone(
     connect: Callable[..., Connection], admin_dsn: str
 ) -> None:
-    """It is a matter of luck which index that takes; see db/functions/internal/fit_range.sql."""
+    """Which index it uses is a matter of luck; see db/functions/internal/fit_range.sql."""
     found = connect(admin_dsn).execute(
         "select p.proname, p.prosrc from pg_proc as p"
         " where p.pronamespace = 'pgthreads'::regnamespace and p.prosrc ~ 'pgthreads.message as'"

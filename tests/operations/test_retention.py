@@ -1,4 +1,4 @@
-"""What turns leave behind is bounded, and the first vacuum that sees a message freezes it."""
+"""Turns leave a bounded amount behind, and the first vacuum of a message freezes it."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def value(admin: psycopg.Connection[Any], statement: LiteralString) -> Any:
 def admin(fresh_database: FreshDatabase) -> Iterator[psycopg.Connection[Any]]:
     database = fresh_database()
     with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
-        # As if it came late: the scans that look for running turns have to do.
+        # As if vacuum came late: the scans for running turns have to be enough.
         connection.execute("alter table pgthreads.turn set (autovacuum_enabled = off)")
         yield connection
 
 
 def test_the_index_of_running_turns_does_not_grow(admin: psycopg.Connection[Any]) -> None:
-    """Entries of turns that have ended make room, whether vacuum comes or not."""
-    # Many that run at once are what makes another plan look cheap, which marks nothing.
+    """Entries of ended turns make room, even without vacuum."""
+    # With many running turns another plan looks cheap, which marks no entries.
     run_turns(admin, 1, 300)
     admin.execute(
         "update pgthreads.turn set status = 'running', finished_at = null,"
@@ -70,14 +70,14 @@ def test_the_index_of_running_turns_does_not_grow(admin: psycopg.Connection[Any]
     sizes = []
     for number in range(1, 5):
         run_turns(admin, number * 400, number * 400 + 399)
-        # The first reading marks the entries that are dead, for insertions to take their places.
+        # The first read marks the dead entries, so that insertions can take their places.
         admin.execute("select pgthreads.reap_turns()")
         sizes.append(value(admin, "select pg_relation_size('pgthreads.turn_one_running')"))
     assert sizes[-1] < 2 * sizes[0], sizes
 
 
 def test_a_purge_reads_what_it_removes(admin: psycopg.Connection[Any]) -> None:
-    """And not the table; it is cheap where nothing is due, too."""
+    """It does not read the table, and is cheap if nothing is due."""
     run_turns(admin, 1, 800)
     admin.execute(
         "update pgthreads.turn set finished_at = now() - interval '1 year'"
@@ -107,7 +107,7 @@ def test_a_purge_reads_what_it_removes(admin: psycopg.Connection[Any]) -> None:
 def test_a_purge_by_two_at_once(
     admin: psycopg.Connection[Any], connect: Callable[..., psycopg.Connection[Any]]
 ) -> None:
-    """The second waits for nothing, and the totals count each turn once."""
+    """The second purge does not wait, and the totals count each turn once."""
     run_turns(admin, 1, 20)
     admin.execute("update pgthreads.turn set finished_at = now() - interval '1 year'")
     other = connect(admin.info.dsn, password=admin.info.password)
@@ -121,7 +121,7 @@ def test_a_purge_by_two_at_once(
 
 
 def test_partitions_have_the_settings(fresh_database: FreshDatabase) -> None:
-    """Also those of a database that was partitioned before the settings came."""
+    """Also for a database that was partitioned before these settings existed."""
     database = fresh_database()
     partition(database)
     with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
@@ -158,7 +158,7 @@ def database_with_autovacuum(server: Server) -> Iterator[Database]:
 
 
 def test_autovacuum_freezes_messages(database_server: Server) -> None:
-    """By the first vacuum that inserts bring about, and not years later all at once."""
+    """The first vacuum after inserts freezes them, and not one vacuum years later."""
     with (
         database_with_autovacuum(database_server) as database,
         psycopg.connect(database.admin_dsn, autocommit=True) as admin,

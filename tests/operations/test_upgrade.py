@@ -34,8 +34,8 @@ FreshDatabase = Callable[..., Database]
 
 _TENANT: LiteralString = " from pgthreads.set_tenant(%s) as t(owner), lateral pgthreads."
 
-# As the first release's server called, by name: what a later release may add to a result does not
-# change the type of these.
+# These calls name columns, as the first release's server did, so a column that a later release adds
+# to a result does not change their type.
 BEGIN: LiteralString = (
     "select b.outcome, b.state_key, b.turn_id, b.message_count, b.lease_until,"
     " b.max_message_bytes, b.history, b.answer"
@@ -84,7 +84,7 @@ VIEW: LiteralString = (
 
 @dataclass
 class OldClient:
-    """A server of an earlier release, with one owner and one thread; its own books of both."""
+    """A server of an earlier release, with one owner and one thread, that records what it does."""
 
     dsn: str
     owner: str
@@ -93,7 +93,7 @@ class OldClient:
     slowest: float = 0.0
 
     def run(self, stop: threading.Event) -> None:
-        """Chat until `stop`; raises what is no refusal that another try gets past."""
+        """Chat until `stop`; raises any error that does not go away when the call is repeated."""
         with psycopg.connect(self.dsn, autocommit=True, prepare_threshold=2) as connection:
             for round_ in count():
                 if stop.is_set():
@@ -136,7 +136,7 @@ class OldClient:
 
 @pytest.fixture(params=releases(), ids=lambda file: file.stem)
 def release(request: pytest.FixtureRequest, template_database: str) -> LiteralString:
-    """The SQL of a release's schema; the roles are there, as the template has them."""
+    """Return the SQL of a release's schema; the roles exist, because the template has them."""
     file: Path = request.param
     text: LiteralString = file.read_text(encoding="utf-8")
     return text
@@ -150,7 +150,7 @@ def install_release(database: Database, release: LiteralString) -> None:
 
 @contextmanager
 def at_work(database: Database, clients: int = 4) -> Iterator[list[OldClient]]:
-    """Let clients chat meanwhile; afterwards, none may have met an error."""
+    """Let clients chat meanwhile; none of them may get an error."""
     stop = threading.Event()
     old = [OldClient(database.server_dsn, f"user{number}") for number in range(clients)]
     with ThreadPoolExecutor(clients) as pool:
@@ -170,7 +170,7 @@ def at_work(database: Database, clients: int = 4) -> Iterator[list[OldClient]]:
 def test_an_upgrade_while_old_clients_chat(
     fresh_database: FreshDatabase, release: LiteralString, way: str
 ) -> None:
-    """No error, no message lost or doubled, every chain whole; also when it is run again."""
+    """No error, no message lost or doubled, every chain whole; also if it is run again."""
     database = fresh_database(migrated=False)
     install_release(database, release)
     fill(database.server_dsn)
@@ -217,7 +217,7 @@ def test_an_upgraded_schema_is_a_new_one(
 def test_an_upgrade_that_has_to_wait_gives_up_and_harms_nobody(
     fresh_database: FreshDatabase, release: LiteralString, mode: LiteralString
 ) -> None:
-    """For instance while pg_dump or VACUUM runs, which hold a table as long as they take."""
+    """For example while pg_dump or VACUUM runs, which hold a table until they end."""
     database = fresh_database(migrated=False)
     install_release(database, release)
     content = dump(database)
@@ -226,7 +226,7 @@ def test_an_upgrade_that_has_to_wait_gives_up_and_harms_nobody(
         reader.execute("lock table pgthreads.message in " + mode + " mode")
         with at_work(database) as clients, pytest.raises(MigrateError, match="in use") as refusal:
             migrate(database.admin_dsn)
-        # It, and none of the clients, which were only seen at it.
+        # It names this session, and none of the clients, which hold tables only for moments.
         assert f"Sessions that use them: {reader.info.backend_pid}." in str(refusal.value)
 
     assert "Run it again" in refusal.value.hint
@@ -240,7 +240,7 @@ def test_an_upgrade_that_has_to_wait_gives_up_and_harms_nobody(
 
 
 def test_an_older_release_is_refused(fresh_database: FreshDatabase, tmp_path: Path) -> None:
-    """Its functions would come back beside the newer ones of other signatures."""
+    """Otherwise its functions would come back beside newer ones with other signatures."""
     database = fresh_database()
     folder = tmp_path / "db"
     shutil.copytree(database_files(), folder)
@@ -262,7 +262,7 @@ def test_an_older_release_is_refused(fresh_database: FreshDatabase, tmp_path: Pa
 async def test_a_server_does_not_mind_more_columns(
     fresh_database: FreshDatabase, connect: Callable[..., psycopg.Connection[Any]]
 ) -> None:
-    """What a later release adds to a result, also under statements that are prepared already."""
+    """A later release adds to a result, even for statements that are prepared already."""
     database = fresh_database()
     async with Pool(database.server_dsn, size=1) as pool:
         threads = Threads(pool)

@@ -1,4 +1,4 @@
-"""The functions as statements, each with what the model says that it comes to."""
+"""The functions as statements, each with the result that the model expects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.properties.world import Json, Outcome, Refused, View
 
 @dataclass(frozen=True)
 class Call:
-    """One statement of one tenant; `text` is for people, `model` what it comes to."""
+    """One statement of one tenant; `text` is for people, `model` returns the expected result."""
 
     text: str
     statement: LiteralString

@@ -1,4 +1,4 @@
-"""What a step comes to, in the database and in the model, and whether that is the same."""
+"""Compares the result of each step in the database with that in the model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Sent:
 
 
 class ComparingMachine(RuleBasedStateMachine):
-    """An empty world of two owners, and the same in the database."""
+    """An empty world of two owners, and the same world in the database."""
 
     def __init__(self, sessions: Sessions) -> None:
         super().__init__()
@@ -43,12 +43,12 @@ class ComparingMachine(RuleBasedStateMachine):
         self.sent: dict[int, Sent] = {}
         self.stamps: dict[tuple[str, ...], tuple[int, Any]] = {}
         self.differs = False
-        # No two examples share an owner, so none has to clean up before the next one.
+        # No two examples share an owner, so no example has to clean up.
         example = next(_examples)
         self.owners = {name: f"{name}-{example}" for name in some.OWNERS}
 
     def send(self, at: some.Place, call: Call) -> None:
-        """Send a statement on a session that does not wait, and compare what becomes of all."""
+        """Send a statement on a session that does not wait; compare the state of all sessions."""
         number = at.session
         if number in self.sent:
             return
@@ -70,7 +70,7 @@ class ComparingMachine(RuleBasedStateMachine):
         assert found == expected, f"{call} came to {found}, and not {expected}"
         keep_tickets(self.sessions.admin)
         if isinstance(found, str):
-            # A transaction that fails lets its locks go before its end.
+            # A transaction that has failed releases its locks before it ends.
             self.settle()
 
     def settle(self) -> None:
@@ -96,7 +96,7 @@ class ComparingMachine(RuleBasedStateMachine):
         keep_tickets(self.sessions.admin)
 
     def _orders(self, world: World, found: dict[int, Any]) -> Iterator[World]:
-        """Yield the worlds that statements which came to this can have led to."""
+        """Yield the worlds to which statements with these results can have led."""
         if not found:
             world = world.copy()
             waiting = [number for number in self.sent if number in world.waiting]
@@ -152,7 +152,7 @@ class ComparingMachine(RuleBasedStateMachine):
         self.differs = False
 
     def teardown(self) -> None:
-        """Roll everything back, and let an erasure count what there was."""
+        """Roll everything back, and compare the counts of an erasure."""
         if self.differs:
             self.sessions.reset()
             return
@@ -166,7 +166,7 @@ class ComparingMachine(RuleBasedStateMachine):
             self.erase_owner(owner)
 
     def forget(self, owner: str, *key: str) -> None:
-        """Let the model have nothing of an owner or of a thread, as if nothing had ever been."""
+        """Remove an owner or a thread from the model, as if it had never existed."""
         gone = (owner, *key)
         for item in list(self.world.committed):
             if item[1 : 1 + len(gone)] == gone:
@@ -174,7 +174,7 @@ class ComparingMachine(RuleBasedStateMachine):
                 self.stamps.pop(item[1:], None)
 
     def erase_owner(self, owner: str) -> None:
-        """Erase everything of an owner, and look whether the receipt counts it."""
+        """Erase everything of an owner, and check that the receipt counts it."""
         row = self.sessions.admin.execute("select pgthreads.erase_owner(%s)", (owner,)).fetchone()
         assert row is not None
         of_owner = [v for i, v in self.world.committed.items() if i[1] == owner]

@@ -1,4 +1,4 @@
-"""How many examples a run tries: few and always the same, or with --long many and others."""
+"""How many examples a run tries: few and always the same, or with --long many different ones."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def examples(request: pytest.FixtureRequest) -> settings:
-    """For `settings=`; a failure prints its steps, and with --long what repeats it."""
+    """For `settings=`; a failure prints its steps, and with --long a blob that repeats it."""
     return _MANY if request.config.getoption("--long") else _FEW

@@ -1,8 +1,8 @@
-"""The journal and late answers, as docs/sql-api.md tells of them, over a `View`.
+"""A model of the journal and late answers, as docs/sql-api.md describes them, over a `View`.
 
-Nobody writes a journal inside a longer transaction, and a turn whose end is not committed may still
-be written to: so the model adds to a journal and takes nothing from it. That of a turn which has
-ended is read by nobody.
+Nobody writes a journal inside a longer transaction, and the journal of a turn whose end is not
+committed may still be written. So the model only adds to journals, and never removes anything.
+Nobody reads the journal of a turn that has ended.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Both owners use the same state keys, message ids and turn ids. A session calls functions one by one,
 or in a transaction, with or without savepoints, that is committed or rolled back. Statements of
-different sessions meet: the model says which of them wait and for whom, and when a lock is let go,
-whether there is an order in which those who waited come to what they came to. After every step all
-that is committed is compared.
+different sessions meet: the model says which of them wait, and for whom. When a lock is released,
+it says whether some order of the waiting statements explains their results. After every step
+everything that is committed is compared.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ThreadsMachine(ComparingMachine):
 
     @rule(number=some.sessions, commit=some.commits)
     def end(self, number: int, commit: bool) -> None:
-        """End a session's transaction; that of another if this one has none."""
+        """End a session's transaction, or another session's if this one has none."""
         open_ones = [each for each in self.world.transactions if each not in self.sent]
         if open_ones:
             number = number if number in open_ones else open_ones[0]
@@ -124,7 +124,7 @@ class ThreadsMachine(ComparingMachine):
     )
     def begin_turn(self, at: some.Place, message: Json, turn_id: str, **options: Any) -> None:
         if at.begins or at.session in self.world.transactions:
-            # A ticket lives for seconds only, and one that is not committed cannot be kept.
+            # A ticket lives only for seconds, and an uncommitted one cannot be kept alive.
             options["busy"] = "reject"
         names = ("last", "metadata", "replaces", "regenerate", "busy", "parent_id", "stale")
         arguments = [options[name] for name in names]
@@ -196,8 +196,8 @@ class ThreadsMachine(ComparingMachine):
         ends: bool,
         in_one_call: bool,
     ) -> None:
-        """A turn with an answer or none: of a message alone, or what a page sends that shows some
-        branch of the thread up to some message."""
+        """A turn with an answer or without: for a single message, or for the request of a page that
+        shows some branch of the thread up to some message."""
         owner = self.owners[at.owner]
         turn_id = "t1" if known_turn else self._new_turn(at)
         arguments: tuple[Any, ...] = (ask, turn_id)
@@ -239,7 +239,7 @@ class ThreadsMachine(ComparingMachine):
     def stop(self, at: some.Place) -> None:
         self.send(at, request_stop(self.owners[at.owner], at.key))
 
-    # Journals, which servers write outside of transactions, and answers that come too late
+    # Journals, which workers write outside of transactions, and answers that come too late
 
     @rule(at=some.lone_places, turn_id=some.turn_ids, frames=some.frames, write=some.writes)
     def journal(self, at: some.Place, turn_id: str, frames: str, write: str) -> None:
@@ -271,7 +271,7 @@ class ThreadsMachine(ComparingMachine):
             self.send(at, keep_answer(self.owners[at.owner], at.key, turn_id, message, reason))
 
     def _turn(self, at: some.Place, turn_id: str) -> str:
-        """The id as it was drawn, or that of the turn that runs as the session sees it."""
+        """The id that was drawn, or the id of the running turn that the session sees."""
         if turn_id != some.FITTING:
             return turn_id
         return running_turn(View(self.world, at.session), self.owners[at.owner], at.key) or "t1"
@@ -280,7 +280,7 @@ class ThreadsMachine(ComparingMachine):
         known = list(View(self.world, at.session).items("turn", self.owners[at.owner], at.key))
         return f"t{len(known) + 1}"
 
-    # Time, and who acts on it
+    # Time, and what depends on it
 
     @rule(owner=some.owners, key=some.keys)
     def end_leases(self, owner: str, key: str) -> None:
@@ -294,7 +294,7 @@ class ThreadsMachine(ComparingMachine):
 
     @rule(owner=some.owners, key=some.keys)
     def end_tickets(self, owner: str, key: str) -> None:
-        """Let those who wait for a thread not come back."""
+        """Let the messages that wait for a thread not come back."""
         expired = expire_tickets(self.sessions.admin, self.owners[owner], key)
         item = ("queue", self.owners[owner], key)
         queue: Queue = self.world.committed.get(item, Queue())
@@ -303,7 +303,7 @@ class ThreadsMachine(ComparingMachine):
 
     @rule()
     def reap(self) -> None:
-        """Maintenance closes what nobody holds."""
+        """Maintenance closes turns that nobody holds."""
         dead = set()
         for item, value in list(self.world.committed.items()):
             if isinstance(value, Turn) and value.status == "running" and not value.live:
@@ -320,7 +320,7 @@ class ThreadsMachine(ComparingMachine):
 
     @rule()
     def purge(self) -> None:
-        """Maintenance removes deleted threads that nobody holds, and their keys are free again."""
+        """Maintenance removes deleted threads that nobody holds; their keys are free again."""
         for item, value in list(self.world.committed.items()):
             if isinstance(value, Thread) and value.deleted and self.world.holder(item, -1) is None:
                 self.forget(*item[1:])
@@ -328,7 +328,7 @@ class ThreadsMachine(ComparingMachine):
 
     @rule(owner=some.owners, really=some.rarely)
     def erase(self, owner: str, really: bool) -> None:
-        """Everything of an owner is removed whose rows nobody holds."""
+        """Everything of an owner is removed, if nobody holds its rows."""
         name = self.owners[owner]
         held = {item[1] for each in self.world.transactions.values() for item in each.locks}
         held |= {item[1] for each in self.world.waiting.values() for item in each.locks}
@@ -350,7 +350,7 @@ class ThreadsMachine(ComparingMachine):
 
     @rule(owner=some.owners, limit=some.limits)
     def list_pages(self, owner: str, limit: int) -> None:
-        """Walk the list of what is committed, page by page."""
+        """Read the list of committed threads, page by page."""
         name = self.owners[owner]
         expected = listed(View(self.world, -1), name)
         found: list[tuple[Any, ...]] = []
@@ -375,6 +375,6 @@ class ThreadsMachine(ComparingMachine):
 
     @rule(at=some.places, call=some.any_call)
     def of_another_tenant(self, at: some.Place, call: some.CallOf) -> None:
-        """Whoever is the tenant of the transaction, the owner of a call is no other."""
+        """A call for another owner than the transaction's tenant is refused."""
         other = next(name for name in self.owners.values() if name != self.owners[at.owner])
         self.send(at, of_another_tenant(call(self.owners[at.owner], at.key), other))

@@ -1,4 +1,4 @@
-"""What the functions make of single messages: redaction, their text, what a stream amounts to."""
+"""A model of what the functions do with single messages: redaction, text, streams."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from tests.properties.world import Json
 
 SECRET, REDACTED = "sk-AAAAAAAAAAAAAAAAAAAAAAAA", "[REDACTED:provider_api_key]"
-"""The one secret that these tests send, and what becomes of it."""
+"""The one secret that these tests send, and its replacement."""
 
 
 def redact(value: Json) -> Json:
@@ -16,7 +16,7 @@ def redact(value: Json) -> Json:
 
 
 def replaced(value: Json, old: str, new: str) -> Json:
-    """Return the value with one text for another in all its strings."""
+    """Return the value with one text replaced by another in all its strings."""
     if isinstance(value, str):
         return value.replace(old, new)
     if isinstance(value, list):
@@ -38,7 +38,7 @@ def json_text(value: Json) -> str:
 
 
 def is_shallow(value: Json, levels: int = 60) -> bool:
-    """Whether a value is nested no deeper than so many levels, itself the first."""
+    """Whether a value has at most so many levels, of which it is the first itself."""
     if levels == 0:
         return False
     within = value.values() if isinstance(value, dict) else value
@@ -46,7 +46,7 @@ def is_shallow(value: Json, levels: int = 60) -> bool:
 
 
 def is_message(value: Json) -> bool:
-    """Whether the value is a UIMessage, as far as these tests make wrong ones."""
+    """Whether the value is a UIMessage, for the kinds of wrong ones that these tests make."""
     return (
         isinstance(value, dict)
         and isinstance(value.get("id"), str)

@@ -1,4 +1,4 @@
-"""Which question a turn answers, as docs/sql-api.md tells of it, over a `View`."""
+"""A model of which question a turn answers, as docs/sql-api.md describes it, over a `View`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.properties.world import Json, Refused, Thread, Turn, View
 
 STALE_POLICIES = ("append", "branch", "reject")
 STRICT = ("branch", "reject")
-"""Those that look at the parent."""
+"""The policies that look at the parent."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The question: stored as `seq`, or `message` to be appended behind `parent_id`.
+    """The question: stored at `seq`, or `message` to be appended behind `parent_id`.
 
-    `answer` is the seq of the answer that the same call was given before.
+    `answer` is the seq of the answer that the same call got before.
     """
 
     seq: int | None = None
@@ -32,12 +32,12 @@ class Asked:
 
     @property
     def message_id(self) -> str:
-        """Under which id it is stored, or will be."""
+        """The id under which it is stored, or will be."""
         return str(self.stored_id or self.message["id"])
 
 
 def user_message(message: Json) -> Json:
-    """Return what counts of a client's message. Raises THMSG."""
+    """Return the parts of a client's message that count. Raises THMSG."""
     if not is_message(message) or message["role"] != "user":
         raise Refused("THMSG")
     parts = []
@@ -112,7 +112,7 @@ def find(
 
 
 def _answered_since(thread: Thread, seq: int, named: int) -> int | None:
-    """The last message, if that is a later answer to the question than the one that is named."""
+    """Return the last message if it is a later answer to the question than the named one."""
     _, answer = question_of(thread, named)
     last_question, last_answer = question_of(thread, len(thread.messages))
     is_later = answer and last_answer and last_answer > answer
@@ -120,7 +120,7 @@ def _answered_since(thread: Thread, seq: int, named: int) -> int | None:
 
 
 def question_of(thread: Thread, seq: int) -> tuple[int | None, int | None]:
-    """Return the user message that a message is or answers, and where that answer begins."""
+    """Return the user message that a message is, or answers, and where the answer begins."""
     first = None
     while seq and thread.messages[seq - 1].role == "assistant":
         first, seq = seq, thread.messages[seq - 1].parent
@@ -137,7 +137,7 @@ def _stored(
 
 
 def _of_named(thread: Thread, named: int | None, replaces: str | None) -> int | None:
-    """The question that is named, or whose answer is; without a name that of the newest answer."""
+    """Return the named question, or that of the named answer, or that of the newest answer."""
     seq = named if replaces is not None else len(thread.messages)
     if not seq:
         return None
@@ -157,7 +157,7 @@ def _new(thread: Thread, message: Json, parent_id: str | None, stale: str | None
 def _parent(
     thread: Thread, message_id: str, parent_id: str | None, stale: str | None
 ) -> str | None:
-    """The message that the page continues, None for the last one. Raises THSTL."""
+    """Return the message that the page continues, None for the last one. Raises THSTL."""
     count = len(thread.messages)
     parent = 0 if parent_id == "" else thread.seq_of(parent_id)
     if stale not in STRICT or parent is None or thread.seq_of(message_id) is not None:
@@ -174,7 +174,7 @@ def _parent(
 
 
 def _edited(view: View, owner: str, key: str, thread: Thread, named: int, message: Json) -> Asked:
-    """The sibling of the message that is named: the last question, or one that is to come."""
+    """Return the sibling of the named message: the last question, or a new one."""
     message_id = thread.messages[named - 1].message_id
     last_question, last_answer = question_of(thread, len(thread.messages))
     if last_question and _is_family(thread, last_question, named, message_id, message):
@@ -188,7 +188,7 @@ def _edited(view: View, owner: str, key: str, thread: Thread, named: int, messag
 
 
 def _shown_last(thread: Thread, message: Json, parent_id: str | None, stale: str | None) -> Asked:
-    """The message that the page shows last and wants to have answered."""
+    """Return the message that the page shows last and wants answered."""
     known = thread.seq_of(message["id"])
     if known is None:
         return _new(thread, message, parent_id, stale)
@@ -228,7 +228,7 @@ def _is_numbered(message_id: str, name: str) -> bool:
 
 
 def _is_family(thread: Thread, seq: int, other: int, other_id: str, message: Json = None) -> bool:
-    """Whether a question is a sibling of the other under the name that a page knows it by."""
+    """Whether one question is a sibling of the other, under the id that a page knows."""
     candidate, root = thread.messages[seq - 1], _root(other_id)
     return (
         candidate.parent == thread.messages[other - 1].parent

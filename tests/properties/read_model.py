@@ -1,4 +1,4 @@
-"""The functions that read, as docs/sql-api.md tells of them, over a `View`."""
+"""A model of the functions that read, as docs/sql-api.md describes them, over a `View`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def load(view: View, owner: str, key: str, *bounds: Any) -> list[Json]:
 
 
 def prompt(view: View, owner: str, key: str, last: int | None, leaf_id: str) -> list[Json]:
-    """The history of a turn: where older messages are left out it begins with a user's."""
+    """The history of a turn; if older messages are left out, it begins with a user's."""
     rows = window(view, owner, key, last, None, leaf_id)
     thread: Thread = view.get(("thread", owner, key))
     if thread.messages[rows[0][0] - 1].parent > 0:
@@ -85,7 +85,7 @@ def branches(view: View, owner: str, key: str) -> list[tuple[str, int, int]]:
 
 
 def listed(view: View, owner: str) -> dict[str, tuple[Any, ...]]:
-    """What `list_threads` says of each of the owner's threads, times and order aside."""
+    """What `list_threads` returns for each of the owner's threads, without times and order."""
     found = {}
     for item in view.items("thread", owner):
         key = item[2]
@@ -98,7 +98,7 @@ def listed(view: View, owner: str) -> dict[str, tuple[Any, ...]]:
 
 
 def verify(view: View, owner: str, key: str) -> tuple[bool, int, None]:
-    """`verify_thread`: nothing is ever wrong."""
+    """`verify_thread`: everything always fits."""
     require_key(key)
     thread = _visible(view, owner, key)
     if thread is None:

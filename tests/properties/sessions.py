@@ -13,13 +13,13 @@ from tests.properties.calls import Call
 from tests.properties.world import Outcome
 
 PATIENCE_SECONDS = 30.0
-"""After so long a statement should have ended, or be seen to wait."""
+"""After so many seconds a statement should have ended, or be seen waiting."""
 
 _BLOCKERS = "select p.pid, pg_blocking_pids(p.pid) from unnest(%s::int[]) as p(pid)"
 
 
 class Session:
-    """A connection whose statements run beside those of the others. Nothing is sent while busy."""
+    """A connection whose statements run beside those of others. It is not used while busy."""
 
     def __init__(self, dsn: str) -> None:
         self._connection = psycopg.connect(dsn, autocommit=True)
@@ -30,7 +30,7 @@ class Session:
 
     @property
     def is_idle_in_transaction(self) -> bool:
-        """Whether it holds a transaction and does nothing, so that it can block others for long."""
+        """Whether it has an open transaction and does nothing, so that it may block others for long."""
         if self.pending is not None and not self.pending.done():
             return False
         return self._connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
@@ -64,14 +64,14 @@ class Session:
                 self._connection.execute("release savepoint before")
         except psycopg.Error as error:
             if savepoint:
-                # Released as well: else a later error would end the savepoint alone, with no lock.
+                # Released as well: otherwise a later error would only end the savepoint.
                 self._connection.execute("rollback to savepoint before; release savepoint before")
             return error.sqlstate or repr(error)
         return rows
 
 
 class Sessions:
-    """So many sessions of one login, and an administrator who sees who waits for whom."""
+    """Several sessions of one login, and an administrator who sees who waits for whom."""
 
     def __init__(self, dsn: str, admin_dsn: str, count: int) -> None:
         self.admin = psycopg.connect(admin_dsn, autocommit=True)
@@ -110,7 +110,7 @@ class Sessions:
             session.pending = None
 
     def _stuck(self, running: Sequence[Session]) -> set[int]:
-        # Whoever is idle before the look is so after it; a waiting one may have ended in between.
+        # A session that was idle before is still idle; a waiting one may have ended in between.
         blocking = {s.pid for s in self.all if s.is_idle_in_transaction}
         rows = self.admin.execute(_BLOCKERS, ([s.pid for s in running],)).fetchall()
         blockers = {pid: set(found) for pid, found in rows}

@@ -1,4 +1,4 @@
-"""What is committed, read by an administrator, and clocks that an administrator can turn."""
+"""What is committed, read by an administrator, and clocks that an administrator can change."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def expire_tickets(admin: psycopg.Connection[Any], owner: str, key: str) -> list
 
 
 def keep_tickets(admin: psycopg.Connection[Any]) -> None:
-    """Let no ticket end by itself: how long a step takes must not matter."""
+    """Let no ticket end by itself, because it must not matter how long a step takes."""
     admin.execute(
         "update pgthreads.queued_turn as q set expires_at = clock_timestamp() + interval '1 day'"
         " where (q.owner_user_id, q.state_key, q.message_id) in ("

@@ -21,8 +21,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Place:
-    """On which session, for whom, on which thread; whether with a savepoint, if in a transaction,
-    and whether it opens one."""
+    """The session, the owner and the thread of a call; whether it uses a savepoint if it is in a
+    transaction, and whether it opens a transaction."""
 
     session: int
     owner: str
@@ -33,7 +33,7 @@ class Place:
 
 @dataclass(frozen=True)
 class PageView:
-    """A page that shows the branch of a message, without the last `cut` of it, and what it does."""
+    """A page that shows the branch of a message, without its last `cut` ones, and its action."""
 
     head: int
     cut: int
@@ -52,7 +52,7 @@ class PageView:
         if self.does == "edit":
             return before, ask | {"id": asked.message_id}, asked.message_id
         if self.does == "edited":
-            # The page goes on to use the id of the message that it edited.
+            # The page goes on using the id of the message that it has edited.
             return before, asked.body | {"id": asked.message_id.partition("~")[0]}, None
         named = dropped[0].message_id if dropped and self.does == "named" else None
         return before, asked.body, named
@@ -89,7 +89,7 @@ page_views = st.builds(
 stale = st.sampled_from([None, None, "append", "append", *["branch"] * 4, "reject"])
 wild_stale = rarely.flatmap(lambda wild: st.just("other") if wild else stale)
 FITTING = "fitting"
-"""The running turn; a new one for a turn that begins."""
+"""The running turn's id; a new id for a turn that begins."""
 
 turn_ids = st.sampled_from([FITTING, FITTING, FITTING, "t1", "t2", "t3"])
 counts = maybe(st.integers(0, 5))

@@ -23,14 +23,14 @@ from tests.server.test_auth import SECRET, bearer, token
 
 ANN, BEA = "ann", "bea"
 MARKS = {ANN: "ofann7d1c", BEA: "ofbea9e42"}
-"""What stands in everything that a user has stored, and nobody else sends."""
+"""A text that is in everything a user has stored, and that nobody else sends."""
 
 SHARED, OWN_OF_BEA = "shared", "only-bea"
 KEYS = (SHARED, OWN_OF_BEA)
 BUSY = "busy"
-"""The thread that `keep_busy` keeps busy, with turns of so many seconds."""
+"""The thread that `keep_busy` keeps busy, and the seconds that each of its turns takes."""
 TURN_SECONDS = 0.3
-# A few users, who ask as often as many would.
+# A few users who ask as often as many would.
 FREE: dict[str, Any] = {"request_rate": 0.0, "fair_share": 0.0, "max_streams": 0}
 JWT: dict[str, Any] = {"auth": "jwt", "jwt_secret": SECRET} | FREE
 
@@ -56,7 +56,7 @@ def as_user(user: str) -> dict[str, str]:
 
 
 async def answer(request: ExecutorRequest) -> AsyncIterator[AiEvent]:
-    """An executor whose answers bear the mark of whom they are for."""
+    """An executor whose answers contain the mark of the user whom they are for."""
     mark = MARKS[request.owner_user_id]
     yield ToolCallStart("call", "look", {"for": mark})
     yield ToolCallResult("call", [mark])
@@ -83,17 +83,17 @@ async def store_threads(service: Service, user: str) -> None:
 
 
 async def keep_busy(service: Service) -> None:
-    """Have one turn after the other in a thread of Ann's, whoever else writes there."""
+    """Run one turn after the other in a thread of Ann's, whoever else writes there."""
     for number in count():
         body = body_of(BUSY, f"A question {MARKS[ANN]}", f"busy-{number}") | {"onBusy": "enqueue"}
         async with await service.post(CHAT, body, headers=as_user(ANN)) as response:
-            # A machine that is busy with other tests may have no connection for it.
+            # On a machine that is busy with other tests there may be no connection for it.
             assert response.status in {200, 409, 503}, await response.text()
             await response.read()
 
 
 def rows_of(admin_dsn: str, user: str) -> str:
-    """Everything that is stored of a user."""
+    """Return everything that is stored for a user."""
     with psycopg.connect(admin_dsn) as connection:
         row = connection.execute(_ROWS, {"owner": user}).fetchone()
     assert row is not None

@@ -1,4 +1,4 @@
-"""Whatever `openapi.json` allows, and what it does not, from two users of a running server."""
+"""Requests that `openapi.json` allows, and others, from two users of a running server."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ OPERATIONS = {
     for method, operation in methods.items()
     if method != "parameters"
 }
-"""Whether there is something in it that can be wrong."""
+"""Whether it has anything that can be wrong."""
 CASES = [
     (label, mode)
     for label, has_arguments in OPERATIONS.items()
@@ -116,15 +116,15 @@ def operations(url: str) -> dict[str, Any]:
     """The operations of the document that the server hands out."""
     document = requests.get(f"{url}/openapi.json", timeout=20).json()
     assert document == DOCUMENT
-    # Of a stream it describes the whole text, which schemathesis would hold against each event;
-    # `assert_chunks` looks at those.
+    # For a stream it describes the whole text, which schemathesis would compare with each event;
+    # `assert_chunks` checks the events.
     document["components"]["schemas"]["UIMessageStream"] = {}
     found: list[Any] = list(schemathesis.openapi.from_dict(document).get_all_operations())
     return {operation.label: operation for operation in (each.ok() for each in found)}
 
 
 def assert_chunks(stream: bytes) -> None:
-    """Fail if a frame of a stream is none of the document."""
+    """Fail if a frame of a stream is not described by the document."""
     for frame in stream.split(b"\n\n"):
         data = frame.removeprefix(b"data: ")
         if data and not data.startswith(b":") and data != b"[DONE]":
@@ -172,5 +172,5 @@ def test_any_request_has_an_answer_of_the_document(
 
         ask()
     assert rows_of(admin_dsn, BEA) == before
-    # It is done, not only refused.
+    # Calls succeed, and are not only refused.
     assert min(statuses) < 300 or mode is GenerationMode.NEGATIVE

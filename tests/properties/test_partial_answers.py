@@ -1,7 +1,8 @@
-"""What is left of an answer whose server died: PostgreSQL and the real AI SDK make the same of it.
+"""PostgreSQL and the real AI SDK make the same message from a stream that was cut off.
 
-The journal holds frames of a stream that ends somewhere. `assemble_message` makes the message that
-is stored; a page has made one of the same frames, and would close it in the same way.
+The journal of a dead worker has the frames of a stream that ends somewhere. `assemble_message`
+makes the stored message from them; a page has made one from the same frames, and closes it in the
+same way.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def journal_of(events: Sequence[AiEvent], status: EndStatus, at: float) -> list[
 
 
 def closed(frames: list[bytes]) -> bytes:
-    """The stream as a server would end it that knew that the turn is abandoned."""
+    """The stream with the end that a server would send if it knew that the turn is abandoned."""
     calls: dict[str, None] = {}
     for frame in frames:
         chunk = json.loads(frame.removeprefix(b"data: "))

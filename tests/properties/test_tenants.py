@@ -1,4 +1,4 @@
-"""One user at every route of the server, with everything that another user's data is named by."""
+"""One user calls every route of the server with every name of another user's data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEYS = (OWN_OF_BEA, SHARED, RUNNING)
 
 @dataclass(frozen=True)
 class Probe:
-    """A request, for each of the other's keys; where the key is, there is `KEY`."""
+    """A request for each of the other user's keys; `KEY` stands for the key."""
 
     status: set[int]
     query: str = ""
@@ -41,7 +41,7 @@ class Probe:
 
 KEY = "KEY"
 CURSOR, ETAG, TURN = "CURSOR", "ETAG", "TURN"
-"""What the other has got from the server: a page's cursor, an entity tag, a turn's id."""
+"""What the other user has got from the server: a page's cursor, an entity tag, a turn's id."""
 
 MESSAGE = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "mine"}]}
 READ = Probe({200, 204, 404})
@@ -71,7 +71,7 @@ PROBES: dict[tuple[str, str], list[Probe]] = {
         READ,
         Probe({200, 404}, "?last=1&before=2"),
         Probe({404, 400, 200}, "?leaf=m1"),
-        # A 304 would say that it is the other's.
+        # A 304 would reveal that the entity tag is the other user's.
         Probe({200, 404}, headers={"If-None-Match": ETAG}),
         Probe({200, 404}, headers={"X-User": BEA, "Cookie": f"user={BEA}"}),
     ],
@@ -170,7 +170,7 @@ def _filled(value: Any, names: dict[str, str]) -> Any:
 
 
 async def _assert_bea_sees_hers(service: Service) -> None:
-    """What was looked for is there: else the probes would have proved nothing."""
+    """The data exists; otherwise the probes would prove nothing."""
     for key in KEYS:
         async with await service.get(f"{THREADS}/{key}", headers=as_user(BEA)) as response:
             assert MARKS[BEA] in await response.text()

@@ -1,4 +1,4 @@
-"""The SQL functions against a model of them, under several sessions."""
+"""The SQL functions compared with a model of them, with several sessions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FAULTS = {
         "if p_regenerate",
     ),
 }
-"""What is wrong, in which function, and how it gets there."""
+"""Mutants: what is wrong, in which function, and the edit that does it."""
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def sessions(database: Database) -> Iterator[Sessions]:
             " set max_messages = %s, max_message_bytes = %s, max_queued = %s, purge_after = '0'",
             (MAX_MESSAGES, MAX_MESSAGE_BYTES, MAX_QUEUED),
         )
-        # Who waits in a circle is told at once.
+        # A deadlock is reported at once.
         name = sql.Identifier(database.name)
         admin.execute(sql.SQL("alter database {} set deadlock_timeout = '20ms'").format(name))
     with Sessions(database.server_dsn, database.admin_dsn, SESSION_COUNT) as sessions:

@@ -1,4 +1,4 @@
-"""The functions of threads and messages, as docs/sql-api.md tells of them, over a `View`."""
+"""A model of the functions of threads and messages (docs/sql-api.md), over a `View`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ MAX_MESSAGES = 9
 MAX_MESSAGE_BYTES = 2000
 MAX_METADATA_BYTES = 65_536
 MAX_QUEUED = 2
-"""Limits that the tests set in `config`, so that they are met."""
+"""Limits that the tests set in `config`, low enough to be reached."""
 
 
 def require_key(key: str | None) -> str:
-    """Raise THKEY for what is no state key."""
+    """Raise THKEY for what is not a state key."""
     if key is None or not re.fullmatch(r"[a-zA-Z0-9_-]{1,128}", key):
         raise Refused("THKEY")
     return key
@@ -33,8 +33,8 @@ def running_turn(view: View, owner: str, key: str) -> str | None:
 
 
 def shown_head(view: View, owner: str, key: str) -> int:
-    """Return the seq that the newest branch is shown up to: the question of a turn that answers it
-    anew, while that has stored nothing, else the last message."""
+    """Return the seq up to which the newest branch is shown: the question of a turn that answers it
+    again and has stored nothing yet, or otherwise the last message."""
     count = len(view.get(("thread", owner, key)).messages)
     running = running_turn(view, owner, key)
     turn: Turn | None = None if running is None else view.get(("turn", owner, key, running))
@@ -144,7 +144,7 @@ def _parent(
 
 
 def abandon(view: View, owner: str, key: str) -> None:
-    """`abandon_turn`, of the running turn: what its journal holds is its answer, if it can be."""
+    """`abandon_turn` of the running turn: its journal becomes its answer, if that can be stored."""
     thread = view.lock(("thread", owner, key))
     item = ("turn", owner, key, running_turn(view, owner, key) or "")
     turn: Turn | None = view.get(item)
@@ -170,7 +170,7 @@ def _title(bodies: Sequence[Json]) -> str | None:
     for body in bodies:
         parts = body["parts"] if body["role"] == "user" else []
         texts = [part["text"] for part in parts if part["type"] == "text"]
-        # Every file of these tests has a name.
+        # Every file in these tests has a name.
         names = [part["filename"] for part in parts if part["type"] == "file"]
         for words in (*texts, *names):
             title = re.sub(r"\s+", " ", words.strip())[:80].strip(" ")
@@ -180,7 +180,7 @@ def _title(bodies: Sequence[Json]) -> str | None:
 
 
 def merge(metadata: Json, changes: Json) -> Json:
-    """Return the metadata with keys laid over it. Raises THMSG, THMAX."""
+    """Return the metadata with these keys merged into it. Raises THMSG, THMAX."""
     if changes is None:
         return metadata
     if not isinstance(changes, dict):
@@ -232,7 +232,7 @@ def save(
 
 
 def require_thread(view: View, owner: str, key: str) -> Thread:
-    """Lock a thread that has to be there. Raises THNON, THDEL."""
+    """Lock a thread that has to exist. Raises THNON, THDEL."""
     require_key(key)
     thread: Thread | None = view.lock(("thread", owner, key))
     if thread is None:

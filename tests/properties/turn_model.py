@@ -1,4 +1,4 @@
-"""The functions of turns, as docs/sql-api.md tells of them, over a `View`."""
+"""A model of the functions of turns, as docs/sql-api.md describes them, over a `View`."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _repeated(
     last: int | None,
     asked: Asked,
 ) -> BeginResult | None:
-    """What a message that is stored already leads to; None for a new turn."""
+    """The result for a message that is stored already; None for a new turn."""
     count = len(thread.messages)
     running = running_turn(view, owner, key)
     item = ("turn", owner, key, running or "")
@@ -125,7 +125,7 @@ def _repeated(
 def _wait(
     view: View, owner: str, key: str, message_id: str, anew: bool, busy: str
 ) -> tuple[str | None, int, bool] | None:
-    """Turn id, count and whether a turn runs, while the message has to wait for its thread."""
+    """While the message has to wait for its thread: turn id, count, whether a turn runs."""
     if busy not in ("reject", "interrupt", "enqueue"):
         raise Refused("22023")
     require_key(key)

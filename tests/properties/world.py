@@ -1,8 +1,8 @@
 """What the database holds as the model sees it: committed rows, open transactions, and row locks.
 
-PostgreSQL's READ COMMITTED, as far as the functions use it: a statement sees what is committed and
-what its own transaction wrote; a row that another transaction has locked or is inserting makes it
-wait; a statement that fails takes nothing with it, neither its writes nor its locks.
+This is PostgreSQL's READ COMMITTED, as far as the functions use it. A statement sees what is
+committed and what its own transaction has written. It waits for a row that another transaction has
+locked or is inserting. A statement that fails leaves nothing, neither writes nor locks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Item: TypeAlias = tuple[str, ...]
 lock of a thread's key, which others may share."""
 
 Outcome: TypeAlias = list[tuple[Any, ...]] | str
-"""What a statement comes to: its rows, or the SQLSTATE with which it is refused."""
+"""The result of a statement: its rows, or the SQLSTATE with which it is refused."""
 
 FAILED_TRANSACTION = "25P02"
 DEADLOCK = "40P01"
@@ -50,7 +50,7 @@ class Message:
 
     @property
     def role(self) -> str:
-        """Whose it is."""
+        """Whose message it is: the user's or the assistant's."""
         return str(self.body["role"])
 
 
@@ -103,7 +103,7 @@ class Queue:
 
 @dataclass
 class Transaction:
-    """What a session has written and locked and not committed."""
+    """What a session has written and locked, but not committed."""
 
     writes: dict[Item, Any] = field(default_factory=dict)
     locks: set[Item] = field(default_factory=set)
@@ -112,7 +112,7 @@ class Transaction:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A statement that waits: for whom, and what it has locked so far."""
+    """A waiting statement: for whom it waits, and what it has locked so far."""
 
     holder: int
     locks: frozenset[Item]
@@ -141,7 +141,7 @@ class View:
         return self.world.committed.get(item)
 
     def items(self, *prefix: str) -> Iterator[Item]:
-        """Return the visible rows whose names begin so."""
+        """Return the visible rows whose names begin with this."""
         own = self.transaction.writes if self.transaction is not None else {}
         for item in {**self.world.committed, **own, **self.writes}:
             if item[: len(prefix)] == prefix:
@@ -162,8 +162,9 @@ class View:
         self.locks.add(("share", *item[1:]))
 
     def touch(self, item: Item, value: Any) -> None:
-        """Write a turn that is locked without its thread. The foreign key of a row that the same
-        transaction has written before is checked."""
+        """Write a turn that is locked without its thread.
+
+        If the same transaction has written the row before, its foreign key is checked."""
         if self.transaction is not None and item in self.transaction.writes:
             self.share(("thread", *item[1:3]))
         self.writes[item] = value
@@ -174,7 +175,7 @@ class View:
         self.writes[item] = value
 
     def put(self, item: Item, value: Any) -> None:
-        """Write a row that is locked, or that its thread's lock stands for."""
+        """Write a row that is locked, or that the lock of its thread protects."""
         self.writes[item] = value
 
     def _acquire(self, item: Item) -> None:
@@ -194,7 +195,7 @@ class World:
         self.waiting: dict[int, Waiting] = {}
 
     def copy(self) -> World:
-        """Return a world that can go on by itself; rows are immutable and shared."""
+        """Return an independent copy of the world; rows are immutable and shared."""
         twin = World()
         twin.committed = dict(self.committed)
         twin.transactions = {
@@ -215,8 +216,10 @@ class World:
         return None
 
     def meets_cycle(self, session: int) -> bool:
-        """Whether this session waits for some that wait for each other. It need not be one of them:
-        PostgreSQL has those who want the same row wait in a line, each for the one before it."""
+        """Whether this session waits for sessions that wait for each other.
+
+        It need not be one of them: sessions that want the same row wait in a line, each for the one
+        before it."""
         seen: set[int] = set()
         while session in self.waiting and session not in seen:
             seen.add(session)
@@ -248,7 +251,7 @@ class World:
         return result
 
     def fail(self, session: int, *, savepoint: bool) -> None:
-        """A statement has failed; without a savepoint its transaction has lost everything."""
+        """A statement has failed; without a savepoint, its transaction has lost everything."""
         self.waiting.pop(session, None)
         if session in self.transactions and not savepoint:
             self.transactions[session] = Transaction(failed=True)
