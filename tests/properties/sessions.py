@@ -30,7 +30,7 @@ class Session:
 
     @property
     def is_idle_in_transaction(self) -> bool:
-        """Whether it has an open transaction and does nothing, so that it may block others for long."""
+        """Whether it is idle in an open transaction, and so may block others for long."""
         if self.pending is not None and not self.pending.done():
             return False
         return self._connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE

@@ -164,7 +164,8 @@ class View:
     def touch(self, item: Item, value: Any) -> None:
         """Write a turn that is locked without its thread.
 
-        If the same transaction has written the row before, its foreign key is checked."""
+        If the same transaction has written the row before, its foreign key is checked.
+        """
         if self.transaction is not None and item in self.transaction.writes:
             self.share(("thread", *item[1:3]))
         self.writes[item] = value
@@ -219,7 +220,8 @@ class World:
         """Whether this session waits for sessions that wait for each other.
 
         It need not be one of them: sessions that want the same row wait in a line, each for the one
-        before it."""
+        before it.
+        """
         seen: set[int] = set()
         while session in self.waiting and session not in seen:
             seen.add(session)
