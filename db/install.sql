@@ -59,6 +59,8 @@ select pgthreads.apply_migration('0017_owner_limits', :'migration');
 select pgthreads.apply_migration('0018_retention_of_turns', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0022_monitoring.sql"`
 select pgthreads.apply_migration('0022_monitoring', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0023_hot_rows.sql"`
+select pgthreads.apply_migration('0023_hot_rows', :'migration');
 select exists (
   select from pgthreads.migration as m where m.name = '1001_message_search'
 ) or coalesce(current_setting('pgthreads.optional', true) = 'search', false) as with_search \gset
@@ -106,6 +108,7 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/is_same_question.sql
 \ir functions/api/is_shallow.sql
 \ir functions/api/is_short.sql
+\ir functions/api/is_state_key.sql
 \ir functions/api/is_ui_message.sql
 \ir functions/api/is_url.sql
 \ir functions/internal/joined_screens.sql

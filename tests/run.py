@@ -74,6 +74,7 @@ def checks() -> list[Step]:
         "is_plain_read(p_owner_user_id text,p_state_key text,p_last integer,p_before_seq integer)",
         "read_head(p_owner_user_id text,p_state_key text,p_leaf_id text,head_seq integer,"
         "is_linear boolean,message_count integer,head_digest bytea)",
+        "is_state_key(p_state_key text)",
         "has_message_shape(p_message jsonb)",
         "has_plain_numbers(p_value jsonb)",
         "is_plain_message(p_message jsonb)",

@@ -53,7 +53,7 @@ begin
   -- of what an append costs. So one expression asks for all that is usually true; only where it is
   -- false, the following ones look at each thing by itself.
   if (pgthreads.is_named_tenant(p_owner_user_id)
-    and p_state_key ~ '^[a-zA-Z0-9_-]{1,128}$'
+    and pgthreads.is_state_key(p_state_key)
     and jsonb_typeof(p_messages) = 'array') is not true
   then
     perform pgthreads.require_tenant(p_owner_user_id);

@@ -7,7 +7,7 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if p_state_key is null or p_state_key !~ '^[a-zA-Z0-9_-]{1,128}$' then
+  if pgthreads.is_state_key(p_state_key) is not true then
     raise exception 'not a state key' using
       errcode = 'THKEY',
       detail = format('Got %s.', coalesce(quote_literal(left(p_state_key, 140)), 'null')),

@@ -16,7 +16,7 @@ stable
 as $$
   select coalesce(
     pgthreads.is_named_tenant(p_owner_user_id)
-      and p_state_key operator(pg_catalog.~) '^[a-zA-Z0-9_-]{1,128}$'
+      and pgthreads.is_state_key(p_state_key)
       and coalesce(p_last operator(pg_catalog.>) 0, true)
       and coalesce(p_before_seq operator(pg_catalog.>) 0, true),
     false);

@@ -1,6 +1,6 @@
 -- The rules that every table, view and column of schema pgthreads keeps.
 begin;
-select plan(15);
+select plan(17);
 
 create temp view relations as
 select c.*
@@ -108,6 +108,27 @@ select is_empty(
     where a.grantee = 0
   $$,
   'public has no right on any relation'
+);
+select is_empty(
+  $$
+    select c.conrelid::regclass, c.conname
+    from pg_constraint as c
+    join tables as t on t.oid = c.conrelid
+    where c.contype = 'c'
+      and t.relname in ('thread', 'message', 'turn')
+      and pg_get_constraintdef(c.oid) ~ '~.*[{]'
+  $$,
+  'no check of a row that every turn writes has a counted repetition'
+);
+select is_empty(
+  $$
+    select t.relname, a.attname
+    from pg_attribute as a
+    join tables as t on t.oid = a.attrelid
+    where t.relname = 'message' and a.attnum > 0 and a.attlen = -1 and not a.attisdropped
+      and a.attstorage <> 'm'
+  $$,
+  'a message stays in its table as long as it fits'
 );
 select is_empty(
   $$
