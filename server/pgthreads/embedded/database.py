@@ -17,9 +17,9 @@ APP_ROLE = "pgthreads_app"
 
 
 def conninfo(port: int, user: str, password: str, database: str = DATABASE, **more: Any) -> str:
-    """A libpq connection string for the server on `port` of 127.0.0.1."""
+    """A libpq connection string for the PostgreSQL that listens on `port` of 127.0.0.1."""
     if psycopg.pq.version() >= 160000:
-        # Whoever listens there instead of our server is not sent a password it could read.
+        # If another program listens there, it does not get a password that it could read.
         more["require_auth"] = "scram-sha-256"
     return make_conninfo(
         host="127.0.0.1",
@@ -34,11 +34,11 @@ def conninfo(port: int, user: str, password: str, database: str = DATABASE, **mo
 
 
 def prepare_database(port: int, passwords: Passwords) -> None:
-    """Makes the role and the database where they are missing. Raises psycopg.Error."""
+    """Create the role and the database if they do not exist. Raises psycopg.Error."""
     dsn = conninfo(port, SUPERUSER, passwords.superuser, "postgres")
     with psycopg.connect(dsn, autocommit=True) as connection:
         if _is_missing(connection, "pg_roles", "rolname", APP_ROLE):
-            # The hash, because a statement that fails is logged as it was sent.
+            # A statement that fails is logged, so it has the hash and not the password.
             secret = connection.pgconn.encrypt_password(
                 passwords.app.encode(), APP_ROLE.encode(), b"scram-sha-256"
             )
@@ -51,7 +51,7 @@ def prepare_database(port: int, passwords: Passwords) -> None:
 
 
 def grant_server_role(admin_dsn: str) -> None:
-    """Makes the application's role a member of `pgthreads_server`. Raises EmbeddedError."""
+    """Make the application's role a member of `pgthreads_server`. Raises EmbeddedError."""
     with psycopg.connect(admin_dsn, autocommit=True) as connection:
         try:
             connection.execute(
@@ -59,7 +59,7 @@ def grant_server_role(admin_dsn: str) -> None:
             )
         except psycopg.errors.UndefinedObject as error:
             raise EmbeddedError(
-                "the role pgthreads_server is not there yet", "migrate the database first"
+                "the role pgthreads_server is not there yet", "install the schema first"
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong with the embedded PostgreSQL, said so that a person can act on it."""
+"""The errors of the embedded PostgreSQL, with texts that say what to do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NEARLY_FULL_BYTES = 1 << 20
 
 
 class EmbeddedError(OperatorError):
-    """The embedded PostgreSQL cannot run."""
+    """The embedded PostgreSQL cannot be run or used."""
 
 
 class DataDirInUseError(EmbeddedError):
@@ -26,16 +26,16 @@ class DataDirInUseError(EmbeddedError):
 
 
 def disk_full(place: Path) -> EmbeddedError:
-    """The file system that holds `place` has no room."""
+    """Return the error for a full file system that holds `place`."""
     return EmbeddedError(
         f"no space left on the file system of {place}",
-        "free some (a new database takes about 60 MB), or choose another place with --data-dir",
+        "free some space (a new database needs about 60 MB), or choose another --data-dir",
     )
 
 
 @contextmanager
 def writing(place: Path) -> Iterator[None]:
-    """Turns the OSErrors of making and writing files below `place` into EmbeddedErrors."""
+    """Turn an OSError from creating or writing files below `place` into an EmbeddedError."""
     try:
         yield
     except OSError as error:
@@ -48,7 +48,7 @@ def writing(place: Path) -> Iterator[None]:
 
 
 def program_failed(what: str, output: str, place: Path) -> EmbeddedError:
-    """A PostgreSQL program failed; `output` is what it printed or logged while it ran."""
+    """Return the error for a failed PostgreSQL program; `output` is what it printed or logged."""
     tail = "\n".join(output.strip().splitlines()[-_TAIL_LINES:])
     full = [line for line in output.splitlines() if any(text in line for text in _FULL_TEXTS)]
     if any("shared memory" in line for line in full):
@@ -56,10 +56,10 @@ def program_failed(what: str, output: str, place: Path) -> EmbeddedError:
             f"{what}: no room for shared memory\n{tail}",
             "make /dev/shm larger (in a container: --shm-size=256m)",
         )
-    # On a full disk the log itself may have come out empty, so the disk is asked as well.
+    # On a full disk the log itself may be empty, so the disk is asked as well.
     if full or shutil.disk_usage(place).free < _NEARLY_FULL_BYTES:
         return disk_full(place)
     hint = ""
     if "could not look up effective user ID" in output:
-        hint = "give this user a line in /etc/passwd; PostgreSQL looks its name up"
+        hint = "add this user to /etc/passwd, because PostgreSQL looks up its name"
     return EmbeddedError(f"{what}\n{tail}" if tail else what, hint)

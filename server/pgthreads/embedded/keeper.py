@@ -1,14 +1,14 @@
-"""Runs one PostgreSQL server for as long as standard input stays open, then stops it.
+"""Runs one PostgreSQL for as long as standard input stays open, and then stops it.
 
-Standard input is a pipe whose only other end is held by the process that wants the server. The
-kernel closes it however that process ends, `kill -9` included, so stopping the server and dying
-are one code path. The keeper is the server's parent: a pid that it signals cannot have become
-somebody else's. It is its own session leader, so a ^C at the terminal reaches the application
-alone, which can still store what it has.
+Standard input is a pipe, and only the process that uses PostgreSQL holds its other end. The kernel
+closes that end however the process ends, also after `kill -9`. So PostgreSQL is stopped in the same
+way whether its user stops it or dies. The keeper is PostgreSQL's parent process, so no other
+process can have the pid that it signals. It leads a session of its own, so a ^C at the terminal
+reaches only the application, which can still store what it has.
 
-Started by path with `python -I -S`, so it imports the standard library only:
-`keeper.py UID GID FAST_SECONDS PROGRAM ARGUMENT...`; UID -1 keeps the user. Exit status: the
-server's, or 128 + the signal that ended it.
+It is started by its path with `python -I -S`, so it imports nothing but the standard library:
+`keeper.py UID GID FAST_SECONDS PROGRAM ARGUMENT...`. With UID -1 the user is not changed. The exit
+status is that of PostgreSQL, or 128 plus the signal that has ended it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ import time
 from typing import NoReturn
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-"""What PostgreSQL's programs see: no PG* variable of the caller, English messages."""
+"""The environment of PostgreSQL's programs: none of the caller's PG* variables, and messages in
+English."""
 
 _PR_SET_PDEATHSIG = 1
 _IMMEDIATE_SECONDS = 5.0
@@ -38,7 +39,8 @@ def _become_server(uid: int, gid: int, command: list[str], libc: ctypes.CDLL | N
             os.setgid(gid)
             os.setuid(uid)
         if libc is not None:
-            # For a keeper that is itself killed. After setuid, which clears it.
+            # The kernel sends this signal if the keeper is killed. setuid would clear the request,
+            # so it comes after that.
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
             if os.getppid() != keeper:
                 os._exit(1)
@@ -74,14 +76,14 @@ def _stop(pid: int, wake: int, fast_seconds: float) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Starts the server, waits for it or for the end of standard input; see the module."""
+    """Start PostgreSQL, and wait for its end or for the end of standard input; see the module."""
     uid, gid, fast_seconds, command = int(arguments[0]), int(arguments[1]), float(arguments[2]), 3
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Handlers that do nothing, not SIG_IGN, which the server would inherit.
+        # These handlers do nothing. SIG_IGN would be inherited by PostgreSQL.
         signal.signal(number, lambda _number, _frame: None)
     pid = os.fork()
     if pid == 0:

@@ -1,10 +1,10 @@
-"""Who uses a data directory: two advisory locks, and never a guess from a pid.
+"""The locks of a data directory: two advisory locks say who uses it, and never a pid.
 
-`lock` is held by the process that serves; `cluster.lock` is inherited by every process that
-touches the cluster (initdb, the keeper, PostgreSQL and its children). The first taken means that
-another `serve` runs; the first free and the second taken means that a killed one is still being
-cleaned up after. The kernel drops both with their holders, so neither can be stale. The pid in
-`lock` is there to be shown to people; nothing is ever signalled because a file named it.
+The process that serves holds `lock`. Every process that touches the cluster (initdb, the keeper,
+PostgreSQL and its children) inherits `cluster.lock`. If `lock` is taken, another `serve` is
+running. If only `cluster.lock` is taken, a `serve` was killed and its PostgreSQL is still shutting
+down. The kernel releases both with their holders, so neither can be stale. The pid in `lock` is
+only shown to people; no process is ever signalled because a file names it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from .error import DataDirInUseError, EmbeddedError, writing
 
 _POLL_SECONDS = 0.02
 _DYING_SECONDS = 2.0
-"""How long a killed process may take to let go of what it had open."""
+"""How long the kernel may take to close the files of a killed process."""
 
 
 class DataDirLock:
     """Exclusive use of `data_dir`, from the constructor to `release()`.
 
-    Waits up to `patience` seconds for a server that is shutting down. Raises EmbeddedError.
+    The constructor waits up to `patience` seconds for a PostgreSQL that is shutting down. It raises
+    EmbeddedError.
     """
 
     def __init__(self, data_dir: Path, *, patience: float) -> None:
@@ -65,22 +66,22 @@ class DataDirLock:
 
     @property
     def cluster_fd(self) -> int:
-        """The descriptor to hand down to every program that touches the cluster."""
+        """The file descriptor that every program which touches the cluster has to inherit."""
         return self._cluster
 
     def hand_over(self) -> None:
-        """From here on the cluster's lock lives and dies with the programs that inherited it."""
+        """Leave the cluster's lock to the programs that have inherited it, until they end."""
         if self._cluster >= 0:
             os.close(self._cluster)
             self._cluster = -1
 
     def take_back(self, patience: float) -> None:
-        """Waits until no program touches the cluster; raises EmbeddedError after `patience` s."""
+        """Wait until no program touches the cluster. Raises EmbeddedError after `patience`."""
         self.hand_over()
         self._cluster = self._wait_for_cluster(patience)
 
     def release(self) -> None:
-        """Lets others use the directory. May be called twice."""
+        """Let others use the directory. It may be called twice."""
         self.hand_over()
         if self._serve >= 0:
             os.close(self._serve)
@@ -91,7 +92,7 @@ def _refuse_running(data_dir: Path, patience: float) -> NoReturn:
     pid = postmaster_pid(data_dir / "cluster")
     raise EmbeddedError(
         f"a PostgreSQL of an earlier run (pid {pid or 'unknown'}) still runs on {data_dir}"
-        f" and has not ended in {patience:.0f} seconds",
+        f" and has not ended within {patience:.0f} seconds",
         f"stop it with: kill -INT {pid}" if pid else "",
     )
 
@@ -119,7 +120,7 @@ def _try_lock(fd: int, data_dir: Path) -> bool:
         if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
             raise
         raise EmbeddedError(
-            f"the file system of {data_dir} has no file locks, so nothing would keep two servers"
+            f"the file system of {data_dir} has no file locks, so nothing would keep two programs"
             " from writing to the same data",
             "choose a local directory with --data-dir",
         ) from error
@@ -127,7 +128,7 @@ def _try_lock(fd: int, data_dir: Path) -> bool:
 
 
 def postmaster_pid(cluster: Path) -> int | None:
-    """The pid in the cluster's postmaster.pid, whether that process lives or not."""
+    """The pid in the cluster's postmaster.pid, whether that process exists or not."""
     try:
         first = (cluster / "postmaster.pid").read_text().split("\n", 1)[0]
         return abs(int(first))
@@ -136,12 +137,12 @@ def postmaster_pid(cluster: Path) -> int | None:
 
 
 def clear_stale_pid_file(cluster: Path) -> None:
-    """Removes a postmaster.pid that names a living process which is no PostgreSQL of this cluster.
+    """Remove a postmaster.pid whose pid now belongs to a process that is not this PostgreSQL.
 
-    PostgreSQL itself overwrites one whose process is gone, but it refuses to start when the pid
-    has gone to another process of the same user, as it does after every restart of a container.
-    Called with the cluster's lock held: whatever we started has ended. Raises EmbeddedError when
-    somebody else's PostgreSQL runs on the cluster.
+    PostgreSQL overwrites the file itself if no process has the pid. But it refuses to start if
+    another process of the same user has the pid, as happens at each restart of a container. The
+    caller holds the cluster's lock, so whatever we have started has ended. Raises EmbeddedError if
+    a PostgreSQL that somebody else has started runs on the cluster.
     """
     pid = postmaster_pid(cluster)
     if pid is None or not _is_alive(pid):
@@ -173,7 +174,7 @@ def _may_be_postmaster(pid: int, cluster: Path) -> bool:
         except FileNotFoundError:
             return False
         except PermissionError:
-            # Not ours to look into; root in a container is told this too.
+            # Another user's process cannot be looked into; in a container not even root may.
             return Path(f"/proc/{pid}").stat().st_uid == cluster.stat().st_uid
     listed = subprocess.run(  # noqa: S603
         ["ps", "-o", "command=", "-p", str(pid)],  # noqa: S607

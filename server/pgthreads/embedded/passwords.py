@@ -15,14 +15,14 @@ _NAME = "passwords.json"
 
 @dataclass(frozen=True, slots=True)
 class Passwords:
-    """Of the superuser `postgres` and of the application's role `pgthreads_app`."""
+    """The passwords of the superuser `postgres` and of the application's role `pgthreads_app`."""
 
     superuser: str
     app: str
 
     @classmethod
     def of(cls, data_dir: Path, *, create: bool) -> Passwords:
-        """Reads them, or makes them first with `create`. Raises EmbeddedError."""
+        """Read the passwords; with `create`, make them if there are none. Raises EmbeddedError."""
         path = data_dir / _NAME
         try:
             kept = json.loads(path.read_text())
@@ -30,20 +30,20 @@ class Passwords:
         except FileNotFoundError:
             if not create:
                 raise EmbeddedError(
-                    f"{path} is missing: the database is there, its passwords are not",
-                    "put the file back from where the directory was copied",
+                    f"{path} is missing, so there are no passwords for the database",
+                    "copy the file from where the data directory was copied from",
                 ) from None
         except OSError as error:
             raise EmbeddedError(f"cannot read {path}: {error.strerror}") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise EmbeddedError(f"{path} is damaged", "put it back from a backup") from error
+            raise EmbeddedError(f"{path} is damaged", "restore it from a backup") from error
         made = cls(superuser=secrets.token_urlsafe(24), app=secrets.token_urlsafe(24))
         write_private(path, json.dumps(asdict(made)) + "\n")
         return made
 
 
 def write_private(path: Path, text: str) -> None:
-    """Writes a whole file of mode 0600 or none. Raises EmbeddedError."""
+    """Write a file of mode 0600, completely or not at all. Raises EmbeddedError."""
     unfinished = path.with_name(path.name + ".unfinished")
     with writing(path.parent):
         unfinished.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a running embedded PostgreSQL is to those who use it."""
+"""What the users of a running embedded PostgreSQL need to know of it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ class EmbeddedServer:
     """A running embedded PostgreSQL."""
 
     admin_dsn: str = field(repr=False)
-    """Superuser on the database `pgthreads`, for migrations; a libpq connection string."""
+    """A libpq connection string to the database `pgthreads` as superuser, for migrations."""
     app_dsn: str = field(repr=False)
-    """The application's role `pgthreads_app`, a plain LOGIN role, on the same database."""
+    """The same as the application's role `pgthreads_app`, an ordinary LOGIN role."""
     version: str
     """For example "18.4"."""
     port: int
-    """On 127.0.0.1."""
+    """The port on 127.0.0.1."""
     data_dir: Path
 
     @classmethod
     def at(cls, data_dir: Path, port: int, version: str, passwords: Passwords) -> EmbeddedServer:
-        """The server of `data_dir` that listens on `port`."""
+        """The PostgreSQL of `data_dir` that listens on `port`."""
         return cls(
             admin_dsn=conninfo(port, SUPERUSER, passwords.superuser),
             app_dsn=conninfo(port, APP_ROLE, passwords.app),
@@ -37,14 +37,15 @@ class EmbeddedServer:
 
 
 def running_server(data_dir: Path) -> EmbeddedServer:
-    """The server that another process runs on `data_dir`, for a second client of it.
+    """The PostgreSQL that another process runs on `data_dir`.
 
-    Raises EmbeddedError when none is ready there, or its files are not ours to read.
+    Raises EmbeddedError if none is ready there, or if we may not read its files.
     """
     data_dir = data_dir.expanduser().absolute()
     cluster = data_dir / "cluster"
     try:
-        # Lines: pid, directory, start time, port, socket directory, address, memory key, status.
+        # The lines are: pid, directory, start time, port, socket directory, address, shared memory,
+        # status.
         lines = (cluster / "postmaster.pid").read_text().split("\n")
         if lines[7].strip() != "ready":
             raise EmbeddedError(f"the PostgreSQL of {data_dir} is {lines[7].strip()}", "try again")

@@ -31,12 +31,12 @@ _LOG_BYTES = 10 << 20
 
 
 class EmbeddedPostgres:
-    """The embedded PostgreSQL of `data_dir`, which is made when it is not there.
+    """The embedded PostgreSQL of `data_dir`, which is created if it does not exist.
 
-    `major` is 16 or 18. `durable=False` gives up fsync, for tests. `start_seconds` bounds the wait
-    for a started server (crash recovery included), `stop_seconds` the fast shutdown, after which
-    it is stopped the hard way. A context manager: entering starts, leaving stops. The server lives
-    no longer than this object, so keep it.
+    `major` is 16 or 18. `durable=False` turns fsync off, for tests. Starting, with recovery after a
+    crash, may take `start_seconds`. A fast shutdown may take `stop_seconds`; after that PostgreSQL
+    is stopped by force. As a context manager it starts PostgreSQL on entry and stops it on exit.
+    PostgreSQL lives no longer than this object, so keep a reference to it.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class EmbeddedPostgres:
         self._server: EmbeddedServer | None = None
 
     def start(self) -> EmbeddedServer:
-        """Starts the server and returns once it accepts connections.
+        """Start PostgreSQL, and return once it accepts connections.
 
-        Makes the data directory, the cluster, the database and the application's role as needed.
-        Raises EmbeddedError; then nothing is left running.
+        The data directory, the cluster, the database and the application's role are created if they
+        are missing. Raises EmbeddedError, and then nothing is left running.
         """
         if self._lock is not None:
-            raise RuntimeError("this server is already started")
+            raise RuntimeError("this PostgreSQL is already started")
         try:
             self._server = self._start()
         except BaseException:
@@ -80,9 +80,9 @@ class EmbeddedPostgres:
         return self._server
 
     def stop(self) -> None:
-        """Fast shutdown, the hard way after `stop_seconds`; returns when it has ended.
+        """Stop PostgreSQL, by force after `stop_seconds`, and return when it has ended.
 
-        May be called twice. Raises EmbeddedError if PostgreSQL outlives even that.
+        It may be called twice. Raises EmbeddedError if PostgreSQL is still running after all.
         """
         lock, running, self._lock, self._keeper = self._lock, self._keeper, None, None
         self._server = None
@@ -92,19 +92,19 @@ class EmbeddedPostgres:
                 running.stdin.close()
                 running.wait()
             if lock is not None:
-                # A keeper that was killed cannot tell when its server has ended; the lock can.
+                # If the keeper was killed, only the lock shows when PostgreSQL has ended.
                 lock.take_back(patience=self._stop_seconds if running else 0)
         finally:
             if lock is not None:
                 lock.release()
 
     def prepare_app_role(self) -> None:
-        """Makes the application's role a member of `pgthreads_server`; call it after migrating.
+        """Make the application's role a member of `pgthreads_server`, once the schema is installed.
 
-        May be called again. Raises EmbeddedError before the first migration.
+        It may be called again. Raises EmbeddedError if the schema is not installed yet.
         """
         if self._server is None:
-            raise RuntimeError("this server is not started")
+            raise RuntimeError("this PostgreSQL is not started")
         grant_server_role(self._server.admin_dsn)
 
     def __enter__(self) -> EmbeddedServer:
@@ -119,7 +119,7 @@ class EmbeddedPostgres:
         self.stop()
 
     def __del__(self) -> None:
-        # Closing the pipe is all it takes.
+        # The keeper stops PostgreSQL when this pipe is closed.
         if self._keeper is not None and self._keeper.stdin is not None:
             self._keeper.stdin.close()
 
@@ -154,12 +154,12 @@ class EmbeddedPostgres:
             raise EmbeddedError(
                 f"{self._data_dir} is the data directory of a PostgreSQL that pgthreads did not"
                 " make",
-                "choose another --data-dir, or start that server and use --database-url",
+                "choose another --data-dir, or start that PostgreSQL and use --database-url",
             )
         with writing(self._data_dir):
             if not self._data_dir.exists():
                 self._data_dir.mkdir(mode=0o700, parents=True)
-                # Root's PostgreSQL is another account, which must get through to the cluster.
+                # For root, PostgreSQL runs as another user, who has to get through to the cluster.
                 if os.geteuid() == 0:
                     self._data_dir.chmod(0o711)
 
@@ -172,7 +172,7 @@ class EmbeddedPostgres:
             with self._log_path.open(errors="replace") as file:
                 file.seek(logged_from)
                 output = file.read()
-            # Between our look and its bind somebody else took the port.
+            # Another program has taken the port after it was found to be free.
             if "could not create any TCP/IP sockets" not in output:
                 break
             assert self._lock is not None  # noqa: S101
@@ -182,7 +182,7 @@ class EmbeddedPostgres:
         )
 
     def _spawn(self, account: Account, binaries: Binaries, port: int) -> int:
-        """Starts the keeper, and by it the server; returns where in the log it begins."""
+        """Start the keeper, which starts PostgreSQL. Return where in the log its lines begin."""
         assert self._lock is not None  # noqa: S101
         settings = {
             "listen_addresses": "127.0.0.1",
@@ -223,7 +223,7 @@ class EmbeddedPostgres:
         return logged_from
 
     def _wait_until_ready(self, port: int, passwords: Passwords) -> bool:
-        """True once the server answers; False once it has ended."""
+        """Wait. Return True once PostgreSQL answers, and False once it has ended."""
         assert self._keeper is not None  # noqa: S101
         dsn = conninfo(port, SUPERUSER, passwords.superuser, "postgres", connect_timeout=2)
         deadline = time.monotonic() + self._start_seconds
