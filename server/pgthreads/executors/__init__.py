@@ -1,4 +1,7 @@
-"""Executors: where a turn's answer comes from. See `events.Executor` for the protocol."""
+"""Executors generate the answers. This finds the one that the settings name.
+
+`events.Executor` is their protocol.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +28,11 @@ _NO_AGENTS = (
 
 
 class ExecutorSpecError(OperatorError):
-    """The setting does not lead to an executor. The message itself says what to do."""
+    """The setting does not name an executor. The message itself says what to do."""
 
 
 def chosen(settings: Settings) -> Executor:
-    """The executor that `--executor` or `--model` names, else the built-in one.
+    """The executor that `--executor` or `--model` names, or the built-in one if neither is given.
 
     Raises ExecutorSpecError, which names the flag.
     """
@@ -45,7 +48,7 @@ def chosen(settings: Settings) -> Executor:
 
 
 def load(spec: str) -> Executor:
-    """The executor that `module:attr` names, importable from the working directory too.
+    """The executor that `module:attr` names. The module may also be in the working directory.
 
     The attribute is a function that takes an `ExecutorRequest` and returns an async iterator of
     AiEvents (usually an async generator function), or a pydantic-ai `Agent`.
@@ -96,7 +99,7 @@ def _import(name: str) -> ModuleType:
 
 
 def _where(error: Exception) -> str:
-    """Where an import failed: the last line of it that is in a file. A SyntaxError says it."""
+    """The innermost line of a file at which an import failed. A SyntaxError names it itself."""
     frames = [each for each in extract_tb(error.__traceback__) if Path(each.filename).is_file()]
     if not frames or isinstance(error, SyntaxError):
         return ""
@@ -134,12 +137,12 @@ def _check(spec: str, target: object) -> Executor:
         if inspect.iscoroutinefunction(function):
             raise ExecutorSpecError(f"{spec!r} is a coroutine function: it has no `yield`")
         if inspect.isgeneratorfunction(function):
-            raise ExecutorSpecError(f"{spec!r} is a plain generator: write `async def`")
+            raise ExecutorSpecError(f"{spec!r} is a plain generator: define it with `async def`")
     try:
         inspect.signature(target).bind(object())
     except TypeError as error:
         raise ExecutorSpecError(
-            f"{spec!r} is called with one ExecutorRequest, and that does not fit: {error}"
+            f"{spec!r} cannot be called with one ExecutorRequest: {error}"
         ) from None
     return cast(Executor, cast(Callable[..., object], target))
 

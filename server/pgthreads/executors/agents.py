@@ -1,4 +1,4 @@
-"""pydantic-ai agents as executors. Needs the extra `agents`; imported only when one is used."""
+"""Runs pydantic-ai agents as executors. It needs the extra `agents`, and is imported on demand."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ def from_model(model: str) -> AgentExecutor:
 
 
 class AgentExecutor:
-    """Runs a pydantic-ai agent once a turn, on the stored history.
+    """Runs a pydantic-ai agent once for each turn, on the stored history.
 
-    The agent's tools, instructions and system prompt apply. Its output is the answer's text, as
-    JSON if it is not a string. What a provider or a tool reports in an error goes to the log;
-    the client gets a code: `model_unauthorized`, `model_quota_exceeded`, `model_not_found`,
+    The agent's tools, instructions and system prompt apply. Its output is the text of the answer,
+    as JSON if it is not a string. What a provider or a tool reports in an error goes to the log,
+    and the client gets a code: `model_unauthorized`, `model_quota_exceeded`, `model_not_found`,
     `model_timeout`, `model_rate_limited`, `model_rejected_request`, `model_unavailable`,
     `model_unreachable`, `prompt_too_large`, `content_filtered`, `model_misbehaved`,
     `usage_limit_exceeded`, `tool_approval_unsupported`, `agent_failed`.
 
-    A prompt that the model's adapter or provider refuses is sent once more, without what they
-    cannot take; see docs/prompts.md.
+    If the model's adapter or provider refuses a prompt, it is sent again without what they cannot
+    take; see docs/prompts.md.
     """
 
     def __init__(self, agent: AbstractAgent[None, Any]) -> None:
@@ -63,10 +63,10 @@ class AgentExecutor:
         self._holds_text = holds_text(agent)
 
     async def __call__(self, request: ExecutorRequest, /) -> AsyncIterator[AiEvent]:
-        """Answer the last message; `events.Executor`."""
+        """Answer the last message; see `events.Executor`."""
         attempts = Attempts(self._refusals, self._agent, request)
         while True:
-            # Megabytes of files are decoded here, and others wait for the loop.
+            # This may decode megabytes of files, so a thread does it while the loop serves others.
             prompt = await asyncio.to_thread(attempts.prompt)
             run = _Run(self._agent, prompt, holds_text=self._holds_text)
             try:
@@ -90,7 +90,7 @@ class AgentExecutor:
 
 
 class _Run:
-    """One run of an agent, as events. `began` tells whether the model has answered anything."""
+    """One run of an agent, as events. `began` says whether the model has answered anything."""
 
     def __init__(
         self, agent: AbstractAgent[None, Any], prompt: Prompt, *, holds_text: bool
@@ -116,13 +116,14 @@ class _Run:
                         yield report
                 for translated in self._translator(event):
                     if isinstance(translated, ToolCallStart | Done | Error):
-                        # By now, so that a stop costs the interrupted response's usage only.
+                        # It is reported here already, so that a stop only loses the usage of the
+                        # response that it interrupts.
                         for report in self.new_usage():
                             yield report
                     yield translated
 
     def new_usage(self) -> list[UsageReport]:
-        """What the run used since the last report."""
+        """What the run has used since the last report."""
         return [] if self._run is None else _new_usage(self._run, self._reported)
 
 
@@ -133,7 +134,7 @@ def _left_out(prompt: Prompt) -> list[UsageReport]:
 
 
 def _new_usage(run: AgentRunEvents[Any], reported: dict[str, int]) -> list[UsageReport]:
-    """What the run used since the last report; `reported` is brought up to date."""
+    """What the run has used since the last report; `reported` is updated."""
     try:
         usage: RunUsage = run.usage
     except UserError:

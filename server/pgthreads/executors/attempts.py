@@ -1,4 +1,4 @@
-"""The prompts of one turn: the first, and what is tried after a model has refused one."""
+"""The prompts of one turn: the first one, and others after the model has refused it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _FLAGS = {
 }
 
 MAX_LOCAL = 6
-"""Prompts that may fail in a model's adapter, where nothing was sent, in one turn."""
+"""How many prompts of a turn may fail in the model's adapter, which has sent nothing by then."""
 
 
 class Attempts:
-    """The prompts of one turn: the first, and what is tried after a refusal."""
+    """The prompts of one turn: the first one, and what is tried after a refusal."""
 
     def __init__(
         self, refusals: Refusals, agent: AbstractAgent[None, Any], request: ExecutorRequest
@@ -42,7 +42,7 @@ class Attempts:
         self._suspects: set[str] = set()
 
     def prompt(self) -> Prompt:
-        """What to send now. It decodes the files, which may take a while."""
+        """Make the prompt to send next. It decodes files, which may take a while."""
         return make_prompt(
             self._request.messages,
             leave_out=self._leave_out,
@@ -51,7 +51,7 @@ class Attempts:
         )
 
     def revise(self, prompt: Prompt, error: Exception) -> bool:
-        """Whether to try again, with less in the prompt. A provider is asked again only once."""
+        """Decide whether to try again with less. The provider is asked only once more."""
         refusal = refusal_of(error)
         again = self._local < MAX_LOCAL if refusal == "adapter" else self._refused is None
         if refusal is None or not again:
@@ -69,11 +69,11 @@ class Attempts:
         if omit.max_size is not None:
             self._omit.max_size = omit.max_size
             if len(prompt.questions) < 2:
-                # The question alone is too long. What may be left out of it are its files.
+                # The question alone is too long. Only its files can be left out of it.
                 self._suspects = {file.key for file in prompt.files}
                 self._omit.files |= self._suspects
         log.warning(
-            "turn %s: a prompt of %s characters, %s files was refused (%s), trying with less: %s",
+            "turn %s: a prompt of %s characters, %s files was refused (%s); trying with less: %s",
             self._request.turn_id,
             prompt.size,
             len(prompt.files),
@@ -83,7 +83,7 @@ class Attempts:
         return True
 
     def taken(self, prompt: Prompt) -> None:
-        """Keep what this turn has shown, for the next ones."""
+        """Remember for the next turns what this one has shown: the model has taken this prompt."""
         self._refusals.take(self._model, prompt.files)
         self._refusals.refuse(self._model, self._thread, self._suspects)
         if self._omit.max_size is not None:
@@ -97,7 +97,7 @@ class Attempts:
             )
 
     def _give_up(self, refusal: Refusal | None, prompt: Prompt) -> None:
-        """Let the thread's next turn begin with less, or with all again if that was no help."""
+        """Let the thread's next prompt hold less, or everything again if less did not help."""
         if refusal in ("too_long", "content") and self._refused is not None:
             helps = refusal == "too_long" or len(prompt.questions) > 1
             self._begin_with(prompt.questions[-1:] if helps else [])
@@ -115,7 +115,7 @@ class Attempts:
 
 
 def _model_of(agent: AbstractAgent[None, Any]) -> tuple[str, Mapping[str, Any]]:
-    """A name for the agent's model, and pydantic-ai's profile of what it takes, as far as known."""
+    """A name for the agent's model, and what pydantic-ai knows about the inputs it accepts."""
     model = agent.model
     try:
         if isinstance(model, Model):
@@ -126,6 +126,6 @@ def _model_of(agent: AbstractAgent[None, Any]) -> tuple[str, Mapping[str, Any]]:
 
 
 def _takes(profile: Mapping[str, Any], file: File) -> bool:
-    """Whether the profile of a model allows a file; what is not in it is tried."""
+    """Whether a model's profile allows a file. A file that it does not mention is tried."""
     flag = _FLAGS.get(file.media_type.partition("/")[0], "supports_document_input")
     return bool(profile.get(flag, True))

@@ -1,4 +1,4 @@
-"""A name for a failed run of an agent, for clients."""
+"""Names the failures of an agent's run for clients."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HTTP_CODES = {
 
 
 def error_code(error: Exception) -> str:
-    """A name for a failed run that is safe to show."""
+    """A name for the failure that is safe to show to clients."""
     if isinstance(error, FallbackExceptionGroup):
         last = error.exceptions[-1]
         return error_code(last) if isinstance(last, Exception) else "agent_failed"

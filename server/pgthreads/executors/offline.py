@@ -1,4 +1,4 @@
-"""The built-in executor: answers without a model, so that everything can be tried offline."""
+"""The built-in executor. It needs no model, so that everything can be tried offline."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ I answer without a model, so that you can try the whole thing. Say
 Anything else I repeat."""
 
 MAX_WORDS = 100_000
-"""Words of the longest answer that `long` gives."""
+"""How many words the longest answer to `long` has."""
 
 MAX_ECHO = 2_000
-"""Characters of a message that are repeated."""
+"""How many characters of a message are repeated."""
 
 _SENTENCE = (
     "The server keeps the thread and streams each answer word by word, so that no page can"
@@ -64,9 +64,10 @@ _OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
 
 
 def calculate(expression: str) -> int | float:
-    """The value of an arithmetic expression: numbers, `+ - * / // % **` and parentheses.
+    """The value of an arithmetic expression of numbers, `+ - * / // % **` and parentheses.
 
-    Raises `ValueError` for anything else or a result beyond ±1e100, `ZeroDivisionError`.
+    Raises `ValueError` for any other expression and for a result beyond ±1e100, and
+    `ZeroDivisionError`.
     """
     if len(expression) > 1_000:
         raise ValueError("a calculation has up to 1000 characters")
@@ -107,14 +108,14 @@ def _clock() -> dict[str, str]:
 class OfflineExecutor:
     """Answers commands (`help` lists them) with text, reasoning, tool calls and failures.
 
-    `delay` is the pause before each word in seconds.
+    `delay` is the pause before each word, in seconds.
     """
 
     def __init__(self, delay: float = 0.02) -> None:
         self._delay = delay
 
     async def __call__(self, request: ExecutorRequest, /) -> AsyncIterator[AiEvent]:
-        """Answer the last message; `events.Executor`."""
+        """Answer the last message; see `events.Executor`."""
         words = 0
         async for event in self._answer(request):
             words += isinstance(event, TextDelta)

@@ -1,10 +1,10 @@
-"""A thread's history, as `history.prompt_history` makes it, in pydantic-ai's ModelMessages.
+"""Makes a thread's history, as `history.prompt_history` returns it, into pydantic-ai's messages.
 
 pydantic-ai has a converter of its own for the AI SDK (`VercelAIAdapter.load_messages`). It is not
-used, because it believes what a message says about itself: `providerMetadata` of a user message
-can claim a file of the provider's account or lift the guard on downloads, tool output that looks
-like a file's address becomes one, and tool input that is a list, a file link of an assistant, or a
-part of another executor ends the turn.
+used, because it believes what a message says about itself: the `providerMetadata` of a user message
+can name a file of the provider's account or switch off the protection against downloads, and tool
+output that looks like a file's address becomes a file. Besides, the turn fails if tool input is a
+list, if an assistant message links to a file, or if a part comes from another executor.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ _URL_TYPES: Mapping[str, type[ImageUrl | AudioUrl | VideoUrl]] = {
 }
 
 LeaveOut = Callable[[File], bool]
-"""Says of a file whether a line of text is to stand in its place."""
+"""Says whether a line of text should replace a file."""
 
 
 @dataclass
 class Prompt:
-    """What a model is asked with: `messages`, and what they are made of.
+    """A prompt for a model: its `messages`, and what they were made from.
 
-    `stored` are the stored messages that they tell of. `files` are those that went in as files,
-    `files_out` counts those that a line stands for, `messages_out` the messages that were left out
-    at the beginning.
+    `stored` are the stored messages that it covers. `files` are the files in it, `files_out` is the
+    number of files that a line of text replaces, and `messages_out` is the number of messages that
+    were left out at the beginning.
     """
 
     stored: Sequence[UIMessage]
@@ -63,12 +63,12 @@ class Prompt:
 
     @property
     def questions(self) -> list[UIMessage]:
-        """The stored messages of the user."""
+        """The user's messages among the stored ones."""
         return [message for message in self.stored if message.get("role") == "user"]
 
     @property
     def size(self) -> int:
-        """About the number of characters."""
+        """The approximate number of characters."""
         return sum(map(_size, self.stored))
 
 
@@ -79,11 +79,11 @@ def make_prompt(
     first_id: str | None = None,
     max_size: int | None = None,
 ) -> Prompt:
-    """The prompt of a stored thread.
+    """Make the prompt for a stored thread.
 
-    It begins with the question `first_id`, if there is one of that id. With `max_size` older turns
-    are left out until the rest has about so many characters. What is left begins with a question,
-    and the last one stays, however long it is.
+    It begins with the question `first_id`, if there is one with that id. With `max_size`, older
+    turns are left out until the rest has at most about that many characters. The rest begins with a
+    question, and the last question is never left out, however long it is.
     """
     out = _messages_before(messages, first_id, max_size)
     system = [message for message in messages[:out] if message.get("role") == "system"]
@@ -103,7 +103,7 @@ def make_prompt(
 def _messages_before(
     messages: Sequence[UIMessage], first_id: str | None, max_size: int | None
 ) -> int:
-    """How many messages have to go."""
+    """How many messages at the beginning are left out."""
     questions = [index for index, each in enumerate(messages) if each.get("role") == "user"]
     start = next((index for index in questions if messages[index].get("id") == first_id), 0)
     if max_size is None or not questions:
@@ -132,7 +132,7 @@ def _question(message: UIMessage, prompt: Prompt, leave_out: LeaveOut) -> ModelR
         else:
             content.append(_file(file_of(part), "An attached file", prompt, leave_out))
     if all(isinstance(item, str) for item in content):
-        # Plain text as a plain string: not every compatible server takes a list.
+        # Plain text is sent as a string, because not every compatible provider accepts a list.
         return ModelRequest(parts=[UserPromptPart("\n\n".join(map(str, content)))])
     return ModelRequest(parts=[UserPromptPart(content)])
 
@@ -190,7 +190,7 @@ def _result(part: Mapping[str, Any], prompt: Prompt, leave_out: LeaveOut) -> Too
 
 
 def _content(output: JsonValue, prompt: Prompt, leave_out: LeaveOut) -> Any:
-    """A tool's output, with the files in it as pydantic-ai shows them to a model."""
+    """A tool's output, with its files in the form in which pydantic-ai shows them to a model."""
     if isinstance(output, list):
         return [_content_item(item, prompt, leave_out) for item in output]
     return _content_item(output, prompt, leave_out)

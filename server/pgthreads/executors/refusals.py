@@ -1,10 +1,11 @@
-"""What models have refused, so that a thread goes on and the next turn does not pay again.
+"""Remembers what models have refused, so that the next turn of the thread does not fail as well.
 
-Of a model two things are kept, for as long as the process lives and only so many: the files
-without which it took a prompt that it had refused, and those in prompts that it took. Files are
-known by their content, and if there were several, only in the thread in which that was. So what one
-user sends does not keep others' files from a model. Of a thread the question is kept with which its
-prompts begin, once a longer one was too long or refused for no known reason.
+For each model this remembers the files without which it accepted a prompt that it had refused, and
+the files in prompts that it accepted. Files are known by their content. If several files were left
+out together, that holds only in their thread, so that what one user sends does not keep other
+people's files from a model. For each thread it remembers the question with which its prompts begin,
+once a longer prompt was too long, or was refused for no known reason. The memory lasts as long as
+the process, and is bounded.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ from .prompts import Prompt
 T = TypeVar("T")
 
 MAX_FILES = 4096
-"""Files that are kept of each kind, over all models."""
+"""How many files of each kind are remembered, for all models together."""
 
 MAX_THREADS = 4096
-"""Threads whose first question is kept."""
+"""How many threads' first questions are remembered."""
 
 Refusal: TypeAlias = Literal["adapter", "too_long", "content"]
-"""Who refused a prompt, and why: pydantic-ai's adapter before the call; the provider, for its
-length; the provider, for something in it."""
+"""Who has refused a prompt, and why: pydantic-ai's adapter, before it was sent; the provider, for
+its length; the provider, for something in it."""
 
 _REFUSED = (400, 413, 415, 422)
 
@@ -52,9 +53,9 @@ _SUSPICION = ("application", "", "video", "audio", "text", "model", "font", "ima
 
 
 def refusal_of(error: Exception) -> Refusal | None:
-    """Why the prompt was refused, None if something else went wrong.
+    """Why the prompt was refused, or None if something else went wrong.
 
-    Call it only for an error that came before anything of the answer.
+    Call it only for an error that came before any of the answer.
     """
     if isinstance(error, FallbackExceptionGroup):
         found = [refusal_of(each) for each in error.exceptions if isinstance(each, Exception)]
@@ -76,9 +77,9 @@ def refusal_of(error: Exception) -> Refusal | None:
 
 @dataclass
 class Omissions:
-    """What a prompt is to leave out: files, by `File.key`, and what comes before a question.
+    """What to leave out of a prompt: files by `File.key`, and the turns before a question.
 
-    See `prompts.make_prompt` for the last two.
+    See `prompts.make_prompt` for `first_id` and `max_size`.
     """
 
     files: set[str] = field(default_factory=set)
@@ -87,7 +88,7 @@ class Omissions:
 
 
 class Refusals:
-    """The memory of one executor, bounded."""
+    """What one executor remembers. It is bounded."""
 
     def __init__(self) -> None:
         self._refused = _Recent[bool](MAX_FILES)
@@ -95,42 +96,43 @@ class Refusals:
         self._first = _Recent[str](MAX_THREADS)
 
     def is_refused(self, model: str, thread: Hashable, file: File) -> bool:
-        """Whether the model took a prompt only without this file."""
+        """Whether the model accepted a prompt only without this file."""
         places = ((model, None, file.key), (model, thread, file.key))
         return any(self._refused.get(place) is not None for place in places)
 
     def refuse(self, model: str, thread: Hashable, keys: Collection[str]) -> None:
         """Keep these files, by `File.key`, out of the model's prompts from now on.
 
-        One of several may be at fault, and the others somebody else's as well.
+        If there are several, perhaps only one is at fault, and other people may send the others,
+        too. So several files are kept out of the prompts of this thread only.
         """
         where = None if len(keys) == 1 else thread
         for key in keys:
             self._refused.put((model, where, key), True)
 
     def take(self, model: str, files: Iterable[File]) -> None:
-        """Note that the model has taken a prompt with these files."""
+        """Remember that the model has accepted a prompt with these files."""
         for file in files:
             self._taken.put((model, file.key), True)
 
     def first_id(self, model: str, thread: Hashable) -> str | None:
-        """The question with which the thread's prompts begin; None if with its oldest."""
+        """The id of the question with which the thread's prompts begin; None for the oldest one."""
         return self._first.get((model, thread))
 
     def begin_with(self, model: str, thread: Hashable, first_id: str | None) -> None:
-        """Let the thread's prompts begin with this question, or with its oldest again."""
+        """Let the thread's prompts begin with this question, or with the oldest one if None."""
         self._first.put((model, thread), first_id)
 
     def omissions(
         self, model: str, refusal: Refusal, prompt: Prompt, error: Exception
     ) -> Omissions | None:
-        """What a second prompt has to leave out after this one was refused; None for nothing."""
+        """What to leave out of the next prompt, now that this one was refused; None if nothing."""
         if refusal == "too_long":
             return Omissions(max_size=prompt.size // 2)
         if refusal == "adapter":
             files = _most_suspicious(prompt.files, str(error))
             return Omissions(files) if files else None
-        # A link may be dead by now, although it was taken before.
+        # A link may be dead by now, even if it was accepted before.
         new = {
             file.key
             for file in prompt.files
@@ -142,8 +144,11 @@ class Refusals:
 
 
 def _most_suspicious(files: Iterable[File], said: str) -> set[str]:
-    """The files that an adapter has most probably stumbled over: of the types that it names, else
-    of the kind that fewest models take."""
+    """The files that the adapter has most probably refused.
+
+    They are those of the types that its message names, otherwise those of the kind that the fewest
+    models accept.
+    """
     files = list(files)
     named = {file.key for file in files if file.media_type and file.media_type in said}
     if named:
@@ -157,20 +162,20 @@ def _most_suspicious(files: Iterable[File], said: str) -> set[str]:
 
 
 class _Recent(Generic[T]):
-    """A dictionary that forgets what was not asked for the longest."""
+    """A dictionary of limited size. It forgets the value that was not used for the longest time."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._values: OrderedDict[Hashable, T] = OrderedDict()
 
     def get(self, key: Hashable) -> T | None:
-        """The value, None if there is none."""
+        """The value, or None if there is none."""
         if key in self._values:
             self._values.move_to_end(key)
         return self._values.get(key)
 
     def put(self, key: Hashable, value: T | None) -> None:
-        """Keep a value, or forget it if it is None."""
+        """Remember a value, or forget it if it is None."""
         if value is None:
             self._values.pop(key, None)
             return

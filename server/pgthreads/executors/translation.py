@@ -1,9 +1,9 @@
-"""What a pydantic-ai agent does in a run, as AiEvents, so that the answer is the agent's output.
+"""Makes AiEvents of what a pydantic-ai agent does in a run, so that the answer is its output.
 
-Text is streamed as it comes only where the agent may return it as it is. Where something checks or
-changes it (an output validator, `TextOutput`, `NativeOutput`), or where an output tool gives the
-answer, the text of a response is held back until the response is judged: what is refused is not
-shown, and what goes along with a tool call is.
+Text is streamed as it comes only if the agent can return it as it is. If something checks or
+changes it (an output validator, `TextOutput`, `NativeOutput`), or if an output tool gives the
+answer, the text of a response is held back until the agent has decided about the response. Text
+that it refuses is not shown; text that accompanies a tool call is.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _FINISH_REASONS: Mapping[str | None, FinishReason] = {
 
 
 def holds_text(agent: AbstractAgent[None, Any]) -> bool:
-    """Whether a text of this agent's model is an answer only once the agent has judged it."""
+    """Whether this agent has to decide about a text of its model before it is an answer."""
     inner = agent
     while isinstance(inner, WrapperAgent):
         inner = inner.wrapped
@@ -84,7 +84,7 @@ def _output_types(spec: Any) -> list[Any]:
 
 
 class Translator:
-    """Call it with each event of one run, in order; it returns what is to be yielded."""
+    """Translates the events of one run. Call it with each event, in order."""
 
     def __init__(self, *, holds_text: bool) -> None:
         self._holds_text = holds_text
@@ -94,7 +94,7 @@ class Translator:
         self._by_tool = False
 
     def __call__(self, event: object) -> list[AiEvent]:
-        """What an event comes to."""
+        """Return the AiEvents for an event of the run."""
         events: list[AiEvent] = []
         match event:
             case PartStartEvent(index=index, part=part):
@@ -121,7 +121,7 @@ class Translator:
     def _start(self, index: int, kind: str) -> list[AiEvent]:
         events: list[AiEvent] = []
         if index == 0 and self._kind is not None:
-            # The next response of the model; what is still held of the last one was refused.
+            # This begins the model's next response, so the text that is still held was refused.
             events.append(Boundary(step=True))
             events.extend(self._refused())
             self._by_tool = False
@@ -148,7 +148,7 @@ class Translator:
         return []
 
     def _release(self) -> list[AiEvent]:
-        """What was held, now that it goes along with a tool call."""
+        """Release the text that was held back, because it accompanies a tool call."""
         text = "".join(self._held)
         self._held.clear()
         return [TextDelta(text)] if text else []
@@ -179,7 +179,7 @@ class Translator:
             return [Error("tool_approval_unsupported")]
         text = output_text(output)
         reason = _FINISH_REASONS.get(result.response.finish_reason, "stop")
-        # An output tool's call ends the run, so to the client it is the end and not a call.
+        # The call of an output tool ends the run, so for the client it is the end and not a call.
         done = Done("stop" if reason == "tool-calls" else reason)
         if self._by_tool:
             return [*self._release(), Boundary(step=True), TextDelta(text), done]
@@ -190,7 +190,7 @@ class Translator:
 
 
 def output_text(output: object) -> str:
-    """An agent's output as the text of an answer."""
+    """The text of an answer for an agent's output: JSON unless the output is a string or None."""
     if isinstance(output, str):
         return output
     if output is None:
@@ -200,7 +200,10 @@ def output_text(output: object) -> str:
 
 
 def jsonable(value: object) -> JsonValue:
-    """A tool's or an agent's value as JSON; bytes as `outputs.binary` has them. Never raises."""
+    """A value of a tool or an agent as JSON, with bytes as `outputs.binary` stores them.
+
+    It never raises.
+    """
     try:
         plain = _without_bytes(value, 0)
         return tool_return_ta.dump_python(plain, mode="json", warnings=False, fallback=str)
@@ -210,7 +213,7 @@ def jsonable(value: object) -> JsonValue:
 
 
 def _without_bytes(value: Any, depth: int) -> Any:
-    """The value with its bytes as objects; what holds none is left for pydantic to write."""
+    """The value with its bytes as objects; whatever has no bytes is left to pydantic."""
     if isinstance(value, bytes | bytearray | memoryview):
         return binary(bytes(value))
     if isinstance(value, BinaryContent):
@@ -239,7 +242,7 @@ def _has_bytes(value: Any, depth: int) -> bool:
 
 
 class _CallIds:
-    """Ids of tool calls that are unique in a turn: some models count from one in each response."""
+    """Makes ids of tool calls unique in a turn: some models count from one in each response."""
 
     def __init__(self) -> None:
         self._latest: dict[str, str] = {}
