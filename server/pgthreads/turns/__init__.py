@@ -1,1 +1,1 @@
-"""Turns that run: from the question to the stored answer."""
+"""Running turns, from the question to the stored answer."""

@@ -19,10 +19,11 @@ from .running import RunningTurns
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
-"""How often a waiting message asks for its turn. The database forgets it after 5 s of silence."""
+"""How often a waiting message asks whether it may begin. The database forgets it after 5 s of
+silence."""
 
 TRIES = 2
-"""How often a turn is begun whose lease runs out before the worker learns that it began."""
+"""How often to begin a turn whose lease runs out before the worker learns that it began."""
 
 RELEASE_SECONDS = 60.0
 """How long to try to end a turn that nobody runs; after that, its lease runs out."""
@@ -69,7 +70,7 @@ class Beginner:
     """Begins turns over the connections for requests.
 
     `turn_threads` has the connections that are kept for running turns; a turn that began for nobody
-    is ended over them. `waiting` is entered for as long as a message waits.
+    is ended over them. `waiting` returns a context that is entered while a message waits.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Beginner:
         self._waiting = waiting
 
     async def begin(self, owner_user_id: str, state_key: str, chat: ChatRequest) -> BegunTurn:
-        """Return what became of the message: a turn that is the caller's, or its turn or answer.
+        """Return what became of the message: its new turn, its running turn, or its answer.
 
         While another turn runs, `on_busy` decides. No connection is held while the message waits,
         and nothing of it is stored. Raises TurnRunningError, at once or after `busy_timeout`, and
@@ -180,13 +181,13 @@ class Beginner:
                 # It never began.
                 return
             else:
-                log.warning("turn %s began for nobody, and is ended", turn_id)
+                log.warning("turn %s began without anybody to run it, and was ended", turn_id)
                 return
 
 
 @dataclass(slots=True)
 class _Attempt:
-    """A message that is to get a turn; it tries under another `turn_id` if one is lost."""
+    """A message that is to get a turn. If the turn is lost, it gets another `turn_id`."""
 
     owner_user_id: str
     state_key: str

@@ -1,6 +1,7 @@
-"""Turns that run in other workers, for clients that came to this one: read from the journal.
+"""Reads from the journal the turns of other workers that clients of this one follow.
 
-However many clients and turns there are, it is one statement a tick, and none while nobody reads.
+That takes one statement for each tick, however many clients and turns there are, and none while
+nobody reads.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ log = logging.getLogger(__name__)
 class Followed(LiveTurn):
     """A turn of another worker. Its `stream` has the bytes that its own clients get.
 
-    `added` and `removed` are told when the first client begins to read it, and when the last one
-    has left.
+    `added` is called when the first client begins to read it, and `removed` when the last one has
+    left.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Followed(LiveTurn):
                 self._removed(self)
 
     def take(self, read: JournalRead | PgThreadsError | None) -> None:
-        """Add what a poll brought; None is a turn that is gone."""
+        """Add what a poll has read, or end the turn: None says that it is gone."""
         if self.ended.done():
             return
         if isinstance(read, PgThreadsError):
@@ -67,7 +68,7 @@ class Followed(LiveTurn):
             self.end(Ending(status=read.status, code=read.error_code, stored=read.answer))
 
     def end(self, ending: Ending) -> None:
-        """Say to the readers what they have not read yet: the answer, or why there is no more."""
+        """Send the readers what they have not read yet: the answer, or why there is no more."""
         if not self.stream.ends_with(DONE):
             self.stream.write(self._last_frames(ending))
         self.stream.close()
@@ -79,24 +80,27 @@ class Followed(LiveTurn):
         if ending.status == "abandoned":
             return error_frames("The answer broke off. What there is of it is in the thread.")
         if len(self.stream):
-            # What was sent last, in the moment of the end, was deleted before it was read here.
+            # The last frames were deleted from the journal before they were read here.
             return error_frames("The connection to the answer broke off. It is in the thread.")
         return replay(loads(ending.stored)) if ending.stored else finish_frames("stop")
 
 
 class FollowedTurns:
-    """The turns that are followed; none with an `interval` of 0, for then there is no journal."""
+    """The turns that are followed.
+
+    With an `interval` of 0 there are none, because then there is no journal.
+    """
 
     def __init__(self, threads: Threads, *, interval: float) -> None:
         self.enabled = interval > 0
         self._threads = threads
         self._interval = interval
-        # By identity, because two clients that come at once may each get one for the same turn.
+        # Compared by identity: two clients that come at once may each get an object for one turn.
         self._followed: set[Followed] = set()
         self._wanted = asyncio.Event()
 
     async def find(self, owner_user_id: str, state_key: str) -> Followed | None:
-        """Return the turn that runs on a thread, in whichever worker; None if it is not known."""
+        """Return the turn that runs on a thread, in whichever worker, or None if none is known."""
         if not self.enabled:
             return None
         read = await self._threads.read_journal(owner_user_id, state_key)
@@ -115,7 +119,7 @@ class FollowedTurns:
         self._followed.discard(followed)
 
     def close(self) -> None:
-        """This process ends: send the readers to another one."""
+        """Send the readers to another worker, because this one ends."""
         for followed in self._followed:
             if not followed.ended.done():
                 followed.stream.write(
@@ -137,7 +141,7 @@ class FollowedTurns:
             if not self._followed:
                 await self._wanted.wait()
             else:
-                # At once for somebody new.
+                # A new reader is served at once.
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wanted.wait(), self._interval)
 

@@ -1,7 +1,7 @@
 """The pump: drives an executor to its end, whoever is listening, and stores the answer.
 
-Between `begin_turn` and the commit of the answer only this task holds what was generated, so every
-way out of it leads through `_store`. Success is sent to clients after the commit, never before.
+Between `begin_turn` and the commit of the answer, only this task holds what was generated. So
+whatever happens, it ends with `_store`. Clients are told of success after the commit, never before.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ EXECUTOR_GRACE = 5.0
 """Seconds that a stopped executor gets to clean up before the turn is stored without it."""
 
 ROOM_FOR_METADATA = 4096
-"""Bytes of the limit of a message that its parts leave free."""
+"""Bytes of a message's limit that its parts have to leave free."""
 
 ROOM_FOR_TEXT = 1 / 16
-"""The part of a message that tools' arguments and outputs leave free for what the model says."""
+"""The share of a message that the arguments and outputs of tools have to leave free for text."""
 
 
 class Pump(LiveTurn):
     """A turn that runs in this worker.
 
-    It runs from its construction on, as a task of its own, which no client that leaves can cancel.
+    It runs from its construction on, as a task of its own: a client that leaves does not cancel it.
     """
 
     def __init__(
@@ -86,24 +86,24 @@ class Pump(LiveTurn):
         self.stream.write(self._draft.opening)
 
     def stop(self, code: str | None = None) -> None:
-        """End the generation; what there is of the answer is stored as stopped."""
+        """End the generation. What exists of the answer is stored, as `stopped`."""
         if not self._stop.is_set():
             self._stop_code = code
             self._stop.set()
 
     def give_up(self) -> None:
-        """Leave the answer to the spool and stop trying, because the process must exit."""
+        """Stop trying to store the answer, because the process must exit; the spool keeps it."""
         self._give_up.set()
 
     async def _run(self) -> Ending:
-        """Generate, store, tell the readers."""
+        """Generate the answer, store it, and send its end to the readers."""
         self._ticker.add(self)
         try:
             status, code = await self._generate()
             self.stream.write(self._draft.close(status))
             if self._draft.corrected:
                 log.warning(
-                    "turn %s: the final text contradicts what was streamed; it is stored after it",
+                    "turn %s: the final text contradicts what was streamed, and is stored after it",
                     self.request.turn_id,
                 )
             failed = status == "failed"
@@ -141,7 +141,7 @@ class Pump(LiveTurn):
                 consumer.cancel()
                 await asyncio.wait((consumer,), timeout=EXECUTOR_GRACE)
         if not consumer.done():
-            log.error("turn %s: the executor does not stop", self.request.turn_id)
+            log.error("turn %s: the executor has not stopped in time", self.request.turn_id)
             return "stopped", self._stop_code
         if consumer.cancelled():
             return "stopped", self._stop_code
@@ -178,7 +178,7 @@ class Pump(LiveTurn):
             self.stop()
 
     def _fitting(self, event: ToolCallStart | ToolCallResult) -> ToolCallStart | ToolCallResult:
-        """The event, or one with a text in place of what a message has no room for."""
+        """The event, or one with a text in place of a value for which the message has no room."""
         room = self._limit - int(self._limit * ROOM_FOR_TEXT) - _CALL_SIZE
         if self._size + _size_of(event) <= room:
             return event
@@ -186,7 +186,7 @@ class Pump(LiveTurn):
         room -= self._size
         if _size_of(event) <= room:
             return event
-        log.warning("turn %s: what a tool takes or returns is too large", self.request.turn_id)
+        log.warning("turn %s: arguments or output of a tool are too large", self.request.turn_id)
         if isinstance(event, ToolCallResult):
             result = error_text(event.result) if event.is_error else event.result
             return replace(event, result=fitting(result, room))
@@ -195,7 +195,7 @@ class Pump(LiveTurn):
     def _fits(self, event: AiEvent) -> bool:
         """Whether the message can still be stored with this event in it.
 
-        Counts the worst case, and the real size only when that reaches the limit.
+        It adds up worst cases, and measures the real size only when they reach the limit.
         """
         if type(event) is TextDelta and self._size + 6 * len(event.delta) <= self._limit:
             self._size += 6 * len(event.delta)
@@ -220,7 +220,7 @@ class Pump(LiveTurn):
     async def _store(
         self, status: EndStatus, code: str | None, journal: JournalPiece | None
     ) -> str | None:
-        """Append the answer and end the turn; return why that failed for good, if it did."""
+        """Store the answer and end the turn. Return why that failed for good, or None."""
         turn = self.request
         answer = Answer(
             owner_user_id=turn.owner_user_id,
@@ -242,7 +242,7 @@ class Pump(LiveTurn):
 
 
 _CALL_SIZE = 300
-"""Bytes of a tool part's keys, its state and what fails it when the turn ends."""
+"""Bytes of a tool part's keys and state, and of the error that it gets if the turn ends first."""
 
 
 def _size_of(event: ToolCallStart | ToolCallResult) -> int:

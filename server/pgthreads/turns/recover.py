@@ -1,8 +1,8 @@
-"""Gives back answers that a database has lost: those that `--keep-answers` has kept in the spool.
+"""Gives the database back the answers that it has lost and `--keep-answers` has kept.
 
-After an asynchronous standby was promoted, the end of a turn may be gone, its beginning with the
-user's message too, or the whole thread. A kept answer has what the turn was begun with, so that it
-can be begun again under the same id. Whatever is there already is left as it is.
+After an asynchronous standby was promoted, the end of a turn may be missing, or its beginning with
+the user's message as well, or the whole thread. A kept answer has what the turn was begun with, so
+the turn can be begun again with the same id. Whatever the database still has stays as it is.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Verdict = Literal["stored", "given back", "late", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What became of a kept answer, and in words why."""
+    """What became of a kept answer; `text` says why."""
 
     kept: Kept
     verdict: Verdict
@@ -31,7 +31,10 @@ class Recovered:
 
 
 async def give_back(threads: Threads, kept: Iterable[Kept]) -> list[Recovered]:
-    """Give back what the database does not have, in this order. Raises UnavailableError."""
+    """Give back the answers that the database does not have, in this order.
+
+    Raises UnavailableError.
+    """
     return [Recovered(each, *await _give_back(threads, each)) for each in kept]
 
 
@@ -47,7 +50,7 @@ async def _give_back(threads: Threads, kept: Kept) -> tuple[Verdict, str]:
         if await threads.keep_answer(
             *turn, message=message, reason="lost_by_failover", sqlstate=None
         ):
-            return "late", "its turn has ended otherwise: the answer is kept in late_answer"
+            return "late", "its turn has ended in another way: the answer is kept in late_answer"
         return await _begin_again(threads, answer, kept.begin)
     except UnavailableError:
         raise
@@ -56,7 +59,7 @@ async def _give_back(threads: Threads, kept: Kept) -> tuple[Verdict, str]:
 
 
 async def _begin_again(threads: Threads, answer: Answer, begin: Begin) -> tuple[Verdict, str]:
-    """The database does not know the turn: its beginning is lost, too."""
+    """Begin a turn again that the database does not know, because its beginning is lost, too."""
     if not await _is_at_its_place(threads, answer, begin):
         return "refused", "the thread has gone on without it"
     begun = await threads.begin_turn(
@@ -86,13 +89,13 @@ def _of(refusal: Refusal | None, text: str) -> tuple[Verdict, str]:
 
 
 async def _is_stored(threads: Threads, answer: Answer) -> bool:
-    """Whether the thread has this answer, and not what the journal had of it."""
+    """Whether the thread has this answer, and not only what the journal had of it."""
     stored = await _message(threads, answer, str((answer.message or {}).get("id")))
     return stored is not None and (stored.get("metadata") or {}).get("status") != "abandoned"
 
 
 async def _is_at_its_place(threads: Threads, answer: Answer, begin: Begin) -> bool:
-    """Whether the thread has nothing that came after the question."""
+    """Whether nothing came after the question in its thread."""
     thread = await threads.read_thread(answer.owner_user_id, answer.state_key, last=1)
     count = 0 if thread is None else thread.message_count
     if count < begin.message_count:

@@ -25,7 +25,7 @@ class RunningTurns:
         self._on_start = on_start
         self._on_end = on_end
         self._latest: dict[tuple[str, str], Pump] = {}
-        # This includes turns that have lost their thread to a later one and still store an answer.
+        # This includes turns that have lost their thread to a later one, and still store an answer.
         self._running: set[Pump] = set()
         self._beginning: set[asyncio.Task[Any]] = set()
 
@@ -33,9 +33,9 @@ class RunningTurns:
         return len(self._running)
 
     def beginning(self, begin: Coroutine[Any, Any, Begun]) -> asyncio.Task[Begun]:
-        """Run what begins a turn as a task that `drain` waits for, whichever client leaves.
+        """Run what begins a turn as a task that `drain` waits for, even if the client leaves.
 
-        Raises ShuttingDownError once draining: the turn would start in a process that ends.
+        Raises ShuttingDownError while draining: the turn would start in a process that ends.
         """
         try:
             self.require_open()
@@ -48,14 +48,15 @@ class RunningTurns:
         return task
 
     def require_open(self) -> None:
-        """Raise ShuttingDownError once draining."""
+        """Raise ShuttingDownError while draining."""
         if self.draining:
             raise ShuttingDownError(hint="send the message again, with the same id")
 
     def require_room(self, owner_user_id: str, state_key: str, most: int) -> None:
-        """Raise BusyError if `most` turns run or begin here; 0 is no limit.
+        """Raise BusyError if `most` turns run or begin here; 0 means no limit.
 
-        A message for a thread whose turn runs here is let through: it may be asking for that turn.
+        A message for a thread whose turn runs here is let through, because it may be asking for
+        that turn.
         """
         if most and len(self._running) + len(self._beginning) >= most:
             if (owner_user_id, state_key) in self._latest:
@@ -63,7 +64,7 @@ class RunningTurns:
             raise BusyError(hint="send the message again, with the same id")
 
     def add(self, pump: Pump) -> None:
-        """Take in a turn that has just begun to run, until it has ended."""
+        """Add a turn that has just begun to run. It is removed when it has ended."""
         thread = (pump.key.owner_user_id, pump.key.state_key)
         if thread in self._latest:
             # The database has begun another turn, so the lease of this one is over.
@@ -82,16 +83,16 @@ class RunningTurns:
         pump.ended.add_done_callback(ended)
 
     def get(self, owner_user_id: str, state_key: str) -> Pump | None:
-        """Return the running turn of a thread; the latest one, if there are two."""
+        """Return the running turn of a thread, or the latest one if there are two."""
         return self._latest.get((owner_user_id, state_key))
 
     async def drain(self, seconds: float) -> None:
-        """Take no new turns; give the running ones some time, then store what they have."""
+        """Take no new turns. Let the running ones finish; after `seconds`, store what they have."""
         self.draining = True
         clock = asyncio.get_running_loop().time
         until = clock() + seconds
         if self._beginning:
-            # Messages that wait for the turn of another one give up by themselves.
+            # Messages that wait for another turn to end give up by themselves.
             await asyncio.wait(self._beginning, timeout=max(seconds, EXECUTOR_GRACE))
         if await self._ended_within(max(until - clock(), 0)):
             return

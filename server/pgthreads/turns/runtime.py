@@ -1,4 +1,4 @@
-"""All that a server needs to begin, run, resume and stop turns, whatever web framework it uses."""
+"""Everything that a server needs to begin, run, resume and stop turns, in any web framework."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from .ticker import Ticker
 from .turn import Ending, LiveTurn, answered
 
 SPOOL_SECONDS = 5.0
-"""How long the start waits until the answers of the spool are stored."""
+"""How long the start waits for the answers of the spool to be stored."""
 
 
 class TurnWatch(Protocol):
-    """What is told of the turns of a worker: its metrics."""
+    """Is told of the turns of a worker, for its metrics."""
 
     def turn_started(self) -> None:
-        """A turn runs."""
+        """Count a turn that has begun to run."""
 
     def turn_ended(self, ending: Ending | None) -> None:
-        """A turn has ended; None if it broke off without an ending."""
+        """Count a turn that has ended; `ending` is None if it broke off."""
 
     def message_waits(self) -> AbstractContextManager[object]:
-        """Return what is entered for as long as a message waits for its turn."""
+        """Return a context that is entered while a message waits for another turn to end."""
 
 
 class NoWatch:
-    """Looks at nothing."""
+    """Counts nothing."""
 
     def turn_started(self) -> None:
         """Do nothing."""
@@ -91,7 +91,7 @@ class TurnRuntime:
 
     @property
     def draining(self) -> bool:
-        """Whether this worker takes no new turns any more."""
+        """Whether this worker no longer takes new turns."""
         return self.running.draining
 
     @asynccontextmanager
@@ -111,23 +111,23 @@ class TurnRuntime:
             await asyncio.wait(tasks)
 
     async def drain(self, seconds: float) -> None:
-        """Take no new turns, and let the running ones end: see `RunningTurns.drain`."""
+        """Take no new turns, and let the running ones end; see `RunningTurns.drain`."""
         await self.running.drain(seconds)
         self._followed.close()
 
     async def begin(self, owner_user_id: str, state_key: str, chat: ChatRequest) -> LiveTurn:
         """Return the turn that answers a message: a new one, a running one or one that has ended.
 
-        A caller who is cancelled cancels nothing between the commit of `begin_turn` and the start
-        of the pump. Raises BusyError, ShuttingDownError, TurnRunningError and what `begin_turn`
-        refuses.
+        A caller that is cancelled does not interrupt the beginning, so nothing comes between the
+        commit of `begin_turn` and the start of the pump. Raises BusyError, ShuttingDownError,
+        TurnRunningError and what `begin_turn` refuses.
         """
         self.running.require_room(owner_user_id, state_key, self._policy.max_turns)
         begin = self._begin(owner_user_id, state_key, chat)
         return await asyncio.shield(self.running.beginning(begin))
 
     async def resume(self, owner_user_id: str, state_key: str) -> LiveTurn | None:
-        """Return the turn that runs on a thread, in whichever worker; None if nothing runs."""
+        """Return the turn that runs on a thread, in whichever worker, or None."""
         pump = self.running.get(owner_user_id, state_key)
         return pump or await self._followed.find(owner_user_id, state_key)
 
@@ -152,13 +152,13 @@ class TurnRuntime:
         return self._start(owner_user_id, state_key, chat, begun)
 
     def _find(self, owner_user_id: str, state_key: str, begun: BegunTurn) -> LiveTurn:
-        """Return the turn that answers the message already."""
+        """Return the turn that is already answering the message."""
         pump = self.running.get(owner_user_id, state_key)
         if pump is not None and pump.key.turn_id == begun.turn_id:
             return pump
         if begun.turn_id is None or not self._followed.enabled:
             raise TurnRunningError(
-                "this message is being answered by another server",
+                "this message is being answered by another worker",
                 hint="wait, then load the thread",
             )
         return self._followed.turn(TurnKey(owner_user_id, state_key, begun.turn_id))
@@ -166,7 +166,7 @@ class TurnRuntime:
     def _start(
         self, owner_user_id: str, state_key: str, chat: ChatRequest, begun: BegunTurn
     ) -> LiveTurn:
-        """Run the turn that has begun."""
+        """Start the pump of a turn that has begun."""
         if begun.history is None or begun.turn_id is None or begun.max_message_bytes is None:
             raise PgThreadsError("begin_turn returned no history")
         with without_gc():

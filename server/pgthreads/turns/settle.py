@@ -1,4 +1,4 @@
-"""A finished answer, and how it gets into its thread, or is kept where people can look for it."""
+"""Puts a finished answer into its thread, or keeps it where people can find it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from ..postgres.threads import Threads
 log = logging.getLogger(__name__)
 
 MOST_TIMEOUTS = 3
-"""Of each step of `settle`. A database that is only slow for a while is done by then."""
+"""How often each step of `settle` may time out. A database that is only slow for a while is done
+by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """All that it takes to end a turn. `message` is None if nothing was generated."""
+    """Everything that it takes to end a turn. `message` is None if nothing was generated."""
 
     owner_user_id: str
     state_key: str
@@ -33,7 +34,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begin:
-    """What a turn was begun with, and how many messages its thread had then, its question's too."""
+    """What a turn was begun with.
+
+    `message_count` is how many messages its thread had then, including the question.
+    """
 
     message: UIMessage
     replaces: str | None
@@ -45,7 +49,10 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an answer is not in its thread and never will be; `kept` if the database has it aside."""
+    """Why an answer is not in its thread and never will be.
+
+    `kept` says whether the database keeps it as a late answer.
+    """
 
     code: str
     kept: bool
@@ -58,15 +65,16 @@ async def settle(
     *,
     timeouts: int = 0,
 ) -> Refusal | None:
-    """Append the answer and end its turn; where that is refused for good, keep it aside.
+    """Append the answer and end its turn. If that is refused for good, keep it as a late answer.
 
-    With the last piece of the turn's journal, for who follows it. Raises UnavailableError, and may
-    be repeated after that.
+    `journal` is the last piece of the turn's journal, for clients that follow the turn. Raises
+    UnavailableError, and may be called again after that.
 
-    `timeouts` is how often that was because a call took too long (`timed_out`). An answer that
-    costs the database more than the time of a call would be tried for ever, and hold a connection
-    of those that other turns need: so after some it counts as refused. It is kept aside, unless
-    that takes too long as well, and its turn is ended without it, or by its lease.
+    `timeouts` is how often it has failed so far because a call took too long (`timed_out`). An
+    answer that always takes the database longer than a call may last would be tried forever, and
+    would hold a connection that other turns need. So after some attempts it counts as refused: it
+    is kept as a late answer, unless that takes too long as well, and its turn is ended without it,
+    or by its lease.
     """
     try:
         if timeouts >= MOST_TIMEOUTS:
@@ -101,7 +109,7 @@ async def settle(
 async def _finish(threads: Threads, answer: Answer, journal: JournalPiece | None = None) -> None:
     """End the turn with its message. A journal or usage that is refused is left out.
 
-    Neither is worth anything next to the answer. Raises why the message itself is refused.
+    The answer matters more than either of them. Raises the refusal of the message itself.
     """
     tries = [(answer.usage, journal), (answer.usage, None), ({}, None)]
     tries = [each for place, each in enumerate(tries) if each not in tries[:place]]
@@ -145,15 +153,15 @@ async def _keep(threads: Threads, answer: Answer, refused: PgThreadsError) -> bo
     except UnavailableError:
         raise
     except PgThreadsError as error:
-        log.exception("turn %s: it cannot be kept: %s", answer.turn_id, error.detail)
+        log.exception("turn %s: the answer cannot be kept: %s", answer.turn_id, error.detail)
         return False
 
 
 async def _end_without_message(threads: Threads, answer: Answer, code: str) -> None:
-    """The database refuses the message itself: end the turn, so that the thread goes on."""
+    """End the turn without the message that the database refuses, so that the thread can go on."""
     try:
         await _finish(threads, replace(answer, status="failed", error_code=code, message=None))
     except UnavailableError:
         raise
     except PgThreadsError as error:
-        log.warning("turn %s does not end by this: %s %s", answer.turn_id, error, error.detail)
+        log.warning("turn %s could not be ended: %s %s", answer.turn_id, error, error.detail)

@@ -1,8 +1,8 @@
-"""Answers on disk while the database is away: a file each, whole or not there, held by one process.
+"""Keeps answers on the disk while the database is away, each in a file of its own.
 
-A file is locked (flock) by the process that works on it, so the end of that process, however it
-happens, frees it for the next one. It is written under another name first; such a name that a
-writer left behind is looked at as well, for the answer may be whole.
+The process that works on a file locks it (flock), so when that process ends, for whatever reason,
+the next one can have the file. A file is written under another name and then renamed. If a writer
+dies before it has renamed its file, that file is looked at as well, because it may be complete.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class SpoolError(OperatorError):
 
 
 class Spooled:
-    """A file of the spool that this process holds, until one of the other methods ends that."""
+    """A file of the spool that this process holds. Each method gives it up."""
 
     def __init__(self, path: Path, fd: int, answer: Answer) -> None:
         self.answer = answer
@@ -44,13 +44,13 @@ class Spooled:
         self._fd = fd
 
     def remove(self) -> None:
-        """Delete the file: the answer is safe elsewhere."""
+        """Delete the file, because the answer is stored elsewhere."""
         self._path.unlink(missing_ok=True)
         _sync(self._path.parent)
         self.release()
 
     def set_aside(self) -> None:
-        """Leave the file to people: nobody takes the answer."""
+        """Leave the file to the operator, because the database refuses the answer for good."""
         _set_aside(self._path, _REFUSED)
         self.release()
 
@@ -61,7 +61,7 @@ class Spooled:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An answer that the database has, or had: see `Spool.keep`."""
+    """An answer that the database has taken, and may have lost since then; see `Spool.keep`."""
 
     path: Path
     kept_until: float
@@ -70,9 +70,9 @@ class Kept:
 
 
 class Spool:
-    """A folder of answers that wait for the database. Its methods block; they raise OSError.
+    """A folder of answers that wait for the database. Its methods block, and raise OSError.
 
-    `keep_seconds` is how long answers stay there that the database has taken.
+    `keep_seconds` is how long an answer stays there after the database has taken it.
     """
 
     def __init__(self, folder: Path, *, keep_seconds: float = 0) -> None:
@@ -80,9 +80,9 @@ class Spool:
         self._folder = folder
 
     def open(self) -> None:
-        """Make the folder, and see that nobody else may write there. Raises SpoolError.
+        """Create the folder if it is missing, and check that nobody else may write to it.
 
-        Whoever can put a file there can append to any thread.
+        Whoever can put a file there can append to any thread. Raises SpoolError.
         """
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,13 +93,14 @@ class Spool:
         if found.st_uid != os.geteuid() or found.st_mode & 0o022 or not usable:
             raise SpoolError(
                 f"{self._folder} is not a folder that this user alone may write to",
-                f"chown it to the server's user, and chmod 700 {self._folder}",
+                f"chown it to the user that runs pgthreads, and chmod 700 {self._folder}",
             )
 
     def keep(self, answer: Answer, begin: Begin) -> None:
-        """Write an answer for `recover`, should the database lose what it has committed.
+        """Write an answer for `pgthreads recover`, in case the database loses its commit.
 
-        The file's time of change is when it may go. Nobody locks it: it is there as a whole.
+        The modification time of the file says until when it is kept. No lock is needed, because the
+        complete file is renamed into its place.
         """
         text = json.dumps({"answer": asdict(answer), "begin": asdict(begin)}).encode()
         name = _name(answer)
@@ -120,14 +121,14 @@ class Spool:
         for path in found:
             kept = _parsed_kept(path)
             if kept is None:
-                log.error("spool: %s is not a whole answer", path)
+                log.error("spool: %s is not a complete answer", path)
                 _set_aside(path, _CORRUPT)
             else:
                 answers.append(kept)
         return sorted(answers, key=lambda each: each.kept_until)
 
     def forget(self) -> int:
-        """Delete the answers that were kept long enough; return how many."""
+        """Delete the answers that were kept long enough. Return how many."""
         now, count = time.time(), 0
         for each in self._folder.iterdir():
             until = {_KEPT: now, _KEEPING: now - _STALE_SECONDS}.get(each.suffix)
@@ -138,7 +139,7 @@ class Spool:
         return count
 
     def put(self, answer: Answer) -> Spooled:
-        """Write an answer; when this returns it survives the process and the machine's end."""
+        """Write an answer, so that it survives a crash of the process and of the machine."""
         text = json.dumps(asdict(answer)).encode()
         name = _name(answer)
         partial, path = self._folder / (name + _PARTIAL), self._folder / (name + _WHOLE)
@@ -158,24 +159,25 @@ class Spool:
         return Spooled(path, fd, answer)
 
     def names(self) -> list[str]:
-        """What is there, held or not."""
+        """The names of all waiting files, whether some process holds them or not."""
         return sorted(
             each.name for each in self._folder.iterdir() if each.suffix in (_WHOLE, _PARTIAL)
         )
 
     def aside(self) -> list[str]:
-        """What was set aside for people to look at."""
+        """The names of all files that were set aside for the operator."""
         return sorted(
             each.name for each in self._folder.iterdir() if each.suffix in (_CORRUPT, _REFUSED)
         )
 
     def claim(self, name: str) -> Spooled | None:
-        """Take a file whose process is gone; None if it is held, gone, or not a whole answer.
+        """Take a file whose process has ended.
 
-        One that is not whole is set aside.
+        Returns None if another process holds it, or if it is gone, or if it is not a complete
+        answer; in the last case it is set aside.
         """
         path = self._folder / name
-        # Under the lock no file is there that its writer has not locked yet.
+        # Writers hold this lock until they have locked their file, so no file is unlocked yet.
         with self._locked():
             try:
                 fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -188,13 +190,13 @@ class Spool:
                 return None
         found = os.fstat(fd)
         if found.st_nlink == 0 or not stat.S_ISREG(found.st_mode):
-            # Its holder has just removed it.
+            # The process that held it has just removed it.
             os.close(fd)
             return None
         with os.fdopen(fd, "rb", closefd=False) as file:
             answer = _parsed(file.read())
         if answer is None:
-            log.error("spool: %s is not a whole answer", path)
+            log.error("spool: %s is not a complete answer", path)
             _set_aside(path, _CORRUPT)
             os.close(fd)
             return None
@@ -232,7 +234,7 @@ def _parsed_kept(path: Path) -> Kept | None:
 
 
 def set_aside(kept: Kept) -> None:
-    """Leave a kept answer to people: it cannot be given back."""
+    """Leave a kept answer to the operator, because it cannot be given back."""
     _set_aside(kept.path, _REFUSED)
 
 
@@ -245,7 +247,7 @@ def _set_aside(path: Path, why: str) -> None:
     aside = path.with_name(path.name + why)
     path.rename(aside)
     _sync(path.parent)
-    log.error("spool: kept for people to look at: %s", aside)
+    log.error("spool: set aside for the operator: %s", aside)
 
 
 def _sync(folder: Path) -> None:

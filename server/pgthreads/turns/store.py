@@ -1,7 +1,7 @@
-"""Stores finished answers however long the database is away, across the end of the process.
+"""Stores finished answers, however long the database is away, and even if the process ends.
 
-An answer whose first attempt fails, or takes long, goes to the spool at once, if there is one: then
-neither the end of the process nor that of the machine loses it.
+If the first attempt to store an answer fails or takes long, the answer is written to the spool at
+once, if there is one. From then on it survives a crash of the process and of the machine.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from .spool import Spool, Spooled
 log = logging.getLogger(__name__)
 
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-"""Seconds between attempts to store an answer; the last one repeats."""
+"""Seconds between attempts to store an answer. The last one is repeated."""
 
 PATIENCE = 1.0
-"""Seconds of an attempt after which the answer is spooled, however the attempt ends."""
+"""Seconds after which the answer is spooled although the attempt to store it still runs."""
 
 LAST_CHANCE = 2.0
-"""Seconds that the attempt gets which is under way when the process must exit."""
+"""Seconds to wait for an attempt in flight when the process has to exit."""
 
 LOOK_SECONDS = 30.0
-"""How often a process looks for answers that others left behind when they ended."""
+"""Seconds between looks for answers that other processes have left behind."""
 
 
 async def store(
@@ -42,9 +42,9 @@ async def store(
     spool: Spool | None,
     begin: Begin | None = None,
 ) -> str | None:
-    """Store an answer; return why it is not in its thread, else None.
+    """Store an answer. Return why it is not in its thread, or None if it is.
 
-    With `begin`, and a spool that keeps answers, it is on the disk as well when this returns.
+    With `begin`, and a spool that keeps answers, it is kept on the disk as well when this returns.
     """
     keeping = asyncio.create_task(_keep(spool, answer, begin))
     why = await _store(threads, answer, journal, give_up=give_up, spool=spool)
@@ -60,11 +60,12 @@ async def _store(
     give_up: asyncio.Event,
     spool: Spool | None,
 ) -> str | None:
-    """Do so.
+    """Store an answer, as `store` says.
 
-    Tries until the database takes or refuses it, or until `give_up`; then the spool has it. What
-    takes the database too long again and again counts as refused. The last piece of its journal
-    goes with the first attempt only: it may be what fails.
+    It tries until the database takes the answer or refuses it, or until `give_up` is set; in that
+    case the spool has the answer. An answer that takes the database too long again and again counts
+    as refused. Only the first attempt has the last piece of the journal, since that piece may be
+    what makes it fail.
     """
     spooled: Spooled | None = None
     timeouts = 0
@@ -77,7 +78,7 @@ async def _store(
             await _end_or(attempt, give_up)
             await asyncio.wait((attempt,), timeout=LAST_CHANCE)
         if not attempt.done():
-            # What it may still do is done once: the next start finds the message stored.
+            # It may still commit; the append is idempotent, and the next start finds it stored.
             attempt.cancel()
             why = "the process must exit"
         else:
@@ -91,7 +92,7 @@ async def _store(
                     await _done(spooled, refusal)
                 return None if refusal is None else refusal.code
         spooled = spooled or await _put(spool, answer)
-        log.warning("turn %s: not stored yet: %s", answer.turn_id, why)
+        log.warning("turn %s: the answer is not stored yet: %s", answer.turn_id, why)
         with suppress(TimeoutError):
             await asyncio.wait_for(give_up.wait(), delay)
         if give_up.is_set():
@@ -105,9 +106,9 @@ async def _store(
 
 
 async def recover(threads: Threads, spool: Spool, timeouts: Counter[str] | None = None) -> None:
-    """Store what processes that are gone have left in the spool.
+    """Store the answers that processes which have ended have left in the spool.
 
-    `timeouts` keeps from one call to the next how often each file took the database too long.
+    `timeouts` counts over several calls how often each file took the database too long.
     """
     timeouts = Counter() if timeouts is None else timeouts
     for name in await asyncio.to_thread(spool.names):
@@ -119,7 +120,9 @@ async def recover(threads: Threads, spool: Spool, timeouts: Counter[str] | None 
             refusal = await settle(threads, answer, timeouts=timeouts[name])
         except UnavailableError as error:
             timeouts[name] += error.timed_out
-            log.warning("turn %s of the spool: not stored yet: %s", answer.turn_id, error)
+            log.warning(
+                "turn %s of the spool: the answer is not stored yet: %s", answer.turn_id, error
+            )
             spooled.release()
         except BaseException:
             spooled.release()
@@ -128,11 +131,11 @@ async def recover(threads: Threads, spool: Spool, timeouts: Counter[str] | None 
             del timeouts[name]
             await _done(spooled, refusal)
             if refusal is None:
-                log.info("turn %s of the spool: stored", answer.turn_id)
+                log.info("turn %s of the spool: the answer is stored", answer.turn_id)
 
 
 async def keep_recovering(threads: Threads, spool: Spool, first: asyncio.Event) -> None:
-    """Call `recover` until cancelled; `first` is set when it has been through once."""
+    """Call `recover` until cancelled. `first` is set when it has run once."""
     timeouts: Counter[str] = Counter()
     while True:
         try:
@@ -145,7 +148,7 @@ async def keep_recovering(threads: Threads, spool: Spool, first: asyncio.Event) 
 
 
 async def _keep(spool: Spool | None, answer: Answer, begin: Begin | None) -> None:
-    """Keep an answer beside the database's commit, for no longer than that takes."""
+    """Keep an answer on the disk while the database stores it, if the spool keeps answers."""
     if spool is None or not spool.keep_seconds or begin is None or answer.message is None:
         return
     try:
@@ -165,7 +168,7 @@ async def _put(spool: Spool | None, answer: Answer) -> Spooled | None:
 
 
 async def _done(spooled: Spooled, refusal: Refusal | None) -> None:
-    """The database has the answer, in its thread or aside; else it stays in the folder."""
+    """Give up the file: delete it if the database has the answer, otherwise set it aside."""
     done = spooled.remove if refusal is None or refusal.kept else spooled.set_aside
     try:
         await asyncio.to_thread(done)
@@ -176,7 +179,7 @@ async def _done(spooled: Spooled, refusal: Refusal | None) -> None:
 
 
 async def _end_or(task: asyncio.Task[Refusal | None], event: asyncio.Event) -> None:
-    """Return when the task has ended or the event is there."""
+    """Return when the task has ended or the event is set."""
     waiter = asyncio.create_task(event.wait())
     try:
         await asyncio.wait((task, waiter), return_when=asyncio.FIRST_COMPLETED)

@@ -1,6 +1,6 @@
 """The frames of one turn from its start, for any number of readers.
 
-One growing buffer and no object a token: a reader is an offset into it.
+There is one growing buffer and no object for each token. A reader is an offset into the buffer.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ import math
 from collections.abc import AsyncGenerator
 
 PACE = 0.005
-"""Seconds in which a reader gets two pieces at most: a write costs much more than a token does."""
+"""A reader gets at most two pieces in this many seconds, because a write costs much more than a
+token."""
 
 PIECE = 16 * 1024
-"""Bytes that a reader gets at once, at most."""
+"""How many bytes a reader gets at once, at most."""
 
 
 class TurnStream:
-    """The pump writes to it; each response, and each resumed one, is a reader."""
+    """The pump writes to it. Each response, resumed ones included, is a reader."""
 
     def __init__(self) -> None:
         self._frames = bytearray()
@@ -28,14 +29,14 @@ class TurnStream:
         return len(self._frames)
 
     def since(self, offset: int, most: int | None = None) -> bytes:
-        """Return the frames from an offset on; about `most` bytes of them, and no half frame."""
+        """Return complete frames from an offset on, about `most` bytes of them."""
         end = len(self._frames)
         if most is not None and offset + most < end:
             end = self._frames.find(b"\n\n", offset + most) + 2
         return bytes(memoryview(self._frames)[offset:end])
 
     def ends_with(self, frame: bytes) -> bool:
-        """Whether these bytes are the last ones so far."""
+        """Whether the stream so far ends with these bytes."""
         return self._frames.endswith(frame)
 
     def write(self, frames: bytes) -> None:
@@ -46,19 +47,19 @@ class TurnStream:
                 reader.wake()
 
     def close(self) -> None:
-        """Tell the readers that nothing more comes."""
+        """Tell the readers that nothing more will come."""
         self._closed = True
         for reader in self._readers:
             reader.wake()
             reader.hurry()
 
     async def read(self, idle: float, most: int = PIECE) -> AsyncGenerator[bytes, None]:
-        """Yield what is written, from the start; `b""` whenever nothing came for `idle` seconds.
+        """Yield what is written from the start, and `b""` whenever nothing came for `idle` seconds.
 
-        What was written while the reader was busy, or paced, comes in one piece, but `most` bytes
-        of it at once: the rest stays in this stream, which all readers share. No frame is cut,
-        unless it is longer. Two pieces come at once, so that pacing delays neither the first token
-        nor any of a slow answer.
+        What was written while the reader was busy or had to wait comes in one piece, but no more
+        than `most` bytes at once: the rest stays in this stream, which all readers share. No frame
+        is cut, unless it is longer than that. `PACE` allows two pieces at once, so that it delays
+        neither the first token nor any token of a slow answer.
         """
         offset = 0
         reader = _Reader(idle)
@@ -94,10 +95,10 @@ class TurnStream:
 
 
 class _Reader:
-    """One who waits, again and again, for news or for `idle` seconds without any.
+    """A reader, who waits again and again for news, or for `idle` seconds without news.
 
-    It waits once a token, so neither a task nor a timer may be made each time: one timer follows
-    the last wait.
+    It waits once for each token, so no wait may create a task or a timer. There is one timer, which
+    looks when the last wait began.
     """
 
     def __init__(self, idle: float) -> None:
@@ -113,7 +114,7 @@ class _Reader:
         return self._loop.time()
 
     async def wait(self) -> bool:
-        """Return True once there is news, False after the idle time."""
+        """Return True once there is news, or False after the idle time."""
         self._news = self._loop.create_future()
         self._since = self._loop.time()
         if self._timer is None:
@@ -124,7 +125,7 @@ class _Reader:
             self._news = None
 
     async def sleep_until(self, end: float) -> None:
-        """Wait for this time, whatever news there is, or for `hurry`."""
+        """Wait until this time or for `hurry`, whatever news there is."""
         self._sleep = self._loop.create_future()
         timer = self._loop.call_at(end, self.hurry)
         try:
@@ -134,22 +135,22 @@ class _Reader:
             self._sleep = None
 
     def hurry(self) -> None:
-        """End the sleep, if it sleeps."""
+        """End the sleep if it sleeps."""
         if self._sleep is not None and not self._sleep.done():
             self._sleep.set_result(None)
 
     def wake(self) -> None:
-        """Tell of news; nothing if it is busy, for it looks again before it waits."""
+        """Tell it that there is news. A busy reader need not be told: it looks before it waits."""
         if self._news is not None and not self._news.done():
             self._news.set_result(True)
 
     def close(self) -> None:
-        """End the timer."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
 
     def _look(self) -> None:
-        """Send the reader on if its wait has lasted; otherwise look again when it will have."""
+        """Wake the reader if the idle time is over, otherwise look again when it will be."""
         self._timer = None
         if self._news is None or self._news.done():
             return

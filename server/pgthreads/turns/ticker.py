@@ -1,8 +1,8 @@
-"""What this process tells the database of its running turns, all of them in a statement a tick.
+"""Tells the database of all running turns of this worker, in one statement for each tick.
 
-Heartbeats extend their leases. The journal gets what they have sent since the last tick, so that
-other workers can follow them, and so that a partial answer is left if this process dies. Design:
-docs/decisions/journal.md.
+Heartbeats extend the leases of the turns. The journal gets what they have sent since the last tick,
+so that other workers can follow them, and so that a partial answer remains if this worker dies.
+docs/decisions/journal.md describes the design.
 """
 
 from __future__ import annotations
@@ -22,22 +22,24 @@ from .stream import TurnStream
 log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 5.0
-"""How long the journal of an ended turn is kept for who still follows it."""
+"""How long the journal of an ended turn is kept for clients that still follow the turn."""
 
 MOST_BYTES = 1024 * 1024
-"""Of one turn in one tick; more waits for the next ones."""
+"""Bytes of one turn in one tick. The rest waits for the next ticks."""
 
 MOST_TURNS = 100
-"""Of one statement. It holds locks until its end, which is that of a turn in it, too."""
+"""Turns per statement. Its locks last until it ends, so a turn that wants to finish waits for the
+batch."""
 
 QUIET_SECONDS = 2.0
-"""How long ticks leave out a turn that is about to end: one of the two would wait for the other."""
+"""How long ticks leave out a turn that is about to end: one of the two would wait for the other's
+lock."""
 
 TROUBLED_SECONDS = 1.0
-"""How long to leave a database alone that does not answer."""
+"""How long to wait after the database did not answer."""
 
 SHARE = 0.2
-"""Of the time, what ticks may take at most: with many turns they come more seldom."""
+"""The largest part of the time that ticks may take. With many turns there are fewer ticks."""
 
 Asked = TypeVar("Asked")
 Told = TypeVar("Told")
@@ -48,14 +50,14 @@ class Turn(Protocol):
 
     @property
     def key(self) -> TurnKey:
-        """Which one it is."""
+        """Which turn it is."""
 
     @property
     def stream(self) -> TurnStream:
         """What it has sent."""
 
     def stop(self, code: str | None = None) -> None:
-        """End it: somebody asked for that, or it is lost."""
+        """End the turn, because somebody asked for that or because its lease is lost."""
 
 
 @dataclass(eq=False, slots=True)
@@ -67,15 +69,15 @@ class _Entry:
     """Whether the journal may have anything of this turn."""
     refused: bool = False
     offset: int = 0
-    """Where its journal ends, as far as is known."""
+    """Where its journal ends, as far as this worker knows."""
     quiet_until: float = 0.0
 
 
 class Ticker:
-    """The heartbeats and the journal of this process's turns.
+    """The heartbeats and the journal of this worker's turns.
 
     With an `interval` of 0 there is no journal. A turn that is shorter than the interval is never
-    in it, so it costs short turns nothing.
+    written to the journal, so short turns cost nothing.
     """
 
     def __init__(self, threads: Threads, *, heartbeat: float, interval: float) -> None:
@@ -88,22 +90,23 @@ class Ticker:
         self._sent = asyncio.Event()
 
     def add(self, turn: Turn) -> None:
-        """Look after a turn from now on."""
+        """Send heartbeats for a turn and write its journal from now on."""
         now = _now()
         self._entries[turn] = _Entry(turn, now, now + self._heartbeat)
 
     def remove(self, turn: Turn) -> None:
-        """The turn has ended, and nothing more of it goes into the journal."""
+        """Leave a turn alone that has ended, and delete its journal after `KEPT_SECONDS`."""
         entry = self._entries.pop(turn, None)
         if entry is not None and entry.begun:
             self._ended.append((_now() + KEPT_SECONDS, turn.key))
 
     async def last_piece(self, turn: Turn, end: bytes) -> JournalPiece | None:
-        """Return what the journal lacks of a turn whose stream ends so; None if it has nothing.
+        """Return what the journal lacks of a turn whose stream ends with `end`.
 
-        It belongs into the transaction that ends the turn, so that who follows reads all of the
-        stream once the turn has ended, and its `finish` no sooner. Waits for a statement that
-        has this turn in it, and keeps it out of the next ones for a while.
+        It returns None if the journal has nothing of the turn. The piece belongs into the
+        transaction that ends the turn: then followers can read the whole stream once the turn has
+        ended, and its `finish` not before that. If a statement with this turn is under way, this
+        waits for it, and it keeps the turn out of the next ones for a while.
         """
         entry = self._entries.get(turn)
         if entry is None:
@@ -131,10 +134,14 @@ class Ticker:
                     await self._write()
                 await self._forget()
             except UnavailableError as error:
-                log.warning("no heartbeat, no journal: %s %s", error, error.detail)
+                log.warning(
+                    "neither heartbeats nor the journal could be written: %s %s",
+                    error,
+                    error.detail,
+                )
                 pause = TROUBLED_SECONDS + usual
             except Exception:
-                # Turns of all threads depend on this task.
+                # The turns of all threads depend on this task, so it goes on.
                 log.exception("a tick failed")
                 pause = usual
             else:
@@ -148,7 +155,12 @@ class Ticker:
             for entry, state in await self._send(self._threads.extend_turns, due, keys):
                 entry.next_beat = now + self._heartbeat
                 if isinstance(state, PgThreadsError):
-                    log.warning("%s: no heartbeat: %s %s", entry.turn.key, state, state.detail)
+                    log.warning(
+                        "%s: its lease cannot be extended: %s %s",
+                        entry.turn.key,
+                        state,
+                        state.detail,
+                    )
                 else:
                     self._obey(entry, alive=state.alive, stop=state.stop_requested)
 
@@ -167,10 +179,15 @@ class Ticker:
                 pieces.append(JournalPiece(entry.turn.key, entry.offset, frames.decode()))
             for entry, state in await self._send(self._threads.write_journals, due, pieces):
                 if isinstance(state, PgThreadsError):
-                    log.warning("%s: no journal: %s %s", entry.turn.key, state, state.detail)
+                    log.warning(
+                        "%s: its journal cannot be written: %s %s",
+                        entry.turn.key,
+                        state,
+                        state.detail,
+                    )
                     entry.refused = True
                 else:
-                    # It may be behind: a crash of the database empties the journal.
+                    # It may be less than before: a crash of the database empties the journal.
                     entry.offset = state.end_offset
                     self._obey(entry, alive=state.alive, stop=state.stop_requested)
 
@@ -178,7 +195,7 @@ class Ticker:
         now = _now()
         due = sorted(key for at, key in self._ended if at <= now)
         self._ended = [each for each in self._ended if each[0] > now]
-        # If this fails, the next turn of the thread deletes it, or reap_turns.
+        # If this fails, the thread's next turn or reap_turns deletes the journal.
         await one_by_one(self._threads.forget_journals, due)
 
     def _obey(self, entry: _Entry, *, alive: bool, stop: bool) -> None:
@@ -190,12 +207,12 @@ class Ticker:
             entry.turn.stop()
 
     def _batches(self, is_due: Callable[[_Entry], bool]) -> Iterator[list[_Entry]]:
-        """Yield the turns that are due by owner, so that the tenant changes as seldom as it can."""
+        """Yield the turns that are due, ordered by owner, so that the tenant changes rarely."""
         due = sorted(filter(is_due, self._entries.values()), key=lambda entry: entry.turn.key)
         for start in range(0, len(due), MOST_TURNS):
             now = _now()
             batch = due[start : start + MOST_TURNS]
-            # Some may have ended, or be about to, since the batch before.
+            # Since the last batch, some may have ended, or may be about to end.
             yield [e for e in batch if e.quiet_until <= now and e.turn in self._entries]
 
     async def _send(
@@ -204,7 +221,7 @@ class Ticker:
         entries: Sequence[_Entry],
         rows: Sequence[Asked],
     ) -> Iterable[tuple[_Entry, Told | PgThreadsError]]:
-        """Return what a call tells of each turn; see `one_by_one`."""
+        """Return what a call says about each turn; see `one_by_one`."""
         self._sending = frozenset(entries)
         try:
             return zip(entries, await one_by_one(call, rows), strict=True)
@@ -217,10 +234,10 @@ class Ticker:
 async def one_by_one(
     call: Callable[[Sequence[Asked]], Awaitable[Sequence[Told]]], rows: Sequence[Asked]
 ) -> Sequence[Told | PgThreadsError]:
-    """Return what a call tells of each row, or why that row is refused.
+    """Return what a call says about each row, or why the row is refused.
 
-    All in one call, and each alone if that is refused, so that one row does not stop the others.
-    Raises UnavailableError.
+    All rows are sent in one call. If that is refused, each row is sent alone, so that one does not
+    stop the others. Raises UnavailableError.
     """
     if not rows:
         return []

@@ -1,4 +1,4 @@
-"""A turn as its clients see it, wherever it runs, and how it ended."""
+"""A turn as its clients see it, wherever it runs, and how it has ended."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Ending:
 
 
 class LiveTurn:
-    """A turn that a client gets its answer from.
+    """A turn from which a client gets its answer.
 
     It runs in this worker (`Pump`), in another one (`Followed`), or has ended long ago
     (`answered`): the client reads `stream`, or waits for `ended`. Whoever waits for `ended` shields
@@ -62,14 +62,14 @@ class LiveTurn:
         self.ended = ended
 
     def reading(self) -> AbstractContextManager[None]:
-        """Hold the turn while a client reads it; one that runs elsewhere is only then followed."""
+        """Return a context for reading. A turn of another worker is followed only inside of it."""
         return nullcontext()
 
 
 def answered(key: TurnKey, answer: bytes) -> LiveTurn:
-    """Return a turn that ended before the client asked: its stream is whole from the start.
+    """Return a turn that ended before the client asked. Its stream is complete from the start.
 
-    The `turn_id` of its key is "" where the database does not tell which turn answered.
+    The `turn_id` of its key is "" if the database does not say which turn has answered.
     """
     turn = LiveTurn(key, asyncio.get_running_loop().create_future())
     turn.stream.write(replay(loads(answer)))
