@@ -1,6 +1,6 @@
 """What the model of these tests says: a function of the prompt and of the history's length.
 
-The executor plays it and the checker expects it, so both know what a complete answer has to be.
+The executor says it and the checker expects it, so both know what a complete answer has to be.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ UNANSWERED = {
     "failed": "The answer failed before the tool returned a result.",
     "abandoned": "The answer was abandoned before the tool returned a result.",
 }
-"""What an open tool call of a partial answer says."""
+"""The error text of an open tool call in a partial answer."""
 
 LONG = 0.015
 """How many of the answers are long."""
@@ -68,7 +68,7 @@ def script(prompt: str, history: int) -> Script:
     slow = dice.random()
     pause = 0.15 if slow < 0.08 else 0.03 if slow < 0.4 else 0.005
     if dice.random() < LONG:
-        # As a model that writes a report: what a killed worker leaves of it has to be put together.
+        # Like a model that writes a report: what a killed worker leaves has to be put together.
         pieces, pause = _pieces(dice, LONG_PIECES), 0.0
     steps.append(Say("text", (opening, *pieces)))
     return Script(tuple(steps), pause)
@@ -97,7 +97,7 @@ def complete(prompt: str, history: int) -> list[dict[str, Any]]:
 
 
 def is_beginning(parts: list[dict[str, Any]], whole: list[dict[str, Any]]) -> bool:
-    """Whether a partial answer's parts are how the whole one begins."""
+    """Whether a partial answer's parts are the beginning of the whole answer."""
     if len(parts) > len(whole):
         return False
     for place, (part, expected) in enumerate(zip(parts, whole, strict=False)):

@@ -1,8 +1,8 @@
-"""Rounds of faults, as many as are asked for: `python -m tests.faults.chaos --turns 20000`.
+"""Runs rounds of faults, until enough turns were hit: `python -m tests.faults.chaos --turns 20000`.
 
-Prints the seed, and after each round what happened; exit status 1 if a rule was breached. The seed
-decides what is done, though not when the machine gets to it: it makes a failure likely to come
-again, and not certain.
+Prints the seed, and after each round what happened; exit status 1 if a rule was broken. The seed
+decides what is done, but not how fast the machine is, so the same seed makes the same failure
+likely and not certain.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.faults.world import Plan
 TURNS = 20_000
 ROUND = 1_000
 CLOCK_ROUNDS = 4
-"""Every so many rounds the database's clock jumps, too, where libfaketime is installed."""
+"""In one of so many rounds the database's clock also jumps, if libfaketime is installed."""
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
-"""Whether what the database holds is what clients were promised. No code of the server's.
+"""Checks that the database holds what clients were promised, without code of the server.
 
-Each rule is a function of one thread as it is stored and of the record of its clients; it yields a
-text for every breach.
+Each rule is a function of one stored thread and of the record of its clients; it yields a text for
+every violation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PARTIAL = ("stopped", "failed", "abandoned")
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A breach of a rule, on a thread."""
+    """A violation of a rule, on a thread."""
 
     rule: str
     thread: Thread
@@ -31,7 +31,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One thread as it is stored, and the record."""
+    """One stored thread, and the record."""
 
     thread: Thread
     stored: StoredThread
@@ -52,7 +52,7 @@ Rule = Callable[[Case], Iterator[str]]
 
 
 def chain(case: Case) -> Iterator[str]:
-    """Seq is 1, 2, 3 without gaps, each digest fits, and the header has the count and the last."""
+    """Seq is 1, 2, 3 without gaps, each digest fits, and the header has count and last digest."""
     digest = b""
     for place, each in enumerate(case.stored.messages, 1):
         branch = b"" if each.parent_seq is None else f"\n{each.parent_seq}".encode()
@@ -70,7 +70,7 @@ def chain(case: Case) -> Iterator[str]:
 
 
 def once(case: Case) -> Iterator[str]:
-    """A message id stands once in its thread."""
+    """A message id occurs once in its thread."""
     counts = Counter(each.message_id for each in case.stored.messages)
     for message_id, count in counts.items():
         if count > 1:
@@ -97,7 +97,7 @@ def sent(case: Case) -> Iterator[str]:
 
 
 def seen(case: Case) -> Iterator[str]:
-    """An answer that a client saw complete is stored, equal, behind the message that it answers."""
+    """An answer that a client saw complete is stored, unchanged, after the message it answers."""
     stored = {each.message_id: each for each in case.stored.messages}
     for message in case.record.seen[case.thread]:
         found = stored.get(message["id"])
@@ -114,7 +114,7 @@ def seen(case: Case) -> Iterator[str]:
 
 
 def glimpsed(case: Case) -> Iterator[str]:
-    """What a client saw of an answer is how that answer begins, if it is stored in full."""
+    """What a client saw of an answer is the beginning of that answer, if it is stored whole."""
     stored = {each.message_id: each.message for each in case.stored.messages}
     for (thread, message_id), message in case.record.glimpses.items():
         found = stored.get(message_id) if thread == case.thread else None
@@ -127,7 +127,7 @@ def glimpsed(case: Case) -> Iterator[str]:
 
 
 def one_answer(case: Case) -> Iterator[str]:
-    """A message has one answer, whole or partial, and one more for each time it was asked anew."""
+    """A message has one answer, whole or partial, and one more for each regeneration."""
     counts = Counter(each.parent for each in case.answers)
     for seq, count in counts.items():
         before = case.by_seq.get(seq)
@@ -138,7 +138,7 @@ def one_answer(case: Case) -> Iterator[str]:
 
 
 def generated(case: Case) -> Iterator[str]:
-    """An answer is what the model said to that prompt; a partial one is how that begins."""
+    """An answer is what the model said to that prompt; a partial one is the beginning of it."""
     for each in case.answers:
         before = case.by_seq.get(each.parent)
         if before is None:
@@ -152,7 +152,7 @@ def generated(case: Case) -> Iterator[str]:
 
 
 def turns(case: Case) -> Iterator[str]:
-    """Each answer is of one turn, whose status it bears; no turn runs without a live lease."""
+    """Each answer belongs to one turn and has its status; no turn runs without a valid lease."""
     stored = {each.message_id: each for each in case.stored.messages}
     named = Counter(turn.assistant_message_id for turn in case.stored.turns)
     for each in case.answers:
@@ -176,7 +176,7 @@ def turns(case: Case) -> Iterator[str]:
 
 
 def kept(case: Case) -> Iterator[str]:
-    """What a model came to the end of is stored, or kept as late; but for processes killed."""
+    """An answer that a model finished is stored or kept as late, unless its process was killed."""
     turns = {turn.turn_id: turn for turn in case.stored.turns}
     for turn_id, pid in case.record.generated[case.thread[1]].items():
         turn = turns.get(turn_id)
@@ -193,7 +193,7 @@ def kept(case: Case) -> Iterator[str]:
 
 
 def stopped(case: Case) -> Iterator[str]:
-    """A turn is stopped because somebody asked for it; it fails only if it began for nobody."""
+    """A turn is stopped only if somebody asked for it, and fails only if it began for nobody."""
     for turn in case.stored.turns:
         asked = turn.stop_requested_at is not None and case.record.stops[case.thread] > 0
         if turn.status == "stopped" and turn.error_code is None and not asked:
@@ -203,7 +203,7 @@ def stopped(case: Case) -> Iterator[str]:
 
 
 def settled(case: Case) -> Iterator[str]:
-    """However a message fared, its client got an answer in time; and no reply was a riddle."""
+    """Every message was settled in time, and every response was one that clients expect."""
     for turn in case.record.of(case.thread):
         if turn.outcome not in ("complete", "empty", "orphaned"):
             yield f"message {turn.message_id} is {turn.outcome}"
@@ -231,12 +231,12 @@ RULES: tuple[Rule, ...] = (
 def check(
     threads: dict[Thread, StoredThread], record: Record, rules: Iterable[Rule] = RULES
 ) -> list[Violation]:
-    """Return every breach of the rules, on threads that are stored or that clients used."""
+    """Return every violation, on all threads that are stored or that clients used."""
     used = {turn.thread for turn in record.turns}
     violations = [
         Violation("kept", ("", ""), f"{name} is left")
         for name in record.spooled
-        # What a kill has left of a file that was being written; longer answers take longer.
+        # What a kill has left of a file that was being written.
         if not (name.endswith(".partial.corrupt") and record.killed)
     ]
     for thread in sorted(threads.keys() | used):

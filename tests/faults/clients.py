@@ -1,4 +1,4 @@
-"""Clients: each has a conversation, behaves badly now and then, and settles every message."""
+"""Clients: each has a conversation, sometimes behaves badly, and settles every message."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ class Reply:
 
     @property
     def is_final(self) -> bool:
-        """Whether sending the message again would bring nothing new."""
+        """Whether sending the message again would change nothing."""
         return self.kind in ("complete", "empty", "duplicate_message")
 
 
 def headers_of(owner: str) -> dict[str, str]:
-    """Return what makes a request one of this owner's."""
+    """Return the headers that make a request one of this owner's."""
     token = jwt.encode({"sub": owner, "exp": int(time.time()) + 10**7}, JWT_SECRET, "HS256")
     return {"Authorization": f"Bearer {token}"}
 
 
 class Chat:
-    """One thread's client. `ports` are those of the workers, in their order."""
+    """One thread's client. `ports` are the workers' ports, in order."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Chat:
         self._headers = headers_of(owner) | {"X-Thread": key}
 
     async def say(self, behaviour: str) -> None:
-        """Send a message and see to it that it is settled."""
+        """Send a message, again and again until it is settled."""
         if behaviour == "anew" and self._last is not None:
             turn = self._again(self._last)
         else:

@@ -14,9 +14,9 @@ from tests.faults.cluster import Cluster
 
 
 class Clock:
-    """The wall clock of a cluster; what measures spans of time is left alone.
+    """The wall clock of a cluster; clocks that measure spans of time are left alone.
 
-    PostgreSQL is started by a script beside its other programs, with libfaketime before it.
+    A script beside PostgreSQL's other programs starts it with libfaketime.
     """
 
     def __init__(self, own: Path, folder: Path, library: Path) -> None:
@@ -40,8 +40,8 @@ class Clock:
         self.jump(0)
 
     def jump(self, seconds: float) -> None:
-        """Let the clock be so many seconds off the real one from now on."""
-        # In one step: a reader never sees half of it.
+        """From now on, make the clock differ from the real one by so many seconds."""
+        # In one step, so that a reader never sees half of it.
         new = self._offset.with_suffix(".new")
         new.write_text(f"{seconds:+.1f}\n")
         new.chmod(0o644)
@@ -50,14 +50,14 @@ class Clock:
 
 @contextmanager
 def cluster_with_a_clock(**settings: str) -> Iterator[Cluster]:
-    """Yield a cluster that has a clock of its own."""
+    """Yield a cluster with a clock of its own."""
     folder, library = programs.server_folder() or programs.wheel_folder(), programs.clock_library()
     if folder is None or library is None:
         raise programs.MissingProgramError(
             "libfaketime is missing (Debian: apt-get install libfaketime)"
         )
     with cluster_home() as home, tempfile.TemporaryDirectory(prefix="pgthreads-test-") as own:
-        # The account that PostgreSQL runs as reads there.
+        # PostgreSQL's account reads there.
         Path(own).chmod(0o755)
         clock = Clock(Path(own), folder, library)
         cluster = Cluster(clock.programs, home, **settings)

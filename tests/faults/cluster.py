@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster of its own, to be killed, shut down and started again on the same port."""
+"""A PostgreSQL cluster that can be killed, shut down and started again on the same port."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _STOP_SECONDS = 30.0
 class Cluster:
     """A running cluster in `home`, with one migrated database whose leases are short.
 
-    `set_clock` lets its clock be so many seconds off, where it has one of its own: clock.py.
+    `set_clock` makes its clock differ by so many seconds, if it has one of its own (clock.py).
     """
 
     def __init__(self, folder: Path, home: Path, **settings: str) -> None:
@@ -67,11 +67,11 @@ class Cluster:
 
     @property
     def pid(self) -> int:
-        """Of the postmaster that runs now."""
+        """The pid of the running postmaster."""
         return int((self._home / "data" / "postmaster.pid").read_text().split()[0])
 
     async def connections(self) -> int:
-        """Return how many the application has."""
+        """Return how many sessions the application has."""
         ((count,),) = await self._rows(
             "select count(*)::int from pg_stat_activity where usename = %s", APP_ROLE
         )
@@ -135,7 +135,7 @@ class Cluster:
                 )
                 wait_until_it_answers(self._conninfo, self._check)
             except NoDatabaseError:
-                # Children of a killed postmaster still hold its memory, for a moment.
+                # For a moment, children of a killed postmaster still hold its memory.
                 self._running.close()
                 if attempt == _START_ATTEMPTS - 1:
                     raise
@@ -183,7 +183,7 @@ class Cluster:
 
 @contextmanager
 def new_cluster(**settings: str) -> Iterator[Cluster]:
-    """Yield a cluster, run by the newest PostgreSQL that is here; it ends with this process."""
+    """Yield a cluster of the newest PostgreSQL that is available; it ends with this process."""
     folder = programs.server_folder() or programs.wheel_folder()
     if folder is None:
         raise programs.MissingProgramError("no PostgreSQL server is installed here")

@@ -1,7 +1,7 @@
-"""Plays `answers.script`, and writes down which turns it generated to the end.
+"""Answers by `answers.script`, and records which turns it has generated to the end.
 
 `pgthreads serve --executor tests.faults.executor:answer`. With PGTHREADS_FAULTS_LEDGER it appends
-a line of JSON to that file when an answer is complete: from then on it may not get lost silently.
+a line of JSON to that file when an answer is complete. From then on the answer must not get lost.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _write_down(request: ExecutorRequest) -> None:
     if path is None:
         return
     line = {"pid": os.getpid(), "turn": request.turn_id, "key": request.state_key}
-    # One write of O_APPEND, so that lines of several processes never mix.
+    # One write with O_APPEND, so that lines of several processes never mix.
     ledger = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(ledger, (json.dumps(line) + "\n").encode())

@@ -12,7 +12,7 @@ from tests.faults.cluster import LEASE_SECONDS
 from tests.faults.world import World
 
 Fault = Callable[[World, int], Awaitable[None]]
-"""Does its harm, to the worker of that number if it is a worker's, and repairs it."""
+"""Does harm and repairs it; if it is a fault of a worker, to the worker with this number."""
 
 
 async def _kill_worker(world: World, number: int) -> None:
@@ -102,7 +102,7 @@ OF_WORKERS: dict[str, tuple[int, Fault]] = {
     "database links stalled": (2, _stall_database_links),
     "clients cut": (1, _cut_clients),
 }
-"""Faults of one worker, and how many of each a deck has."""
+"""Faults of one worker, and how many of each are in a deck."""
 
 OF_DATABASE: dict[str, tuple[int, Fault]] = {
     "pg_terminate_backend": (2, _terminate_backends),
@@ -112,10 +112,10 @@ OF_DATABASE: dict[str, tuple[int, Fault]] = {
     "restart of PostgreSQL": (1, _restart_postgres),
     "reap_turns": (2, _reap),
 }
-"""Faults that all workers see."""
+"""Faults that affect all workers."""
 
 OF_CLOCK: dict[str, tuple[int, Fault]] = {"the clock jumps": (4, _let_the_clock_jump)}
-"""Faults of a cluster that has a clock of its own."""
+"""Faults of a cluster with a clock of its own."""
 
 
 @asynccontextmanager
@@ -148,12 +148,12 @@ async def _inject(world: World) -> None:
             while True:
                 await asyncio.sleep(world.dice.expovariate(1 / world.plan.every))
                 if not deck:
-                    # Dealt as cards are, so that each kind has its turn.
+                    # They are dealt like cards, so that each kind comes up.
                     deck = [name for name, (share, _) in kinds.items() for _ in range(share)]
                     world.dice.shuffle(deck)
                 name = deck[-1]
                 number = world.dice.randrange(len(world.workers))
-                # Faults of several victims overlap; a victim has one at a time.
+                # Faults of different victims overlap; one victim has one fault at a time.
                 victim: object = number if name in OF_WORKERS else "database"
                 if victim not in busy:
                     deck.pop()
@@ -161,7 +161,7 @@ async def _inject(world: World) -> None:
                     busy.add(victim)
                     group.create_task(_do(world, name, kinds[name][1], victim, busy))
         except asyncio.CancelledError:
-            # No new ones; leaving the group waits for the repairs.
+            # No new faults begin; leaving the group waits for the repairs.
             pass
 
 
@@ -171,7 +171,7 @@ async def _do(world: World, name: str, fault: Fault, victim: object, busy: set[o
     try:
         await fault(world, number or 0)
     except psycopg.OperationalError:
-        # The fault meets another one, and there is no database to have it.
+        # Another fault has taken the database away, so this one cannot happen.
         pass
     finally:
         busy.discard(victim)

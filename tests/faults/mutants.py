@@ -1,7 +1,7 @@
-"""Builds that are broken on purpose, each by taking one safeguard away.
+"""Builds that are broken on purpose: each has one safeguard removed.
 
-An edit names text that stands exactly once in a file; if it does not any more, the mutant has to be
-written anew, and making it fails.
+An edit names text that occurs exactly once in a file. If it no longer does, the mutant cannot be
+built, and has to be updated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class StaleMutantError(Exception):
-    """The text that a mutant edits is not in the source, or not once."""
+    """The text that a mutant edits is not in the source, or occurs more than once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Edit:
 class Mutant:
     """A broken build: edits of the SQL functions and of the server, and statements of a superuser.
 
-    `breaks` are the rules of which the checker must find at least one breached. The rest is what
-    brings that about: settings of PostgreSQL, behaviours of clients, kinds of faults, arguments of
-    the server.
+    The checker must find a violation of at least one of the rules in `breaks`. The other fields
+    provoke it: settings of PostgreSQL, behaviours of clients, kinds of faults, arguments of the
+    server.
     """
 
     name: str
@@ -97,7 +97,7 @@ _CHAT = "server/pgthreads/http/chat.py"
 _WITHOUT_LOCK = (
     Edit(_APPEND, "    for update;\n    exit when found;", "    ;\n    exit when found;"),
     Edit(_COMPLETE, "    for update of t, n;\n", "    ;\n"),
-    # Two that meet in the gap do so more often if it is wide.
+    # The wider the gap is, the more often two calls meet in it.
     Edit(
         _APPEND,
         "  if v_deleted_at is not null or v_stored_ids is not null then\n",
@@ -158,7 +158,7 @@ MUTANTS = (
         ),
         behaviours={"leave": 2, "two tabs": 1},
         faults=("SIGSTOP of a worker",),
-        # Else the partial answer that is there already has the same id, and stops it, too.
+        # Otherwise the partial answer that is stored already has the same id, and stops it as well.
         arguments=("--journal-interval", "0"),
     ),
     Mutant(

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 CONNECT_SECONDS = 5.0
 HALF_CLOSED_SECONDS = 3.0
-"""How long a connection may go on in one direction after the other was closed by a fault."""
+"""How long a connection may go on in one direction after a fault has closed the other."""
 
 
 class Cut(Exception):  # noqa: N818
     """The connection is reset on both sides, `seconds` after `first` was passed on."""
 
-    # The reset would overtake what the kernel has not sent yet.
+    # Otherwise the reset would overtake what the kernel has not sent yet.
     def __init__(self, first: bytes = b"", seconds: float = 0.005) -> None:
         super().__init__()
         self.first = first
@@ -25,7 +25,7 @@ class Cut(Exception):  # noqa: N818
 
 
 class HalfClose(Exception):  # noqa: N818
-    """This direction ends as if its sender had closed it; `first` is still passed on before."""
+    """This direction ends as if its sender had closed it; before that, `first` is passed on."""
 
     def __init__(self, first: bytes = b"") -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class HalfClose(Exception):  # noqa: N818
 
 
 class Tap:
-    """Sees what passes through one connection: returns what goes on, or raises Cut or HalfClose."""
+    """Sees what passes through one connection: returns what to pass on, or raises a fault."""
 
     async def up(self, data: bytes) -> bytes:
         """From the client to the server."""
@@ -58,7 +58,7 @@ class _Link:
 
 
 class Proxy:
-    """Passes connections to `host`:`port` on, each through a tap of its own."""
+    """Passes connections on to `host`:`port`, each through a tap of its own."""
 
     def __init__(self, host: str, port: int, tap: Callable[[], Tap] = Tap) -> None:
         self.port = 0
@@ -93,7 +93,7 @@ class Proxy:
         return len(links)
 
     async def stall(self, seconds: float) -> None:
-        """Pass nothing on for a while, as a network that drops every packet."""
+        """Pass nothing on for a while, like a network that drops every packet."""
         self._flowing.clear()
         try:
             await asyncio.sleep(seconds)
@@ -101,7 +101,7 @@ class Proxy:
             self._flowing.set()
 
     async def refuse(self, seconds: float) -> None:
-        """Cut every connection and let none in for a while."""
+        """Cut every connection, and accept none for a while."""
         self._refusing = True
         try:
             self.cut()
@@ -141,7 +141,7 @@ class Proxy:
         try:
             done, rest = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             if rest and all(way.result() for way in done):
-                # One side has said all it had to; the other may still be answering.
+                # One side has sent everything; the other may still be answering.
                 await asyncio.wait(rest, timeout=HALF_CLOSED_SECONDS)
         finally:
             for way in ways:
@@ -182,6 +182,6 @@ async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
 def _reset(end: asyncio.StreamWriter) -> None:
     sock = end.get_extra_info("socket")
     with suppress(OSError):
-        # Linger for no time: the peer gets a reset and no orderly end.
+        # With a linger time of 0, the peer gets a reset and no orderly end.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     end.transport.abort()

@@ -1,4 +1,4 @@
-"""What happened: what clients sent and saw, which faults hit which turns."""
+"""Records what happened: what clients sent and saw, and which faults hit which turns."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Thread = tuple[str, str]
 
 @dataclass(eq=False, slots=True)
 class Turn:
-    """A user message of a client, and what became of it as that client saw it.
+    """A user message of a client, and what that client saw become of it.
 
-    `anew` is the id of an answer that is to be given anew; `message_id` and `text` are then those
-    of the message that it answers. `outcome` ends as "complete", "empty" (stopped before anything
-    was said), "orphaned" (refused, because others came after it) or "unsettled".
+    `anew` is the id of an answer that is to be regenerated; then `message_id` and `text` are those
+    of the message that it answers. In the end `outcome` is "complete", "empty" (stopped before
+    anything was said), "orphaned" (refused, because others came after it) or "unsettled".
     """
 
     owner: str
@@ -47,11 +47,11 @@ class Turn:
 
 
 class Record:
-    """Everything that the checker needs to know of the clients' side, and of the model's.
+    """Everything that the checker needs to know about clients and models.
 
-    `generated` has for each key the turns whose model came to its end, and the pid that it ran in;
-    `killed` the pids that got no chance to store what they had, `spooled` the files
-    that are left in the spool.
+    For each key, `generated` has the turns whose model finished, and the pid of its process.
+    `killed` has the pids of processes that had no chance to store what they had, and `spooled` the
+    files that are left in the spool.
     """
 
     def __init__(self) -> None:
@@ -95,13 +95,13 @@ class Record:
             self.note(turn.thread, f"{turn.message_id} is {turn.outcome}")
 
     def hit(self, fault: str, key: str) -> None:
-        """A fault that was aimed at a thread."""
+        """Record a fault that was aimed at a thread."""
         self.injected[fault] += 1
         for turn in self._open.get(key, ()):
             self._hit(fault, turn)
 
     def hit_all(self, fault: str, worker: int | None = None) -> int:
-        """A fault of a worker, or of all; return how many turns were under way there."""
+        """Record a fault of one worker or of all; return how many turns were in progress there."""
         self.injected[fault] += 1
         turns = [turn for each in self._open.values() for turn in each]
         hit = [turn for turn in turns if worker is None or worker in turn.contacts]
@@ -110,7 +110,7 @@ class Record:
         return len(hit)
 
     def saw(self, turn: Turn | None, thread: Thread, assembly: Assembly) -> None:
-        """A client has read this much of an answer."""
+        """Record that a client has read this much of an answer."""
         message = assembly.message
         if assembly.is_empty:
             return

@@ -1,4 +1,4 @@
-"""A round: chats under faults until enough turns were hit, then the checker's judgement."""
+"""A round: chats under faults until enough turns were hit, and then a check."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a round found."""
+    """The result of a round."""
 
     plan: Plan
     record: Record
@@ -32,7 +32,7 @@ class Result:
     seconds: float
 
     def broken_rules(self) -> set[str]:
-        """Return the names of the rules that were breached."""
+        """Return the names of the rules that were broken."""
         return {violation.rule for violation in self.violations}
 
     def figures(self) -> str:
@@ -66,7 +66,7 @@ async def run_round(
     package: Path | None = None,
     behaviours: dict[str, int] | None = None,
 ) -> Result:
-    """Run a round on a cluster; `package` is a folder with another `pgthreads` to serve by."""
+    """Run a round on a cluster; `package` is a folder with another `pgthreads` to serve with."""
     start = time.monotonic()
     async with running_world(cluster, folder, plan, package) as world:
         async with disturbed(world):
@@ -85,7 +85,7 @@ def has_spooled(world: World) -> bool:
 
 
 def take_ledger(world: World) -> None:
-    """Note in the record what the models of the servers came to the end of, and who was killed."""
+    """Record which answers the models have finished, and which processes were killed."""
     record = world.record
     for worker in world.workers:
         record.killed |= worker.killed
@@ -99,12 +99,12 @@ def take_ledger(world: World) -> None:
 async def rest(world: World) -> dict[Thread, StoredThread]:
     """Wait until no turn runs and no answer is spooled any more; return what is stored.
 
-    Turns whose workers are gone are closed.
-    A turn that runs on for longer than its executor can is what the checker finds.
+    Turns whose workers are gone are closed. The checker finds a turn that runs for longer than its
+    executor can.
     """
     deadline = time.monotonic() + world.plan.patience
     if has_spooled(world):
-        # What nobody alive holds is taken at a start; else only every half minute.
+        # A starting worker takes files that nobody holds; running ones only look every half minute.
         await world.workers[0].drain()
         world.workers[0].start()
         await world.workers[0].ready()

@@ -1,7 +1,7 @@
 """`pgthreads serve` as a process that ends when the test that started it does.
 
-`python -m tests.faults.serve PARENT ARGUMENT…`: PARENT is the pid that it may not outlive. The
-package that it runs is the first on PYTHONPATH, so a broken copy of it can be served, too.
+`python -m tests.faults.serve PARENT ARGUMENT…`: PARENT is the pid that it must not outlive. It runs
+the first package on PYTHONPATH, so it can also serve a broken copy.
 """
 
 from __future__ import annotations

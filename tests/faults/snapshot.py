@@ -1,4 +1,4 @@
-"""What the database holds, read by a superuser in one statement a table and with no function."""
+"""What the database holds, read by a superuser with one statement per table and no function."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class StoredTurn:
-    """A row of `pgthreads.turn`; `is_live` if it runs and its lease lasts."""
+    """A row of `pgthreads.turn`; `is_live` if it runs and its lease has not ended."""
 
     owner: str
     key: str
@@ -55,7 +55,7 @@ class StoredTurn:
 
 @dataclass(slots=True)
 class StoredThread:
-    """A thread's row, its messages by seq, its turns by their start, late answers by their turn."""
+    """A thread's row, its messages by seq, its turns by start, its late answers by turn."""
 
     count: int
     head: bytes
@@ -64,12 +64,12 @@ class StoredThread:
     late: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def depth(self, seq: int) -> int:
-        """How many messages the branch has that ends with this one."""
+        """Return how many messages the branch has that ends with this one."""
         parents = {each.seq: each.parent for each in self.messages}
         length = 0
         while seq > 0:
             length += 1
-            # A chain that is broken shall not be followed for ever.
+            # A broken chain must not be followed for ever.
             seq = min(parents.get(seq, 0), seq - 1)
         return length
 
@@ -77,7 +77,7 @@ class StoredThread:
 def read(dsn: str) -> dict[Thread, StoredThread]:
     """Return every thread of the database."""
     with psycopg.connect(dsn) as connection:
-        # One moment, also of a database in use.
+        # One moment, even in a database in use.
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         rows = connection.execute(
             "select owner_user_id, state_key, message_count, head_digest from pgthreads.thread"

@@ -1,8 +1,8 @@
 """Mixed load without faults for half an hour: `python -m tests.faults.soak --seconds 1800`.
 
-Memory, open files and connections of the servers and of PostgreSQL have to stay flat, everything
-has to be at rest afterwards, and the checker has to find nothing. Exit status 1 if not. Linux only:
-it reads /proc.
+Memory, open files and connections of the workers and of PostgreSQL must not grow, everything has to
+be at rest afterwards, and the checker has to find nothing. Otherwise the exit status is 1. It needs
+Linux, because it reads /proc.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from tests.faults.world import Plan, World, running_world
 
 SECONDS = 1800.0
 SAMPLES = 120
-"""Of each quantity, however long it takes."""
+"""How many samples are taken of each quantity, however long it takes."""
 
 TOLD = 10
-"""How many of them are printed on the way."""
+"""How many of the samples are printed on the way."""
 
 FORGET_SECONDS = 30
 """How long after the last turn there may be a journal."""
@@ -113,7 +113,7 @@ async def _soak(cluster: Cluster, folder: Path, plan: Plan, readers: int) -> int
 
 
 async def _journal_rows(cluster: Cluster) -> int:
-    """How many are left when the servers have had the time to forget them."""
+    """Return how many journal rows are left when the workers have had the time to delete them."""
     for _ in range(FORGET_SECONDS):
         left = await cluster.journal_rows()
         if not left:
@@ -129,7 +129,7 @@ async def _keep_sampling(world: World, samples: Samples) -> None:
             name = f"server {worker.number}"
             samples[f"memory of {name}", "MiB"].append(private_memory(worker.pid))
             samples[f"files of {name}", "files"].append(open_files(worker.pid))
-        # It takes more with each connection, and those are counted by themselves.
+        # Its memory grows with each connection, and those are counted separately.
         memory = memory_of_each(world.cluster.pid)
         samples["memory of a process of PostgreSQL", "MiB"].append(memory)
         connections = await world.cluster.connections()

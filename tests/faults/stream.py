@@ -1,4 +1,4 @@
-"""What a client makes of a stream: frames in, the UIMessage that it shows out."""
+"""What a client makes of a stream: it takes frames and gives the UIMessage that it shows."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ Message = dict[str, Any]
 
 
 class Assembly:
-    """Reads server-sent events as they come; follows AI_SDK's rules, not the server's code.
+    """Reads server-sent events as they come, by the AI SDK's rules and not by the server's code.
 
-    `message` is what there is so far. `is_complete` once `finish` and `[DONE]` were read, `error`
-    is the text of an error that came in their place.
+    `message` is what has come so far. `is_complete` is set once `finish` and `[DONE]` were read;
+    `error` is the text of an error that came in their place.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Assembly:
         self._finished = False
 
     def feed(self, data: bytes) -> None:
-        """Take bytes, cut anywhere. Raises ValueError for what no server may send."""
+        """Take bytes that may be cut anywhere. Raises ValueError for what no server may send."""
         self._buffer += data
         *frames, self._buffer = self._buffer.split(b"\n\n")
         for frame in frames:

@@ -1,6 +1,6 @@
-"""Taps that know a commit when they see one: of PostgreSQL's protocol, and of HTTP.
+"""Taps that recognise a commit, in PostgreSQL's protocol and in HTTP.
 
-A tap asks its `choose` what shall happen to a statement or a request of a thread, and does it.
+A tap asks its `choose` what should happen to a statement or a request of a thread, and does it.
 Threads of these tests have keys `chat-<number>`, which are found in the bytes that pass.
 """
 
@@ -20,18 +20,19 @@ _COMMIT_SECONDS = 0.05
 
 
 class ChooseStatement(Protocol):
-    """What shall happen to a statement: "before", "uncommitted", "after", "half", seconds, None."""
+    """What happens to a statement: "before", "uncommitted", "after", "half", seconds, or None."""
 
     def __call__(self, kind: str, key: str) -> str | float | None:
-        """Of kind "begin", "finish", "beat", "stop" or "other", of the thread `key`."""
+        """A statement for the thread `key`; kinds are "begin", "finish", "beat", "stop", "other"."""
 
 
 class PostgresTap(Tap):
     """Finds the end of each statement, which in autocommit is its commit.
 
-    "before" cuts before the server gets the statement; "uncommitted" when it has run it but was
-    not told to commit (psycopg's Sync); "after" when it has committed, and the client is not told;
-    "half" as "after", but by an end of the server's direction alone; a number delays it.
+    "before" cuts before PostgreSQL gets the statement; "uncommitted" cuts when it has run the
+    statement, but was not told to commit (psycopg's Sync); "after" cuts when it has committed, and
+    the client is not told; "half" does the same, but closes only the direction to the client; a
+    number delays the statement.
     """
 
     def __init__(self, choose: ChooseStatement) -> None:
@@ -120,9 +121,9 @@ def _kind_of(statement: bytes) -> str:
 class HttpTap(Tap):
     """The fate of one connection, which is one request of a client.
 
-    "request" cuts after so many bytes of the request, "response" after so many of the response,
-    "half" ends the client's direction after that many seconds, as a client that shuts its side;
-    "eof" ends the server's direction after so many bytes, "delay" lets the request wait.
+    "request" cuts after so many bytes of the request, and "response" after so many bytes of the
+    response. "half" closes the client's direction after so many seconds, like a client that shuts
+    its side. "eof" closes the server's direction after so many bytes. "delay" delays the request.
     """
 
     def __init__(self, choose: Callable[[str], tuple[str, float] | None]) -> None:

@@ -1,4 +1,4 @@
-"""Every rule of the checker is breached by what it is against, and by nothing else."""
+"""Every rule of the checker reports the harm that it is about, and no other."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def tell(record: Record, turn: Turn, message: Message, *, is_complete: bool = Tr
 def sound(
     fresh_database: Callable[..., Database],
 ) -> Iterator[tuple[psycopg.Connection, Record]]:
-    """A superuser in a database with a thread of two turns, whose clients saw everything."""
+    """A superuser in a database with a thread of two turns, whose clients have seen everything."""
     database, record = fresh_database(), Record()
     with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
         for number in (1, 2):
@@ -45,7 +45,7 @@ def sound(
                 _store(connection, turn, message)
                 tell(record, turn, message)
                 turn.acknowledged, turn.outcome = True, "complete"
-        # Rows are changed that no function ever changes.
+        # These changes are ones that no function ever makes.
         connection.execute("set session_replication_role = replica")
         yield connection, record
 

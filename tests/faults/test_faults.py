@@ -18,7 +18,7 @@ TURNS = 500
 
 @pytest.fixture
 def seed() -> int:
-    """What a report says, from PGTHREADS_FAULTS_SEED; else a new one."""
+    """The seed of a report, from PGTHREADS_FAULTS_SEED, or otherwise a new one."""
     return int(os.environ.get("PGTHREADS_FAULTS_SEED") or int.from_bytes(os.urandom(3)))
 
 
@@ -35,7 +35,7 @@ async def test_faulted_turns(seed: int, tmp_path: Path, capsys: pytest.CaptureFi
 
 @pytest.mark.timeout(600)
 async def test_clock_jumps(seed: int, tmp_path: Path) -> None:
-    """Leases are spans of the database's clock: when it jumps, they end early or late."""
+    """Leases are measured by the database's clock: if it jumps, they end early or late."""
     only = ("the clock jumps", "kill -9 of a worker", "SIGSTOP of a worker", "reap_turns")
     plan = Plan(seed=seed, turns=100, requests=0.05, statements=0.02, only=only)
     with cluster_with_a_clock() as cluster:

@@ -14,7 +14,7 @@ from tests.faults.rounds import Result, run_round
 from tests.faults.world import Plan
 
 SECONDS = (4.0, 10.0, 20.0)
-"""Of a round, and of the next ones if it found nothing: on a busy machine little happens in one."""
+"""The seeds of rounds. If one finds nothing, the next follows: a busy machine is slow."""
 
 AT_A_TIME = 3
 
@@ -55,7 +55,7 @@ async def _run(mutant: Mutant, folder: Path, seed: int, seconds: float) -> Resul
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result | BaseException]:
-    """A round with each mutant, some at a time: they mostly wait."""
+    """A round with each mutant, several at a time, because they mostly wait."""
 
     def new_folders() -> list[Path]:
         return [tmp_path_factory.mktemp("mutant") for _ in SECONDS]

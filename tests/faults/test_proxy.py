@@ -1,4 +1,4 @@
-"""The proxy does what its faults are named after."""
+"""The proxy's faults do what their names say."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.faults.taps import HttpTap, PostgresTap
 
 @asynccontextmanager
 async def echoing() -> AsyncIterator[int]:
-    """A server that answers each line, and with `bye` when its client has ended."""
+    """A server that answers each line, and says `bye` when its client has ended."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What the soak test calls growth, and what it measures."""
+"""What the soak test counts as growth, and what it measures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ needs_proc = pytest.mark.skipif(not (PROC / "self").exists(), reason="there is n
     ("samples", "grows"),
     [
         ([50.0] * 100, False),
-        # Until caches are filled.
+        # Growth until caches are filled.
         ([float(min(number, 25)) for number in range(100)], False),
         ([50.0, 58.0] * 50, False),
         ([50.0 + number / 5 for number in range(100)], True),

@@ -1,4 +1,4 @@
-"""What processes take: memory and open files by /proc, connections as PostgreSQL counts them."""
+"""What processes use: memory and open files from /proc, connections from PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 WARM_UP = 0.25
-"""The share of the samples in which caches and pools may fill."""
+"""The share of the samples in which caches and pools may still fill."""
 
 MOST = 1.1
-"""How much of the first quarter after that the last quarter may have, and besides:"""
+"""How many times the quarter after that the last quarter may have, plus SLACK."""
 
 SLACK = {"MiB": 4.0, "files": 10.0, "connections": 4.0}
 PROC = Path("/proc")
@@ -38,7 +38,7 @@ class Series:
 
     @property
     def grows(self) -> bool:
-        """Whether there is more in the end than chance explains."""
+        """Whether there is more at the end than chance explains."""
         return self.last > self.first * MOST + SLACK[self.unit]
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class Series:
 
 
 def private_memory(pid: int) -> float:
-    """Return the MiB that are a process's own; those that it shares would count for each again."""
+    """Return the MiB of a process's own memory; shared memory would be counted for each process."""
     for line in (PROC / str(pid) / "status").read_text().splitlines():
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) / 1024
@@ -70,7 +70,7 @@ def memory_of_each(pid: int) -> float:
     children = (PROC / str(pid) / "task" / str(pid) / "children").read_text()
     memory = []
     for member in (pid, *map(int, children.split())):
-        # It may just have ended.
+        # The process may just have ended.
         with suppress(FileNotFoundError, ProcessLookupError):
             memory.append(private_memory(member))
     return statistics.fmean(memory)

@@ -1,4 +1,4 @@
-"""The servers under test: real processes, to be killed, paused and started again."""
+"""The workers under test: real processes, which can be killed, paused and started again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class WorkerError(Exception):
 
 
 class Worker:
-    """One `pgthreads serve` on a port that it keeps over restarts."""
+    """One `pgthreads serve`, which keeps its port over restarts."""
 
     def __init__(
         self,
@@ -43,12 +43,12 @@ class Worker:
         self._arguments = [
             *("--port", str(self.port)),
             *("--auth", "jwt"),
-            # A few users, who do what many would.
+            # A few users who do what many would.
             *("--request-rate", "0", "--max-streams", "0", "--fair-share", "0"),
             *("--executor", "tests.faults.executor:answer"),
             *("--heartbeat", "0.4"),
             *("--log-level", "warning"),
-            # One for all of them, as on a machine.
+            # One spool for all of them, as on one machine.
             *("--spool-dir", str(folder / "spool")),
             *arguments,
         ]
@@ -58,7 +58,7 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """Of the process that runs now."""
+        """The pid of the running process."""
         assert self._process is not None
         return self._process.pid
 
@@ -68,7 +68,7 @@ class Worker:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start a process; it is ready later."""
+        """Start a process, without waiting until it is ready."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -83,7 +83,7 @@ class Worker:
             )
 
     async def ready(self) -> None:
-        """Return once it answers its probe. Raises WorkerError."""
+        """Return when it answers its probe. Raises WorkerError."""
         deadline = time.monotonic() + _READY_SECONDS
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             while True:
@@ -107,7 +107,7 @@ class Worker:
         await self._end(signal.SIGKILL)
 
     async def drain(self) -> None:
-        """SIGTERM, and the wait for its end. Raises WorkerError."""
+        """Send SIGTERM and wait for the end. Raises WorkerError."""
         await self._end(signal.SIGTERM)
 
     def pause(self) -> None:

@@ -1,4 +1,4 @@
-"""Workers on one database, a proxy before and behind each, and the chats that go on there."""
+"""Workers on one database, a proxy in front of and behind each, and the chats on them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ REQUEST_FATES = ("request", "response", "response", "half", "eof", "delay")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One round. `turns` is how many turns have to be hit by a fault before it ends, and `decks`
-    how often each kind of fault of a process has to be dealt.
+    """One round. `turns` is how many turns faults have to hit before it ends, and `decks` how often
+    each kind of fault of a process has to happen.
 
-    `statements` and `requests` are the shares of them that a proxy disturbs; `every` is the mean of
-    the seconds between faults of processes, of which `only` names some. `chats` go on at a time,
-    each of `length` messages. The round ends after `seconds` at the latest; a message that is not
-    answered after `patience` more is given up. `arguments` are some more of each server's.
+    A proxy disturbs the shares `statements` and `requests` of what passes. `every` is the mean of
+    the seconds between faults of processes; `only` restricts their kinds. There are `chats` at a
+    time, each of `length` messages. The round ends after `seconds` at the latest; a message that is
+    not answered after `patience` more seconds is given up. `arguments` are passed to each server.
     """
 
     seed: int
@@ -130,7 +130,7 @@ class World:
                 await chat.say(dice.choices(list(weights), list(weights.values()))[0])
                 if is_enough():
                     break
-            # Whatever happened, the thread goes on.
+            # Whatever has happened, the thread goes on.
             await chat.say("plain")
 
     def _choose_statement(self, kind: str, key: str) -> str | float | None:
@@ -154,7 +154,7 @@ class World:
 async def running_world(
     cluster: Cluster, folder: Path, plan: Plan, package: Path | None = None
 ) -> AsyncIterator[World]:
-    """Yield a world whose workers are ready; end it at the end."""
+    """Yield a world whose workers are ready, and end it afterwards."""
     world = World(cluster, folder, plan, package)
     try:
         await world.start()

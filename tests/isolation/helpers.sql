@@ -1,5 +1,5 @@
--- What specs share, in schema test of each spec's database. A step of a spec ends at the first
--- brace that closes, so a spec cannot spell out a JSON object.
+-- Helpers of the specs, in schema test of each spec's database. A step of a spec ends at the first
+-- closing brace, so a spec cannot contain a JSON object.
 
 create schema test;
 grant usage on schema test to public;
@@ -25,7 +25,7 @@ begin
 end;
 $$;
 
--- A message as the frames that stream it, of a text that has not ended.
+-- The frames of a message whose text has not ended.
 create function test.frames(p_id text)
 returns text
 language sql

@@ -1,9 +1,9 @@
 """Runs each isolation spec in a fresh migrated database, and compares what it prints.
 
-`python -m tests.isolation.run [--update] [SPEC …]`: by PostgreSQL's own `isolationtester`, results
-as TAP. A spec is `specs/<name>.spec`, what it has to print is `expected/<name>.out`; `--update`
-writes that file from this run. Each database also has what `helpers.sql` makes. Specs connect as a
-superuser: `set role app_login` in a session's setup makes one an application.
+`python -m tests.isolation.run [--update] [SPEC …]` uses PostgreSQL's own `isolationtester`, and
+prints TAP. A spec is `specs/<name>.spec`, and its expected output `expected/<name>.out`; `--update`
+writes that file from this run. Each database also has what `helpers.sql` creates. Specs connect as
+a superuser; `set role app_login` in a session's setup makes the session an application.
 """
 
 from __future__ import annotations
