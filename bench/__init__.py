@@ -1,1 +1,1 @@
-"""What pgthreads claims of its speed, as ratios measured in one run: `python -m bench`."""
+"""Measures what pgthreads costs, as ratios within one run: `python -m bench`."""

@@ -1,6 +1,6 @@
 """Runs benchmarks, and shows and writes what they measured.
 
-`python -m bench [NAME …]` runs these, or all of them, on a cluster of its own;
+`python -m bench [NAME …]` runs the named benchmarks, or all of them, on a cluster of its own.
 `python -m bench appends turns --rounds 20 --no-peers` is a quick look while tuning.
 """
 
@@ -113,7 +113,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run what the command line asks for; whether a bar is met is no failure."""
+    """Run what the command line asks for; a bar that is not met is not a failure."""
     arguments = _arguments(words)
     try:
         _run(arguments)

@@ -1,4 +1,4 @@
-"""A user message and its answer, stored in one call, against the least that can be durable."""
+"""A user message and its answer in one call, compared with the least durable write."""
 
 from __future__ import annotations
 

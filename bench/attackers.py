@@ -1,4 +1,4 @@
-"""A user who behaves well beside ten who do not: how much longer do their turns take?"""
+"""A user who behaves well beside ten who do not: how much longer do the turns take?"""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _CHAT = "/api/v1/ai/chat"
 _THREADS = "/api/v1/ai/threads"
 _BAR = Bar(3)
 _PAUSE = 0.25
-"""Between two turns of the user, who reads."""
+"""Seconds between two turns of the user, who reads."""
 _SETTLE = 2.0
-"""Seconds that the attackers get until it counts."""
+"""Seconds that the attackers get before measuring begins."""
 _MEGABYTE = 1_000_000
 
 
@@ -50,7 +50,7 @@ class Attackers:
     )
 
     def run(self, context: Context) -> list[Row]:
-        """Let them come and go."""
+        """Measure with and without attackers, alternating."""
         database = bench_database(context)
         options = (
             *("--auth", "jwt", "--jwt-secret", _SECRET),
@@ -90,7 +90,7 @@ async def _use_beside_attackers(port: int, seconds: float, context: Context) -> 
 
 
 async def _use(port: int, seconds: float) -> list[float]:
-    """Be the user for so long; return the seconds of each turn with its load."""
+    """Be the user for so long; return the seconds of each turn and load."""
     key, until, taken = new_thread(), time.monotonic() + seconds, []
     async with _session(port, "well-behaved") as session:
         while time.monotonic() < until:
@@ -169,7 +169,7 @@ async def _send(session: ClientSession, body: bytes) -> None:
 
 
 async def _read(session: ClientSession, thread: str) -> None:
-    """Fill a thread, then read it and the list as fast as that is let."""
+    """Fill a thread, then read it and the list as fast as possible."""
     for _ in range(4):
         await _send(session, _body(thread, Plan(2_000, 0.002).dumps()))
     while True:
@@ -183,7 +183,7 @@ async def _read(session: ClientSession, thread: str) -> None:
 
 
 async def _hold(port: int, session: ClientSession) -> None:
-    """Keep connections with half a body, and streams that are not read."""
+    """Hold connections with half a body, and streams that are not read."""
     authorization = session.headers["Authorization"]
     head = f"POST {_CHAT} HTTP/1.1\r\nHost: a\r\nAuthorization: {authorization}\r\n"
     head += "Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n"

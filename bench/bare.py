@@ -1,6 +1,6 @@
 """What a turn's stream is compared with: an aiohttp handler that writes its bytes, and no more.
 
-It stores nothing, encodes no JSON, and knows nobody; `python -m bench.bare PORT` serves it.
+It stores nothing, encodes no JSON and authenticates nobody; `python -m bench.bare PORT` serves it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A cluster of its own on disk that loses nothing, and the machine on which it runs.
+"""A durable cluster for the benchmarks, and the machine on which it runs.
 
 Client and server get different cores where the machine has more than one.
 """
@@ -25,7 +25,7 @@ SETTINGS = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
     "shared_buffers": "512MB",
-    # A checkpoint or a vacuum in the middle would hit whichever system has its turn.
+    # A checkpoint or a vacuum would slow down whichever system is being measured.
     "max_wal_size": "8GB",
     "checkpoint_timeout": "1h",
     "autovacuum": "off",
@@ -36,7 +36,7 @@ _FLUSHES = 200
 
 @dataclass(frozen=True)
 class Cores:
-    """Which cores the client has and which the server; all of them where they cannot differ."""
+    """The cores of the client and of the server; all cores where they cannot be separated."""
 
     client: frozenset[int]
     server: frozenset[int]
@@ -60,7 +60,7 @@ def split_cores() -> Cores:
 
 
 def pin(pid: int, cores: frozenset[int]) -> None:
-    """Keep a process, 0 is this one, and those it will start on these cores, where that works."""
+    """Keep a process (0 is this one) and its future children on these cores, if possible."""
     if hasattr(os, "sched_setaffinity"):
         with suppress(OSError):
             os.sched_setaffinity(pid, cores)
@@ -76,7 +76,7 @@ def parent_of(pid: int) -> int:
 
 
 def server_processes(conninfo: str) -> list[int]:
-    """Return the pids of a local server, its postmaster first; none without Linux's /proc."""
+    """Return the pids of a local PostgreSQL, its postmaster first; none without Linux's /proc."""
     if not Path("/proc/self/stat").exists():
         return []
     with psycopg.connect(conninfo) as connection:
@@ -94,7 +94,7 @@ def children_of(parent: int) -> list[int]:
 
 @contextmanager
 def moved(server: Server, cores: frozenset[int], back: frozenset[int]) -> Iterator[None]:
-    """Let the server of the database have these cores for a while, then those again."""
+    """Let PostgreSQL have these cores for a while, and then its own again."""
     pids = server_processes(server.conninfo)
     for pid in pids:
         pin(pid, cores)
@@ -111,7 +111,7 @@ def sees_processes() -> bool:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """Return the CPU time that processes have had; those that have ended, or no Linux, count 0."""
+    """Return the CPU time that processes have had; 0 for ended ones, and without Linux."""
     total = 0
     for pid in pids:
         with suppress(OSError):
@@ -120,7 +120,7 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 
 def resident_bytes(pids: Iterable[int]) -> int:
-    """Return the memory that processes hold; those that have ended, or no Linux, count 0."""
+    """Return the memory that processes hold; 0 for ended ones, and without Linux."""
     total = 0
     for pid in pids:
         with suppress(OSError):
@@ -130,7 +130,7 @@ def resident_bytes(pids: Iterable[int]) -> int:
 
 @contextmanager
 def running(cores: Cores) -> Iterator[Server]:
-    """Run a new cluster by the programs of PGTHREADS_TEST_SERVER, else the newest installed.
+    """Run a new cluster of PGTHREADS_TEST_SERVER, or otherwise of the newest installed version.
 
     Raises NoDatabaseError.
     """
@@ -190,7 +190,7 @@ def file_system(folder: Path) -> str:
 
 
 def facts(server: Server, cores: Cores) -> list[str]:
-    """Return what there is to know of the machine and the server."""
+    """Return the facts about the machine and the server."""
     folder = Path(tempfile.gettempdir())
     kept = {**SETTINGS, _LZ4: ""}
     with psycopg.connect(server.conninfo) as connection:

@@ -1,7 +1,7 @@
-"""Sixteen clients at once: how many exchanges a second they store, against two inserts each.
+"""Sixteen clients at once: how many exchanges per second they store, compared with two inserts.
 
-Each client is a process with one connection. Clients and server have all cores here: on two halves
-the clients' half would be what limits the floor.
+Each client is a process with one connection. Clients and server share all cores here: if each had
+a half, the clients' half would limit the two inserts.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _BARS = {_APPEND: Bar(0.6, at_least=True)}
 
 @dataclass(frozen=True)
 class _Block:
-    """What every client is told to do: so many calls, to its own thread or to this one."""
+    """What every client has to do: so many calls, to its own thread or to this one."""
 
     case: str
     calls: int
@@ -63,7 +63,7 @@ def _ready(block: _Block, floor: Floor, store: PgThreads) -> Callable[[], Call]:
 def _client(
     number: int, database: Database, cores: frozenset[int], pipe: Pipe, barrier: Barrier
 ) -> None:
-    """Run blocks until the pipe is closed; answer each with when it started and when it ended."""
+    """Run blocks until the pipe is closed; answer each with its start and its end."""
     cluster.pin(0, cores)
     with ExitStack() as stack, suppress(EOFError):
         floor = Floor(database, stack, number)
@@ -80,12 +80,12 @@ def _client(
 
 
 class _Clients:
-    """The processes, and what is sent to all of them."""
+    """The client processes, which all get the same orders."""
 
     def __init__(self, database: Database, context: Context, number: int) -> None:
         processes = multiprocessing.get_context("forkserver")
         processes.set_forkserver_preload([__name__])
-        # Kept, because clients open it by its name; with an end, should one of them have failed.
+        # Kept, because clients open it by its name. It has a time-out, in case one has failed.
         self._barrier = processes.Barrier(number, timeout=_PATIENCE)
         cores = context.cores.client | context.cores.server
         self._pipes = []
@@ -97,7 +97,7 @@ class _Clients:
             process.start()
             theirs.close()
             context.stack.callback(process.join, _PATIENCE)
-            # A closed pipe ends a client.
+            # A client ends when its pipe is closed.
             context.stack.callback(ours.close)
             self._pipes.append(ours)
 

@@ -1,4 +1,4 @@
-"""A thousand streams at once: whether one stalls, how late deltas come, what a stream holds."""
+"""A thousand streams at once: stalls, the delay of deltas, and the memory of a stream."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _RAMP = 10.0
 _TOGETHER = 6
 """Seconds for which all of them run, at least."""
 _STALLED = 1.0
-"""A stream stalls if for so many seconds, of 20 deltas each, nothing comes."""
+"""A stream has stalled if nothing comes for so many seconds."""
 _KB_BAR = Bar(100)
 
 
 @dataclass(frozen=True)
 class _Load:
-    """How many streams, of how many seconds, of which the last begins after `ramp`."""
+    """How many streams there are, how long each is, and when the last begins (`ramp`)."""
 
     number: int
     ramp: float
@@ -45,7 +45,7 @@ class _Load:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What a run came to; CPU in cores, over the time in which all streams ran."""
+    """The result of a run; CPU is in cores, over the time in which all streams ran."""
 
     streams: Sequence[Stream]
     cores: float
@@ -69,7 +69,7 @@ class _Seen:
 
 
 async def _run(service: Service, load: _Load, conninfo: str) -> _Seen:
-    # Whatever is loaded or allocated once is no stream's.
+    # What is loaded or allocated only once does not belong to a stream.
     for _ in range(20):
         await stream(service.port, Plan(2))
     pids = service.pids()

@@ -1,6 +1,6 @@
 """Runs systems against each other: in short blocks, in random order, after a warm-up.
 
-A benchmark is an object with a name, a title, a few words about how it measures, and `run`, which
+A benchmark is an object with a name, a title, a text about how it measures, and `run`, which
 returns the rows of its table.
 """
 
@@ -27,32 +27,32 @@ class Benchmark(Protocol):
     """What `python -m bench` runs; bench/__main__.py lists them."""
 
     name: str
-    """On the command line."""
+    """Its name on the command line."""
     title: str
-    """A heading of docs/performance.md."""
+    """Its heading in docs/performance.md."""
     about: str
     """How it is measured, as Markdown."""
 
     def run(self, context: Context) -> list[Row]:
-        """Measure; whatever it starts it ends by `context.stack`."""
+        """Measure; `context.stack` ends everything that it starts."""
 
 
 @dataclass
 class Context:
-    """What a benchmark is given: a server, how much to measure, and a stack that it may use."""
+    """What a benchmark gets: a server, how much to measure, and a stack that it may use."""
 
     server: Server
     template: str
     cores: Cores
     smoke: bool = False
-    """Everything once or twice, to see that it works."""
+    """Whether to run everything only once or twice, to see that it works."""
     peers: bool = True
-    """Whether other libraries are measured, too."""
+    """Whether other libraries are measured as well."""
     asked_rounds: int | None = None
     stack: ExitStack = field(default_factory=ExitStack)
 
     def rounds(self, usual: int) -> int:
-        """Return how many rounds to run, where `usual` are enough on a quiet machine."""
+        """Return how many rounds to run; `usual` are enough on a quiet machine."""
         if self.smoke:
             return 2
         return self.asked_rounds or usual
@@ -71,16 +71,16 @@ class Context:
 
 @dataclass(frozen=True)
 class System:
-    """Something to be timed. `ready` prepares one call, which costs it nothing, and returns it."""
+    """Something to be timed. `ready` prepares one call, which is not timed, and returns it."""
 
     name: str
     ready: Callable[[], Callable[[], object]]
     block: int = 5
     """How many calls it makes in a row."""
     every: int = 1
-    """In each so manieth round it takes part; more than 1 for the slow."""
+    """It takes part in every n-th round; more than 1 for slow systems."""
     warm_up: int = 10
-    """Calls before the first round: plans are made and statements prepared in them."""
+    """Calls before the first round, in which plans are made and statements prepared."""
 
     def calls(self, context: Context, rounds: int) -> int:
         """Return how many calls a run of `rounds` makes in all."""
@@ -91,7 +91,7 @@ class System:
         return (1, 1) if context.smoke else (self.warm_up, self.block)
 
     def run_warm_up(self, context: Context) -> None:
-        """Call it without a look at the clock."""
+        """Call it without timing it."""
         for _ in range(self._plan(context)[0]):
             self.ready()()
 

@@ -1,4 +1,4 @@
-"""A page of 50 threads, by how many threads its owner has and how many others there are."""
+"""A page of 50 threads, by the number of the owner's threads and of other owners."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EACH = 10
 """Threads of each other owner."""
 _PAGE = 50
 _IN_THE_MIDDLE = ", a page in the middle"
-# The words "flat" and "no difference" as a number: a level more of an index, and noise.
+# "Flat" and "no difference" as a number: one more level of an index, and noise.
 _FLAT = Bar(1.1)
 _FILL: LiteralString = """
     insert into pgthreads.thread

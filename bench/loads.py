@@ -1,4 +1,4 @@
-"""Whole threads and windows of them, against one SELECT of the same bytes."""
+"""Loading whole threads and windows, compared with one SELECT of the same bytes."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from bench.stores import (
 
 _SMOKE_LENGTHS = (2, 60)
 _LAST = 50
-# What others do with longer threads takes seconds, and tells nothing new.
+# For others, longer threads take seconds and show nothing new.
 _LONGEST_OF_PEERS = 1_000
-# Else the planner would think that every thread is a good part of the table.
+# Otherwise the planner would take every thread for a large part of the table.
 _OTHER_THREADS = 200
 _READ_MESSAGES: LiteralString = (
     "select r.seq, r.message from pgthreads.set_tenant(%s) as t(owner),"
@@ -86,7 +86,7 @@ def _filled(stores: Sequence[Fills], length: int) -> str:
 
 
 def _system(name: str, call: Call, length: int, *, ours: bool = True) -> System:
-    # Threads of megabytes, and others: a few calls tell as much as many.
+    # For threads of megabytes, and for others, a few calls tell as much as many.
     few = length > _LONGEST_OF_PEERS or not ours
     options = {"block": 1, "every": 5, "warm_up": 3} if few else {}
     return System(name, lambda: call, **options)

@@ -1,4 +1,4 @@
-"""The messages that are stored: a user's 200 bytes, an answer of 1.5 KB with a tool's 800 bytes."""
+"""The messages to store: a question of 200 bytes, an answer of 1.5 KB with 800 bytes of a tool."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 USER_BYTES = 200
 ANSWER_BYTES = 1536
 OUTPUT_BYTES = 800
-# Words as rare as words are: the n-th has 1/n of the first one's frequency.
+# Words are as frequent as real ones: the n-th word is 1/n as frequent as the first.
 WORDS = ["".join(random.Random(n).choices("aeioubcdlmnrst", k=2 + n % 9)) for n in range(20_000)]
 _WEIGHTS = list(itertools.accumulate(1 / (n + 1) for n in range(len(WORDS))))
 _ID = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
@@ -22,7 +22,7 @@ _BOOK = " ".join(random.Random(0).choices(WORDS, cum_weights=_WEIGHTS, k=500_000
 
 
 def text(size: int) -> str:
-    """Return so many bytes of words, without anything that a redaction rule looks for."""
+    """Return so many bytes of words, with nothing that a redaction rule searches for."""
     start = random.randrange(len(_BOOK) - size)
     return _BOOK[start : start + size]
 
@@ -49,7 +49,7 @@ class Exchange:
 
     @classmethod
     def new(cls) -> Exchange:
-        """Make one that was never said before."""
+        """Make one that is different from all others."""
         return cls(text(USER_BYTES), text(ANSWER_BYTES), new_id(), text(30), text(OUTPUT_BYTES))
 
     def user(self) -> dict[str, Any]:

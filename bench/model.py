@@ -1,4 +1,4 @@
-"""What a number of users asks of databases and workers, by what one turn was measured to cost."""
+"""What a number of users needs in databases and workers, from the measured cost of one turn."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _FREEZE_AGE = 200_000_000
 
 @dataclass(frozen=True)
 class Cost:
-    """What was measured: of one turn, two messages of some 3 KB, and of one stream."""
+    """What was measured for one turn, of two messages of some 3 KB, and for one stream."""
 
     cpu: float
-    """Seconds of CPU of the backend that serves it."""
+    """CPU seconds of the backend that serves it."""
     wal: float
     """Bytes of WAL without full page images."""
     wal_with_pages: float
@@ -31,7 +31,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Habits:
-    """What users are taken to do."""
+    """What users are assumed to do."""
 
     active: float = 0.2
     """Share of all users that write on a day."""
@@ -42,7 +42,7 @@ class Habits:
     seconds: float = 15.0
     """How long a model answers."""
     busy: float = 0.5
-    """How much of a core is used at the peak: the rest is for vacuum, backups and a bad day."""
+    """How much of a core is used at the peak; the rest is for vacuum, backups and bad days."""
     tick: float = 0.2
     """Seconds between two writes of a worker to the journal, for all its turns at once."""
     window: int = 10
@@ -51,7 +51,7 @@ class Habits:
 
 @dataclass(frozen=True)
 class Load:
-    """What a number of users makes."""
+    """The load of a number of users."""
 
     users: int
     cost: Cost
@@ -74,7 +74,7 @@ class Load:
 
     @property
     def database_cores(self) -> float:
-        """Cores of PostgreSQL, of the machine that measured, for the peak."""
+        """Cores of PostgreSQL for the peak, on the machine of the measurement."""
         return self.turns_a_second * self.cost.cpu / self.habits.busy
 
     @property
@@ -89,21 +89,21 @@ class Load:
 
     @property
     def cache(self) -> float:
-        """Bytes of the windows that a day's active users read: what memory should hold."""
+        """Bytes of the windows that a day's active users read, which memory should hold."""
         return self.users * self.habits.active * self.habits.window * self.cost.stored
 
     @property
     def freezes_a_year(self) -> float:
-        """How often a year's transaction ids make autovacuum freeze: two a turn, one a tick."""
+        """How often a year's transaction ids make autovacuum freeze: two per turn, one per tick."""
         ticks = _DAY / self.habits.tick * math.ceil(self.worker_cores)
         return 365 * (2 * self.turns_a_day + ticks) / _FREEZE_AGE
 
     def partitions(self, years: int = 3, size: float = 100 * _GB) -> int:
-        """Return the power of two of partitions that keeps each under a size for some years."""
+        """Return how many partitions, a power of two, keep each below a size for some years."""
         return 1 << max(0, math.ceil(math.log2(max(1.0, years * self.stored_a_year / size))))
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return what there is to say, in the order of the path of a turn."""
+        """Return the lines of the table, in the order of a turn's path."""
         day = self.turns_a_day
         return [
             ("turns per day", _count(day)),

@@ -1,4 +1,4 @@
-"""What the redaction screen costs an append of text in which there is nothing to find."""
+"""What the redaction screen costs an append that holds no secret."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Rows, the bars that they are held against, and the tables in which they are shown.
+"""Rows, the bars that they have to meet, and the tables that show them.
 
-docs/performance.md is prose, and between two marks what the last `make bench` measured.
+docs/performance.md is prose, and between two marks the result of the last `make bench`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table: what it is, the figure that was measured, and a value to be judged."""
+    """A line of a table: what it is, the measured figure, and the value to be judged."""
 
     what: str
     figure: str = ""
@@ -52,7 +52,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Result:
-    """What a benchmark returned: its rows, once for each time the run was repeated."""
+    """The result of a benchmark: its rows, once for each repetition of the run."""
 
     title: str
     about: str
@@ -139,7 +139,7 @@ def tally(results: Sequence[Result]) -> str:
 
 
 def markdown(results: Sequence[Result], facts: Sequence[str]) -> str:
-    """Return everything that was measured: the machine, all bars, then the table of each."""
+    """Return everything that was measured: the machine, all bars, and each table."""
     bars = [["", "value", "bar", ""]]
     for result in results:
         for line in result.barred():

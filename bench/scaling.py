@@ -1,7 +1,7 @@
 """How turns fare as a database grows: ten million messages in four partitions, and a model.
 
 `python -m bench.scaling --write` fills a cluster of its own by `append_thread`, stops at some
-sizes to measure, and puts what it found into docs/scaling.md. It takes most of an hour and some
+sizes to measure, and writes the results into docs/scaling.md. It takes most of an hour and some
 40 GB of disk. `--messages 1000000` is a shorter look.
 """
 
@@ -60,14 +60,14 @@ _APPEND: LiteralString = (
 
 @dataclass(frozen=True)
 class _Filled:
-    """Which threads there are: the first so many, of owners who all have about as many."""
+    """The threads of the database; all owners have about equally many."""
 
     threads: int
     owners: int
 
     @classmethod
     def of(cls, messages: int, most: int) -> _Filled:
-        """Return what holds so many messages, of the `most` that there will be."""
+        """Return the threads that hold so many messages; there will be `most` at the end."""
         return cls(messages // _THREAD, max(1, most // _THREAD // _THREADS_OF_OWNER))
 
     def name(self, number: int) -> tuple[str, str]:
@@ -80,7 +80,7 @@ class _Filled:
 
 
 def _fill(database: Database, filled: _Filled, numbers: range) -> None:
-    """Store these threads, in batches of one call; each batch is one of a few, under new names."""
+    """Store these threads, in batches of one call; a few batches are repeated under new names."""
     with ExitStack() as stack:
         connection = connect(database, stack)
         connection.execute("set synchronous_commit = off")
@@ -145,7 +145,7 @@ def partition(database: Database, number: int) -> None:
 
 
 def _turn(store: PgThreads, owner: str, thread: str) -> Call:
-    """Return a turn in a thread, by the server's own two statements."""
+    """Return a turn in a thread, with the server's own two statements."""
     turn_id, exchange = new_id(), Exchange.new()
     begin = statement_of(
         lambda threads: threads.begin_turn(owner, thread, exchange.user(), turn_id, last=_WINDOW)
@@ -175,7 +175,7 @@ def _list(store: PgThreads, owner: str) -> Call:
 
 @dataclass(frozen=True)
 class _Taken:
-    """What one call took, of many: seconds, seconds of its backend's CPU, bytes of WAL."""
+    """The cost of one call: seconds, CPU seconds of its backend, bytes of WAL."""
 
     seconds: float
     cpu: float
@@ -183,7 +183,7 @@ class _Taken:
 
     @classmethod
     def by(cls, admin: Connection, store: PgThreads, calls: Sequence[Call]) -> _Taken:
-        """Call them: the medians of their times and of their backend's CPU, and the mean of WAL."""
+        """Make the calls; return the medians of time and backend's CPU, and the mean of WAL."""
         pid = [store.connection.info.backend_pid]
         start_of_wal, seconds, cpu = _position(admin), [], []
         for call in calls:
@@ -202,14 +202,14 @@ def _position(admin: Connection) -> int:
 
 @dataclass(frozen=True)
 class _Size:
-    """What PostgreSQL says that the tables take."""
+    """The sizes of the tables, as PostgreSQL reports them."""
 
     tables: int
     indexes: int
 
     @classmethod
     def of(cls, admin: Connection) -> _Size:
-        """Ask for it."""
+        """Ask PostgreSQL for the sizes."""
         row = admin.execute(
             "select sum(pg_table_size(c.oid)), sum(pg_indexes_size(c.oid))"
             " from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
@@ -259,7 +259,7 @@ def _growth(context: Context, database: Database, most: int) -> tuple[list[Row],
             times = f"{time_text(taken.seconds)}, {time_text(taken.cpu)} of CPU"
             rows.append(Row(name, times, growth))
         print(report.text_table(Result("", "", [rows[-3 - len(cases) :]])), flush=True)
-    # The same threads twice: a page goes into the log whole when it is first changed after a
+    # The same threads twice: the log has a whole page when it is first changed after a
     # checkpoint, and never again until the next one.
     names = [filled.any() for _ in range(number)]
     admin.execute("checkpoint")
@@ -274,7 +274,7 @@ def _growth(context: Context, database: Database, most: int) -> tuple[list[Row],
 
 
 def _counts(context: Context) -> list[Row]:
-    """Measure turns by the number of partitions, in databases that hold little."""
+    """Measure turns by the number of partitions, in small databases."""
     counts = (0, 4) if context.smoke else _COUNTS
     filled = _Filled(_POOL, _POOL)
     systems = []

@@ -1,4 +1,4 @@
-"""What search costs an append, by design, and what a search takes by how much its owner has."""
+"""What search costs an append, for each design, and how long a search takes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _fill(connection: Connection, size: int) -> None:
 
 def _search(connection: Connection, size: int) -> System:
     def ready() -> Call:
-        # Of medium frequency: many messages have one, some have both.
+        # Words of medium frequency: many messages have one of them, some have both.
         words = " ".join(random.sample(WORDS[100:400], 2))
         values = (_owner(size), words, _FOUND)
         return lambda: connection.execute(_SEARCH, values).fetchall()

@@ -24,14 +24,14 @@ _START_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Service:
-    """A server that runs, as processes of its own, and a connection to it that is kept open."""
+    """A server that runs as processes of its own, and a connection to it that stays open."""
 
     pid: int
     port: int
     client: http.client.HTTPConnection
 
     def pids(self) -> list[int]:
-        """Return the pids of the server and its workers; only its own without Linux's /proc."""
+        """Return the pids of the server and its workers; without Linux's /proc, only its own."""
         return [self.pid, *cluster.children_of(self.pid)]
 
 
@@ -44,7 +44,7 @@ def program(*words: str) -> list[str]:
 def serving(database: Database, cores: frozenset[int], *options: str) -> Iterator[Service]:
     """Run pgthreads on the database and on these cores.
 
-    Raises RuntimeError, with what it logged, if it does not come up.
+    Raises RuntimeError, with its log, if it does not start.
     """
     variables = {"PGTHREADS_DATABASE_URL": database.server_dsn, "PGTHREADS_DEV_USER": OWNER}
     port = free_port()

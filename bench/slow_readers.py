@@ -36,7 +36,7 @@ class SlowReaders:
     )
 
     def run(self, context: Context) -> list[Row]:
-        """Let them come, and wait for the end of the turn."""
+        """Measure the memory with readers that read nothing."""
         if not cluster.sees_processes():
             return []
         readers, deltas = (20, 4_000) if context.smoke else (_READERS, _DELTAS)
@@ -50,7 +50,7 @@ class SlowReaders:
 
 
 def _hold(service: Service, readers: int, deltas: int) -> float:
-    """Return how many bytes more the server has with the readers when the turn has ended."""
+    """Return how much more memory the server has with the readers, when the turn has ended."""
     before = cluster.resident_bytes(service.pids())
     with ExitStack() as stack:
         key = new_thread()

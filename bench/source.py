@@ -18,7 +18,7 @@ WORD = "word and "
 
 @dataclass(frozen=True)
 class Plan:
-    """How many deltas, and how long before each: `pause` None awaits nothing, 0 the next loop."""
+    """How many deltas, and the pause before each: None awaits nothing, 0 the loop's next turn."""
 
     deltas: int
     pause: float | None = None
@@ -40,7 +40,7 @@ async def deltas(plan: Plan) -> AsyncIterator[str]:
     due = time.monotonic()
     for _ in range(plan.deltas):
         if plan.pause is not None:
-            # By the clock, so that a slow server gets its deltas no more slowly.
+            # By the clock, so that a slow server gets its deltas at the same rate.
             due += plan.pause
             await asyncio.sleep(max(0.0, due - time.monotonic()) if plan.pause else 0)
         yield f"{time.monotonic():.6f} " if plan.stamped else WORD

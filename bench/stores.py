@@ -1,7 +1,7 @@
-"""Where messages are kept: pgthreads, the bare tables of the floors, and what peers have in common.
+"""Where messages are stored: pgthreads, bare tables for F1 and F2, and the base of other libraries.
 
-A store's calls are prepared first and timed then; what a library itself does with a message before
-it sends it belongs to the call.
+A store's calls are prepared first and then timed. Whatever a library itself does with a message
+before it sends it belongs to the call.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 OWNER = "ada"
 WINDOW = 200
-"""Of a thread's messages, how many a prompt holds unless the operator says otherwise."""
+"""How many of a thread's messages a prompt has by default."""
 _MOST_MESSAGES = 20_000
 _APPEND: LiteralString = (
     "select a.* from pgthreads.set_tenant(%s) as t(owner),"
@@ -46,7 +46,7 @@ def connect(database: Database, stack: ExitStack) -> Connection:
 def bench_database(context: Context, *, optional: Sequence[str] = ()) -> Database:
     """Return a fresh database where the role makes tables and threads hold 20,000 messages.
 
-    An owner may have any number of turns: all of a benchmark's are of one.
+    An owner may have any number of turns, because all turns of a benchmark have one owner.
     """
     database = context.database(optional=optional)
     with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
@@ -81,7 +81,7 @@ class Sent(Exception):  # noqa: N818
 
 
 class _Recorder(Threads):
-    """Sends nothing: so benchmarks send exactly what the server would, by a connection alone."""
+    """Sends nothing, so that a benchmark can send exactly what the server would."""
 
     def __init__(self) -> None:
         super().__init__(Pool(""))
@@ -107,7 +107,7 @@ def statement_of(call: Callable[[Threads], Coroutine[Any, Any, object]]) -> Sent
 
 
 class Fills(Protocol):
-    """What can be filled with threads."""
+    """A store that can be filled with threads."""
 
     def fill(self, thread: str, exchanges: Sequence[Exchange]) -> None:
         """Store a whole thread."""
@@ -164,7 +164,7 @@ class Floor:
 
     def __init__(self, database: Database, stack: ExitStack, client: int = 0) -> None:
         self.connection = connect(database, stack)
-        # The best plan there is, whatever the planner thinks of a table with a few long threads.
+        # The best plan, whatever the planner thinks of a table with a few long threads.
         for way in ("seqscan", "bitmapscan", "sort"):
             self.connection.execute(sql.SQL("set {} = off").format(sql.Identifier(f"enable_{way}")))
         self.connection.execute(
@@ -207,7 +207,7 @@ class Floor:
 class Supply:
     """Threads of about one length, to be appended to: none grows by more than a tenth.
 
-    Of the shortest, two messages, each is used once.
+    Those of the shortest length, two messages, are used once each.
     """
 
     def __init__(self, store: Store, length: int, calls: int) -> None:

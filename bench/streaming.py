@@ -1,4 +1,4 @@
-"""A turn through the server against a handler of aiohttp that writes the same bytes."""
+"""A streamed turn, compared with an aiohttp handler that writes the same bytes."""
 
 from __future__ import annotations
 
@@ -101,6 +101,6 @@ def _cpu(service: Service, plan: Plan) -> float:
     pids = service.pids()
     before = cluster.cpu_seconds(pids)
     asyncio.run(stream(service.port, plan))
-    # The kernel counts what a process has had once it pauses, which is after the client's end.
+    # The kernel counts a process's CPU time when it pauses, which is after the client has ended.
     time.sleep(_SETTLE)
     return cluster.cpu_seconds(pids) - before

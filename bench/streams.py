@@ -1,4 +1,4 @@
-"""A client of many streams that costs little: no HTTP library, no parser, a look at each piece."""
+"""A cheap client for many streams: no HTTP library and no parser, only a look at each piece."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DELTA = b'-delta","id":'
 _STAMP = b'"delta":"'
 _STAMP_CHARACTERS = 24
 _EVERY = 4
-"""Of so many pieces one is looked at for its delay."""
+"""The delay is taken from one of so many pieces."""
 
 _ATTEMPTS = 10
 _RETRY_AFTER = 1.0
@@ -41,10 +41,10 @@ class Stream:
     ending: float = 0.0
     """From the last delta to the end, which comes when the answer is stored."""
     delays: list[float] = field(default_factory=list)
-    """From when a delta was made to when it came, of some of those with a time in them."""
+    """From when a delta was made to when it came, for some of those that contain a time."""
 
 
-# One for all, since each takes at once what is in it: asyncio's own buffer is 256 KB a call.
+# One buffer for all, emptied at once by each: asyncio's own is 256 KB for each call.
 _buffer = memoryview(bytearray(65_536))
 
 
@@ -80,7 +80,7 @@ class _Protocol(asyncio.BufferedProtocol):
                 return
             self._is_answered = True
         stream.pieces += 1
-        # What the last piece was cut in is counted, and nothing twice.
+        # A mark that was cut by the end of the last piece is counted, and nothing twice.
         window = self._tail + data
         self._tail = window[1 - len(_DELTA) :]
         count = window.count(_DELTA)
@@ -104,7 +104,7 @@ class _Protocol(asyncio.BufferedProtocol):
         place = data.find(_STAMP)
         if place >= 0:
             stamp, space, _ = data[place + len(_STAMP) :][:_STAMP_CHARACTERS].partition(b" ")
-            # One that is cut in two has no space.
+            # A time that is cut in two has no space behind it.
             if space:
                 self.stream.delays.append(now - float(stamp))
 
@@ -152,9 +152,9 @@ async def stream(port: int, plan: Plan) -> Stream:
 
 
 async def streams(port: int, plan: Plan, number: int, ramp: float) -> list[Stream]:
-    """Run so many at once, which begin one after the other over so many seconds.
+    """Run so many streams at once, which begin one after the other over so many seconds.
 
-    One that is refused comes back, a few times.
+    A stream that is refused comes back, a few times.
     """
 
     async def one(place: int) -> Stream:

@@ -1,4 +1,4 @@
-"""A real turn: begin_turn, and the answer with the turn's end, as the server sends them."""
+"""A real turn: begin_turn and complete_turn, as the server sends them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What verified tenancy costs: the same calls with the name of a tenant, and with a token."""
+"""What verified tenancy costs: the same calls with a tenant's name, and with a token."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _fill(database: Database, context: Context) -> None:
 
 
 def _turned_on(database: Database) -> str:
-    """Return a token of the owner, once nothing goes without one; two keys are active."""
+    """Turn verified tenancy on, with two active keys; return a token of the owner."""
     with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
         admin.execute("insert into pgthreads.tenant_key (id) values ('bench'), ('bench-next')")
         admin.execute("update pgthreads.config set require_verified_tenant = true")
@@ -76,7 +76,7 @@ def _name(call: str, side: str) -> str:
 
 
 class VerifiedTenancy:
-    """Signed tokens against a name that is believed."""
+    """Signed tokens, compared with names that are believed."""
 
     name = "verified-tenancy"
     title = "Verified tenancy"

@@ -1,4 +1,4 @@
-"""What a turn writes beside its two messages: WAL, dead tuples, updates that are not HOT."""
+"""What a turn writes besides its two messages: WAL, dead tuples, updates that are not HOT."""
 
 from __future__ import annotations
 

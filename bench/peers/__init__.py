@@ -1,8 +1,8 @@
-"""Other libraries that keep chat histories in PostgreSQL, each in its favour.
+"""Other libraries that keep chat histories in PostgreSQL, each used in its favour.
 
-Their connections stay open and prepare statements, their tables are made beforehand, and what they
-do beside storing the two messages, for example to the row of a session, is left out where they let
-it be.
+Their connections stay open and prepare statements, and their tables are created in advance. What
+they do besides storing the two messages, for example to the row of a session, is left out where
+that is possible.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _MODULES = ("array", "langchain", "langgraph", "openai_agents", "agno")
 
 
 class Peer(Store, Protocol):
-    """A store of somebody else."""
+    """A store of another library."""
 
     grows: bool
-    """Whether an append gets slower with the thread, and so is called less often."""
+    """Whether an append gets slower as the thread grows, so that it is called less often."""
     longest: int
     """The longest thread that is tried."""
 
 
 def peer_stores(database: Database, context: Context) -> list[Peer]:
-    """Return all of them, or none where the run leaves them out."""
+    """Return all of them, or none if the run leaves them out."""
     if not context.peers:
         return []
-    # Only now: their packages are not in every environment.
+    # Imported here, because their packages are not in every environment.
     modules = [import_module(f"bench.peers.{name}") for name in _MODULES]
     return [module.make(database, context.stack) for module in modules]

@@ -1,6 +1,6 @@
-"""agno: PostgresDb, a run a row; a run is the user message and its answer.
+"""agno: PostgresDb, one row for each run; a run is the user message and its answer.
 
-Only the run is stored. An agent also updates its session's row after each.
+Only the run is stored. An agent also updates its session's row after each run.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _AGENT = "bench"
 
 
 class Agno:
-    """One engine with one open connection, which is not asked whether it lives before each call."""
+    """One engine with one open connection, which is not checked before each call."""
 
     name = "agno"
     grows = False
-    # It has no call for many runs, so that long threads take minutes to make.
+    # It has no call for many runs, so it takes minutes to make long threads.
     longest = 1_000
 
     def __init__(self, database: Database, stack: ExitStack) -> None:
@@ -52,7 +52,7 @@ class Agno:
             self.append(thread, exchange)()
 
     def append(self, thread: str, exchange: Exchange) -> Call:
-        """Upsert the run, with its place, so that agno need not look for it."""
+        """Upsert the run with its place, so that agno need not search for it."""
         place = self._lengths[thread]
         self._lengths[thread] = place + 1
         run = _run(thread, exchange)

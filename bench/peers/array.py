@@ -1,6 +1,6 @@
-"""The array design: one jsonb `UIMessage[]` a thread, which each save rewrites.
+"""The array design: one jsonb `UIMessage[]` for each thread, which each save rewrites.
 
-It is what many applications do by hand. In its favour the client holds the array already.
+Many applications do this by hand. In its favour, the client already has the array here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bench.stores import Call, connect
 
 
 class Array:
-    """A row a thread."""
+    """One row for each thread."""
 
     name = "jsonb array"
     grows = True

@@ -1,6 +1,6 @@
-"""langchain-postgres: PostgresChatMessageHistory, a row a message.
+"""langchain-postgres: PostgresChatMessageHistory, one row for each message.
 
-The tool's output goes with the answer's row; as LangChain has it, that would be two rows more.
+The tool's output is in the answer's row; in LangChain it would be two more rows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class LangChain:
     longest = 10_000
 
     def __init__(self, database: Database, stack: ExitStack) -> None:
-        # Autocommit would make a transaction of each message.
+        # Autocommit would make each message a transaction.
         self._connection = stack.enter_context(
             psycopg.connect(database.server_dsn, prepare_threshold=0)
         )
@@ -43,7 +43,7 @@ class LangChain:
         return lambda: history.add_messages(messages)
 
     def load(self, thread: str) -> Call:
-        """Get the messages, and end the transaction that this began."""
+        """Get the messages, and end the transaction that this has begun."""
         history = self._history(thread)
 
         def call() -> None:

@@ -1,7 +1,7 @@
-"""langgraph-checkpoint-postgres: a checkpoint an exchange, the list of messages is a channel of it.
+"""langgraph-checkpoint-postgres: one checkpoint for each exchange, with the messages in a channel.
 
-A graph puts several checkpoints and the writes between them in a turn; here it is one `put`, by a
-client that holds the list already. Each keeps the whole list again.
+In a turn, a graph puts several checkpoints and the writes between them; here it is one `put`, by a
+client that already has the list. Each checkpoint keeps the whole list again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CHANNEL = "messages"
 
 
 class LangGraph:
-    """A saver on one connection, which pipelines what a `put` sends."""
+    """A saver on one connection, which sends a `put` as a pipeline."""
 
     name = "langgraph"
     grows = True
@@ -48,7 +48,7 @@ class LangGraph:
         self._put(thread)()
 
     def append(self, thread: str, exchange: Exchange) -> Call:
-        """Put a checkpoint with two messages more."""
+        """Put a checkpoint with two more messages."""
         self._threads[thread].extend(_messages(exchange))
         return self._put(thread)
 

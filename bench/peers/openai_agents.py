@@ -1,4 +1,4 @@
-"""openai-agents: SQLAlchemySession, an item a row, over asyncpg, the driver that it documents."""
+"""openai-agents: SQLAlchemySession, one row for each item, with asyncpg, as it documents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.stores import Call
 
 
 class OpenAiAgents:
-    """One engine with one open connection, and an event loop that is kept."""
+    """One engine with one open connection, and an event loop that stays."""
 
     name = "openai-agents"
     grows = False

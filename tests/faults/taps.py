@@ -23,7 +23,7 @@ class ChooseStatement(Protocol):
     """What happens to a statement: "before", "uncommitted", "after", "half", seconds, or None."""
 
     def __call__(self, kind: str, key: str) -> str | float | None:
-        """A statement for the thread `key`; kinds are "begin", "finish", "beat", "stop", "other"."""
+        """A statement for thread `key`; kinds are "begin", "finish", "beat", "stop" and "other"."""
 
 
 class PostgresTap(Tap):
