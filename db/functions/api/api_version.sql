@@ -1,4 +1,4 @@
--- The contract's version: raised when a client of an older one would break.
+-- The contract's version. It is raised when clients of an older version would break.
 
 create or replace function pgthreads.api_version()
 returns int

@@ -1,15 +1,16 @@
--- Appends UIMessages to a thread, and creates it if it is new. The one way by which a message gets
--- into a thread. Keeps SERIALIZED_APPENDS, EXACTLY_ONCE, REDACT_BEFORE_PERSIST, TENANT_SCOPED and,
--- with p_turn_id, ONE_TURN_PER_THREAD.
+-- Appends UIMessages to a thread, and creates the thread if none exists. Keeps SERIALIZED_APPENDS,
+-- EXACTLY_ONCE, REDACT_BEFORE_PERSIST, TENANT_SCOPED and, with p_turn_id, ONE_TURN_PER_THREAD.
 --
 -- Messages are checked and redacted before the lock is taken. Locks: the thread's row, then the row
--- of a turn that has to be given up; what is left of its answer comes before p_messages. A message
--- id that is stored with the same content is left out, and a call whose messages are all stored
--- changes nothing and succeeds whatever count and turn it names: it is the repetition of a call
--- whose answer got lost.
+-- of a turn whose lease has ended. Such a turn is given up, and its partial answer comes before
+-- p_messages.
 --
--- The first message continues the thread's last one, unless p_parent_id names another ('' for none)
--- or the turn answers another: then it begins a branch.
+-- A message that is stored already, with the same content, is left out. If that leaves none, the
+-- call changes nothing and succeeds whatever count and turn it names: it repeats a call whose
+-- result got lost.
+--
+-- The first message continues the thread's last message. If p_parent_id names another one ('' for
+-- none), or the turn answers another one, the first message begins a branch.
 
 create or replace function pgthreads.append_thread(
   p_owner_user_id text,
@@ -66,7 +67,7 @@ begin
       raise exception 'not an array of UIMessages' using
         errcode = 'THMSG',
         detail = format('p_messages is %s.', coalesce(jsonb_typeof(p_messages), 'null')),
-        hint = 'Pass a jsonb array, also for one message.';
+        hint = 'Pass a jsonb array, even for one message.';
     end if;
   end if;
   v_ready := pgthreads.ready_messages(p_messages);
@@ -116,7 +117,7 @@ begin
       raise exception 'the thread is deleted' using
         errcode = 'THDEL',
         detail = format('Thread %s was deleted at %s.', p_state_key, v_deleted_at),
-        hint = 'Start a new thread.';
+        hint = 'Start a new thread, under another state key.';
     end if;
     if exists (
       select
@@ -161,9 +162,9 @@ begin
     if p_expected_count <> v_count then
       raise exception 'the thread has changed' using
         errcode = 'THCNT',
-        detail = format('Thread %s has %s messages, expected were %s.', p_state_key, v_count,
-          p_expected_count),
-        hint = 'Load the thread again and decide anew.';
+        detail = format('Thread %s has %s messages, but the caller expected %s.', p_state_key,
+          v_count, p_expected_count),
+        hint = 'Load the thread again, and decide again what to append.';
     end if;
     if p_turn_id is not null then
       if v_turn_id is distinct from p_turn_id or v_lease_until <= clock_timestamp() then
@@ -171,7 +172,7 @@ begin
           errcode = 'THLST',
           detail = format('Turn %s of thread %s does not run%s.', p_turn_id, p_state_key,
             case when v_turn_id = p_turn_id then format(' since %s', v_lease_until) else '' end),
-          hint = 'Call extend_turn: it tells whether the turn can still be taken back.';
+          hint = 'Call extend_turn, which takes the turn back if that is still possible.';
       end if;
     elsif v_turn_id is not null then
       -- Look again under a lock, because a heartbeat may have extended the lease.
@@ -199,7 +200,7 @@ begin
     if v_count + cardinality(v_ids) > v_ready.max_messages then
       raise exception 'the thread is full' using
         errcode = 'THMAX',
-        detail = format('Thread %s has %s messages, the limit is %s.', p_state_key, v_count,
+        detail = format('Thread %s has %s messages; the limit is %s.', p_state_key, v_count,
           v_ready.max_messages),
         hint = 'Start a new thread.';
     end if;
@@ -222,7 +223,7 @@ begin
       raise exception 'no such message' using
         errcode = 'THNON',
         detail = format('Thread %s has no message %L.', p_state_key, left(p_parent_id, 256)),
-        hint = 'Continue a message that is stored.';
+        hint = 'Pass the id of a stored message as p_parent_id.';
     end if;
     v_parent := nullif(v_parent, v_count);
   end if;

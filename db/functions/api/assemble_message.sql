@@ -1,12 +1,13 @@
 -- The UIMessage that a client of the AI SDK has made of a stream so far, closed as the answer of a
--- turn that was abandoned: calls that no tool answered become output-error, metadata.status is
--- "abandoned". Null if there is nothing in it but steps. The id is missing if the stream did not
--- name it.
+-- turn that was abandoned: tool calls without a result become output-error, and metadata.status is
+-- "abandoned". Null if the stream has nothing but steps. The message has no id if the stream did
+-- not name one.
 --
--- p_frames are frames of the UI message stream from its start, `data: <UIMessageChunk>` and a blank
--- line each; what is behind the last blank line is left out, and so are comments, [DONE], chunks
--- that do not make it into a message, and everything after an error. BOUNDED_WORK: sets of rows and
--- no loop over the chunks, so that the time grows with the stream's length and no faster.
+-- p_frames are the frames of the UI message stream from its start. Each is
+-- `data: <UIMessageChunk>` and a blank line. What follows the last blank line is left out, and so
+-- are comments, [DONE], chunks that are no part of a message, and everything after an error.
+-- BOUNDED_WORK: the chunks are handled as sets of rows and not one by one in a loop, so that the
+-- time grows no faster than the stream.
 
 create or replace function pgthreads.assemble_message(p_frames text)
 returns jsonb
@@ -51,8 +52,8 @@ begin
       'text-start', 'text-delta', 'text-end', 'reasoning-start', 'reasoning-delta', 'reasoning-end'
     )
   ),
-  -- Of a call, the last word on its input and the last on its result; a result without a call is
-  -- none.
+  -- Of each call, the last chunk with its input and the last one with its result. A result whose
+  -- call never began does not count.
   called as (
     select min(c.place) as place, c.body ->> 'toolCallId' as id,
       (array_agg(c.body order by c.place) filter (where c.type like 'tool-input-%'))[1] as first,
@@ -170,6 +171,6 @@ end;
 $$;
 
 comment on function pgthreads.assemble_message(text) is
-  'The UIMessage that a UI message stream amounts to so far, closed as one that was abandoned.';
+  'The UIMessage that a client has made of a UI message stream so far, closed as an abandoned one.';
 revoke all on function pgthreads.assemble_message(text) from public;
 grant execute on function pgthreads.assemble_message(text) to pgthreads_server;

@@ -1,11 +1,11 @@
--- JSON text to jsonb, also where jsonb would refuse it: U+0000 and lone surrogates, which people,
--- models and tools do produce, become U+FFFD. What reaches the database as JSON from outside goes
--- through here: the type jsonb refuses such text before any function could see it.
+-- Turns JSON text into jsonb, even where jsonb would refuse it: U+0000 and lone surrogates, which
+-- people, models and tools do produce, become U+FFFD. JSON that comes from outside goes through
+-- this function, because the type jsonb refuses such text before any other function could see it.
 --
--- Only replacements over the whole text, so that a megabyte of escapes costs as little as one of
--- words. Three control characters, which JSON text cannot hold, stand for escaped backslashes and
--- for the halves of pairs meanwhile; so a `u` behind an escaped backslash is not taken for an
--- escape.
+-- It only makes replacements in the whole text, so that a megabyte of escapes costs as little as a
+-- megabyte of words. Meanwhile three control characters, which JSON text cannot hold, stand for
+-- escaped backslashes and for the halves of surrogate pairs; so a `u` behind an escaped backslash
+-- is not taken for an escape.
 
 create or replace function pgthreads.clean_json(p_text text)
 returns jsonb
@@ -17,7 +17,8 @@ as $$
 declare
   v_text text;
 begin
-  -- In PL/pgSQL, which keeps its plans: a function in SQL would be planned at each answer.
+  -- This is PL/pgSQL because that keeps its plans. A function in SQL would be planned for every
+  -- answer.
   if strpos(p_text, E'\\u') = 0 then
     return p_text::jsonb;
   end if;
@@ -25,7 +26,7 @@ begin
     return p_text::jsonb;
   end if;
   v_text := replace(replace(p_text, E'\\\\', E'\x01'), E'\\u0000', E'\\ufffd');
-  -- Halves that do not belong together are rare, and one look that finds none is cheap.
+  -- Lone halves are rare, and one expression that finds none is cheap.
   if v_text !~ (E'^(?:[^\\\\]|\\\\[^u]|\\\\u[^dD]|\\\\u[dD][0-7]'
     || E'|\\\\u[dD][89abAB][0-9a-fA-F][0-9a-fA-F]\\\\u[dD][c-fC-F])*$')
   then
@@ -41,6 +42,6 @@ end;
 $$;
 
 comment on function pgthreads.clean_json(text) is
-  'JSON text to jsonb, with U+FFFD for U+0000 and lone surrogates.';
+  'Turns JSON text into jsonb, with U+FFFD in place of U+0000 and lone surrogates.';
 revoke all on function pgthreads.clean_json(text) from public;
 grant execute on function pgthreads.clean_json(text) to pgthreads_server;

@@ -1,6 +1,6 @@
--- The tenant of this transaction. After a `set local` has ended the setting reads as the empty
--- string, which means no tenant just as null does. With config.require_verified_tenant only what
--- set_tenant has set counts.
+-- The tenant of this transaction. When the effect of a `set local` has ended, the setting reads as
+-- the empty string, which means no tenant, as null does. With config.require_verified_tenant only a
+-- tenant counts that set_tenant has set.
 
 create or replace function pgthreads.current_tenant()
 returns text
@@ -16,6 +16,6 @@ as $$
 $$;
 
 comment on function pgthreads.current_tenant() is
-  'The tenant of this transaction, null if none is set.';
+  'The tenant of this transaction; null if none is set.';
 revoke all on function pgthreads.current_tenant() from public;
 grant execute on function pgthreads.current_tenant() to pgthreads_server;

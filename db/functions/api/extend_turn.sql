@@ -1,8 +1,9 @@
--- A turn's heartbeat: extends the lease and tells whether somebody asked for a stop. A lease that
--- ran out can be had back as long as nobody took the thread over. Locks: the turn's row.
+-- A turn's heartbeat: extends the lease and tells whether somebody asked the turn to stop. A lease
+-- that has ended is extended as well, unless somebody has given the turn up. Locks: the turn's row.
 --
--- With p_wait false a row that somebody else holds is left as it is, and told as it was last
--- committed: for one call with many turns, which none of them may hold up.
+-- With p_wait false, a row that somebody else has locked is left as it is, and the result is what
+-- was last committed. This is for a statement that extends many turns, so that none of them can
+-- hold up the others.
 
 create or replace function pgthreads.extend_turn(
   p_owner_user_id text,

@@ -1,6 +1,6 @@
--- Ends a turn, with what it used: in the transaction that appended its answer, so that both are
--- there or neither. Repeating it with the same status changes nothing, so usage is recorded once.
--- Locks: the thread's row, then the turn's.
+-- Ends a turn and records what it used. It is called in the transaction that appends the answer, so
+-- that both are stored or neither is. Repeating a call with the same status changes nothing, so
+-- usage is recorded once. Locks: the thread's row, then the turn's.
 
 create or replace function pgthreads.finish_turn(
   p_owner_user_id text,

@@ -1,6 +1,7 @@
--- Whether a double can hold every number in a JSON value: what has_plain_numbers() asks where one
--- look does not tell. A path that filters keeps what it compares until it ends, so these are
--- several with as few comparisons as can be; each frees what the one before it took.
+-- Whether a double can hold every number in a JSON value. has_plain_numbers() asks this where its
+-- own path cannot decide. A path with a filter keeps all that it compares in memory until it ends;
+-- so these are several paths with few comparisons each, and the memory of one is free before the
+-- next one begins.
 
 create or replace function pgthreads.fit_doubles(p_value jsonb)
 returns boolean
@@ -18,8 +19,8 @@ begin
   if jsonb_path_exists(p_value, 'strict $.** ? (@ < -1.7976931348623157e308)') then
     return false;
   end if;
-  -- Zero as well, which may have 16,000 decimal places. Not jsonb_path_query(), which takes the
-  -- square of the time.
+  -- This finds zeros as well, which may have 16,000 decimal places. It does not use
+  -- jsonb_path_query(), whose time grows with the square of the number of results.
   v_tiny := jsonb_path_query_array(p_value, 'strict $.** ? (@ < 1e-300 && @ > -1e-300)');
   return v_tiny = '[]' or not exists (
     select from jsonb_array_elements(v_tiny) as n (value) where scale(n.value::numeric) > 400

@@ -1,7 +1,7 @@
--- JSON values laid over each other from the first to the last, as merge_json() does with two: what
--- the metadata of a message is after all its changes. Each key is looked at once for each value
--- that has it, so that the time grows with the size of the values, and not with their number times
--- the result's size.
+-- Merges JSON values from the first to the last, as merge_json() merges two. That is how a
+-- message's metadata comes out of all its changes. Each key is looked at once for each value that
+-- has it, so the time grows with the size of the values, and not with their number times the size
+-- of the result.
 
 create or replace function pgthreads.fold_json(p_values jsonb[])
 returns jsonb
@@ -16,7 +16,8 @@ begin
   if jsonb_typeof(p_values[cardinality(p_values)]) is distinct from 'object' then
     return p_values[cardinality(p_values)];
   end if;
-  -- What is no object replaces all before it, and is replaced by the object behind it.
+  -- A value that is no object replaces all values before it, and the object after it replaces that
+  -- one.
   select array_agg(v.value order by v.place) into v_objects
   from unnest(p_values) with ordinality as v (value, place)
   where v.place > (
@@ -44,6 +45,6 @@ end;
 $$;
 
 comment on function pgthreads.fold_json(jsonb[]) is
-  'JSON values laid over each other in their order, objects within objects too.';
+  'Merges JSON values in their order, and the objects inside of them as well.';
 revoke all on function pgthreads.fold_json(jsonb[]) from public;
 grant execute on function pgthreads.fold_json(jsonb[]) to pgthreads_server;

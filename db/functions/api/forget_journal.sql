@@ -1,6 +1,6 @@
--- Deletes the journal of a turn that does not run any more, and returns how many rows that were.
--- The turn's server calls it some seconds after the end, so that followers can read the last
--- frames. Locks: the rows that it deletes.
+-- Deletes the journal of a turn that does not run any more, and returns the number of its rows. The
+-- turn's worker calls this some seconds after the turn has ended, so that others who follow the
+-- turn can read its last frames. Locks: the rows that it deletes.
 
 create or replace function pgthreads.forget_journal(
   p_owner_user_id text,
@@ -40,6 +40,6 @@ end;
 $$;
 
 comment on function pgthreads.forget_journal(text, text, text) is
-  'Deletes the journal of a turn that has ended; returns how many rows that were.';
+  'Deletes the journal of a turn that has ended; returns the number of its rows.';
 revoke all on function pgthreads.forget_journal(text, text, text) from public;
 grant execute on function pgthreads.forget_journal(text, text, text) to pgthreads_server;

@@ -1,16 +1,17 @@
--- Whether a value has the shape of a UIMessage, as far as one jsonpath can tell, which runs in C:
--- its members, the types of its parts, the fields of each, no null for an optional field, and of a
--- tool call the fields that its state has. ui_message_fault() adds what a path cannot see.
+-- Whether a value has the shape of a UIMessage, as far as one jsonpath can tell. It checks the
+-- message's members, the types of its parts and the fields of each part; that no optional field is
+-- null; and that a tool call has the fields that belong to its state. The path runs in C.
+-- ui_message_fault() adds what a path cannot see.
 --
--- It takes what any of the AI SDK's majors 5, 6 and 7 takes, so where they differ it asks for what
--- all of them ask for. A part of a type that none of them knows is one of a newer SDK: it has to
--- have a type, and is kept as it is. No answer is lost because its writer is newer than this
--- function.
+-- A message passes if any of the AI SDK's majors 5, 6 and 7 takes it; so where they differ, only
+-- what all of them ask for is asked for. A part of a type that none of them knows comes from a
+-- newer SDK: it has to have a type, and is kept as it is. So no answer is lost because its writer
+-- is newer than this function.
 --
--- Lax mode unwraps arrays, so the type of every value is asked for before the value is compared.
--- For the same reason no condition on a part is ever unknown, which the negation in front of it
--- would take for true. With a search_path of its own the planner could not put it in the place of a
--- call, so it names everything with its schema.
+-- Lax mode unwraps arrays, so the type of every value is checked before the value is compared. That
+-- also keeps every condition on a part from being unknown, which the negation in front of it would
+-- take for true. The planner puts no function with a search_path of its own in the place of its
+-- call, so this one names everything with its schema.
 
 create or replace function pgthreads.has_message_shape(p_message jsonb)
 returns boolean
@@ -98,6 +99,6 @@ as $$
 $$;
 
 comment on function pgthreads.has_message_shape(jsonb) is
-  'Whether the value has the members and parts of a UIMessage; urls and numbers are not looked at.';
+  'Whether the value has the members and parts of a UIMessage; URLs and numbers are not checked.';
 revoke all on function pgthreads.has_message_shape(jsonb) from public;
 grant execute on function pgthreads.has_message_shape(jsonb) to pgthreads_server;

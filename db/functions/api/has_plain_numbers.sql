@@ -1,7 +1,8 @@
--- Whether every number in a JSON value is one that a double can hold and that is about as long in
--- jsonb's text as where it came from: 1e131000 or 0e-16000 become a text of many thousand digits,
--- so that a small message could take a gigabyte of memory. The path finds what is worth a look, and
--- runs in C; fit_doubles() looks, also into values that are large, with less memory.
+-- Whether a double can hold every number in a JSON value, and jsonb prints each about as long as it
+-- was written. 1e131000 or 0e-16000 are printed as thousands of digits, so with such numbers a
+-- small message could take a gigabyte of memory. The path runs in C and finds the numbers that have
+-- to be looked at. fit_doubles() looks at them, and at all of a large value, for which it needs
+-- less memory.
 
 create or replace function pgthreads.has_plain_numbers(p_value jsonb)
 returns boolean

@@ -1,5 +1,5 @@
--- Whether a text, without its spaces and hyphens, is an IBAN: as long as its country's are, with
--- right check digits (ISO 13616, modulo 97).
+-- Whether a text, without its spaces and hyphens, is an IBAN: it has the length of its country's
+-- IBANs and right check digits (ISO 13616, modulo 97).
 
 create or replace function pgthreads.is_iban(p_text text)
 returns boolean
@@ -20,6 +20,6 @@ end;
 $$;
 
 comment on function pgthreads.is_iban(text) is
-  'Whether the text is an IBAN with the length of its country and right check digits.';
+  'Whether the text is an IBAN: it has the length of its country''s and right check digits.';
 revoke all on function pgthreads.is_iban(text) from public;
 grant execute on function pgthreads.is_iban(text) to pgthreads_server;

@@ -1,5 +1,5 @@
--- Whether the digits of a text have a right check digit by Luhn's formula (ISO/IEC 7812-1). Two
--- digits at a time, from the right: of the pair tu, u + 2t + t/5 is what the formula adds, modulo
+-- Whether the digits of a text end in a right check digit by Luhn's formula (ISO/IEC 7812-1). The
+-- digits are taken in pairs from the right: for the pair tu the formula adds u + 2t + t/5, modulo
 -- 10.
 
 create or replace function pgthreads.is_luhn(p_text text)

@@ -1,6 +1,6 @@
--- Whether a value is a UIMessage: of the right shape, under an id of bearable length, not nested
--- too deep, and with numbers that a double can hold. The planner puts this expression in the place
--- of its call. ui_message_fault() says in words what is wrong with the others.
+-- Whether a value is a UIMessage: it has the right shape, its id is not too long, it is not nested
+-- too deep, and a double can hold its numbers. The planner puts this expression in the place of its
+-- call. ui_message_fault() says in words what is wrong with a value that is none.
 
 create or replace function pgthreads.is_plain_message(p_message jsonb)
 returns boolean

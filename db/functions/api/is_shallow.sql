@@ -1,9 +1,10 @@
--- Whether a JSON value is nested no deeper than 60 levels: itself is the first, what a list or an
--- object in it holds the second, and so on. The one limit for all that is stored as JSON, so that
--- whoever reads it with the defaults of its language can: the lowest of them known is 64 levels
--- (.NET), next are 100 (Ruby) and 128 (Rust), and a list of threads or messages adds three levels
--- around a value. Asked before any other look at a value from outside, because those go down as
--- deep as it is; this one stops at the 61st level.
+-- Whether a JSON value is nested no deeper than 60 levels. The value itself is the first level, its
+-- elements or members are the second, and so on. This is the one limit for all that is stored as
+-- JSON, so that programs in any language can read it with their defaults: the lowest known default
+-- is 64 levels (.NET), the next ones are 100 (Ruby) and 128 (Rust), and a list of threads or
+-- messages adds three levels around a value. Values from outside are checked by this function
+-- first, because every other function goes down as deep as the value; this one stops at the 61st
+-- level.
 
 create or replace function pgthreads.is_shallow(p_value jsonb)
 returns boolean

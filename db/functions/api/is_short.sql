@@ -1,9 +1,10 @@
--- Whether a JSON value may be printed: whether its text has no more than so many bytes, or few
--- enough to print it and look, and a double can hold its numbers. Asked before a value from outside
--- is printed, because `1e300` is eight bytes as jsonb and 301 as text. Nearly always the size as
--- jsonb tells: the text is never shorter than a quarter of it, and with such numbers never longer
--- than 36 times of it. In between prints_within() looks. So of plain JSON up to four times p_bytes
--- may pass; require_storable() prints what has passed, and counts.
+-- Whether it is safe to print a JSON value of which p_bytes are allowed: its text is not longer, or
+-- only so much longer that it can be printed and counted, and a double can hold its numbers. This
+-- is asked before a value from outside is printed, because `1e300` takes eight bytes as jsonb and
+-- 301 as text. Nearly always the size as jsonb decides: the text is never shorter than a quarter of
+-- it, and if the numbers are plain never longer than 36 times of it. In between, prints_within()
+-- decides. So up to four times p_bytes of plain JSON may pass; require_storable() prints what has
+-- passed, and counts.
 
 create or replace function pgthreads.is_short(p_value jsonb, p_bytes int)
 returns boolean

@@ -1,4 +1,4 @@
--- Whether a value is a UIMessage: ui_message_fault() has the rules.
+-- Whether a value is a UIMessage. ui_message_fault() has the rules.
 
 create or replace function pgthreads.is_ui_message(p_message jsonb)
 returns boolean

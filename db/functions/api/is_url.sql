@@ -1,5 +1,6 @@
--- Whether a browser's `new URL(text)` takes it: convertToModelMessages of the AI SDK calls that on
--- the url of a file part and throws. Stricter than the URL standard where that is simpler.
+-- Whether a browser's `new URL(text)` takes a text. convertToModelMessages of the AI SDK calls that
+-- for the url of a file part, and throws if it is refused. This function is stricter than the URL
+-- standard where that is simpler.
 
 create or replace function pgthreads.is_url(p_text text)
 returns boolean
@@ -23,6 +24,6 @@ as $$
 $$;
 
 comment on function pgthreads.is_url(text) is
-  'Whether the text is an absolute URL that new URL() of a browser takes.';
+  'Whether the text is an absolute URL that a browser''s new URL() takes.';
 revoke all on function pgthreads.is_url(text) from public;
 grant execute on function pgthreads.is_url(text) to pgthreads_server;

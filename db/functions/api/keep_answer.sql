@@ -1,8 +1,8 @@
--- Keeps an answer that cannot be appended for good, for people to look at: its turn was lost to
--- another, or the message was refused. It is no part of the thread, and goes with it. Keeps
--- TENANT_SCOPED and REDACT_BEFORE_PERSIST. One for each turn, the first; so repeating it changes
--- nothing. Locks: the thread's row, shared: no purge or erasure passes by, and no append runs
--- meanwhile.
+-- Keeps an answer that can never be appended, so that people can look at it: its turn was given up,
+-- or the message was refused. It is no part of the thread, but is removed together with it. Keeps
+-- TENANT_SCOPED and REDACT_BEFORE_PERSIST. Only the first answer of each turn is kept, so repeating
+-- a call changes nothing. Locks: the thread's row, shared, so that it is not purged or erased
+-- meanwhile, and nothing is appended to it.
 
 create or replace function pgthreads.keep_answer(
   p_owner_user_id text,
@@ -34,17 +34,17 @@ begin
     raise exception 'nothing to keep' using
       errcode = 'invalid_parameter_value',
       detail = 'p_message or p_reason is missing.',
-      hint = 'Pass the answer, and why it was not appended.';
+      hint = 'Pass the answer, and the reason why it was not appended.';
   end if;
   begin
     v_printable := pgthreads.is_short(p_message, (v_limit / 2)::int);
   exception
-    -- Nested so deep that nothing can go down into it.
+    -- It is nested so deep that no function can go down into it.
     when statement_too_complex then
       v_printable := false;
   end;
   if not v_printable then
-    -- Far too large to print, which may be why it was refused: its texts are kept.
+    -- It is far too large to print, which may be why it was refused. Its texts are kept.
     p_message := jsonb_build_object(
       'id', p_message -> 'id',
       'role', p_message -> 'role',
@@ -52,7 +52,7 @@ begin
         p_message, '$.parts[*] ? (@.type == "text" || @.type == "reasoning")
           ? (@.text.type() == "string").text'));
   end if;
-  -- What is no UIMessage may be the very reason, and is redacted as any JSON is.
+  -- It may have been refused because it is no UIMessage. Then it is redacted like any other JSON.
   v_text := case
     when jsonb_typeof(p_message) = 'object' and pgthreads.has_message_shape(p_message)
       then pgthreads.redact_message(p_message)
@@ -62,7 +62,8 @@ begin
   from pgthreads.thread as t
   where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
   for key share;
-  -- A statement of its own, which sees what was removed while this one waited for the lock.
+  -- This is a statement of its own, so it sees what others removed while the one above waited for
+  -- the lock.
   insert into pgthreads.late_answer
     (owner_user_id, state_key, turn_id, message, bytes, reason, sqlstate)
   select n.owner_user_id, n.state_key, n.turn_id,

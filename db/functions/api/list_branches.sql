@@ -1,7 +1,7 @@
--- A thread's branches by their last messages, the newest first: what load_thread takes as
--- p_leaf_id. A branch that others continue from its end is part of them and not listed.
--- BOUNDED_WORK: the time grows with the number of branches, since each one's length is that of its
--- parent and its own.
+-- A thread's branches by their leaves, the newest first. leaf_id is what load_thread takes as
+-- p_leaf_id. Where other messages continue the last message of a run, that run is a part of their
+-- branches and not a branch itself. BOUNDED_WORK: a branch is as long as its own run and the branch
+-- that it continues, so the time grows with the number of branches.
 
 create or replace function pgthreads.list_branches(p_owner_user_id text, p_state_key text)
 returns table (leaf_id text, leaf_seq int, created_at timestamptz, message_count int)
@@ -17,8 +17,9 @@ as $$
 #variable_conflict use_column
 declare
   v_head int;
-  -- The thread is cut into runs of messages that continue each other: where each begins, what it
-  -- continues, in which run that is, and how long the branch is before it.
+  -- The thread is cut into runs of messages that continue each other. Of each run these are where
+  -- it begins, what it continues, in which run that is, and how many messages its branch has before
+  -- it.
   v_starts int[];
   v_parents int[];
   v_before int[] := array[]::int[];
@@ -31,7 +32,7 @@ begin
   if coalesce(v_head, 0) = 0 then
     return;
   end if;
-  -- What a run continues came before it, and is of the last run that begins no later than that.
+  -- The message that a run continues belongs to the last run that begins no later than it.
   select b.starts, b.parents, array(
     select width_bucket(p.seq, b.starts)
     from unnest(b.parents) with ordinality as p (seq, place)
@@ -76,7 +77,7 @@ begin
       order by m.seq
       limit 1
     ) as m
-    -- Hashed, and so one look for each leaf.
+    -- PostgreSQL hashes this list, so each leaf costs one look.
     where e.seq not in (select p.seq from unnest(v_parents) as p (seq))
     order by m.seq desc;
 end;

@@ -1,11 +1,12 @@
--- An owner's threads, the latest append first, by keyset: next_cursor, on the last row of a page
--- that is not the last page, is what the next call passes as p_cursor. Reads headers and running
--- turns, never messages.
+-- An owner's threads, the one with the latest append first, page by page: the last row of a page
+-- has a next_cursor if there are more threads, and the next call passes it as p_cursor. Reads
+-- headers and running turns, never messages.
 --
--- The index is over recent_at, which an append moves only when it is a minute old. So a page is
--- looked up in two steps: as many threads by recent_at as the page needs tell how far back the page
--- can reach, for a thread is never behind its recent_at; and none that belongs there has a
--- recent_at of more than a minute before that.
+-- The index is on recent_at, which an append moves only if it is a minute old. So a page is looked
+-- up in two steps. First, as many threads as the page needs are read in the order of recent_at;
+-- since no thread's updated_at is before its recent_at, they tell how far back the page can reach.
+-- Then the threads are read whose recent_at is at most a minute before that, because no others can
+-- belong to the page.
 
 create or replace function pgthreads.list_threads(
   p_owner_user_id text,
@@ -33,7 +34,8 @@ as $$
 #variable_conflict use_column
 declare
   v_cursor text[] := regexp_match(p_cursor, '^([0-9]{1,18})[.]([a-zA-Z0-9_-]{1,128})$');
-  -- A variable, because an expression that can fail is no index condition under row level security.
+  -- This is a variable because row level security lets no expression that can fail be an index
+  -- condition.
   v_updated_at timestamptz := coalesce(
     timestamptz 'epoch' + make_interval(secs => v_cursor[1]::bigint / 1000000)
       + (v_cursor[1]::bigint % 1000000) * interval '1 microsecond',
@@ -47,13 +49,13 @@ begin
     raise exception 'not a page size' using
       errcode = 'invalid_parameter_value',
       detail = format('p_limit is %s.', coalesce(p_limit::text, 'null')),
-      hint = 'A page has 1 to 200 threads.';
+      hint = 'Ask for 1 to 200 threads.';
   end if;
   if p_cursor is not null and v_cursor is null then
     raise exception 'not a cursor of list_threads' using
       errcode = 'invalid_parameter_value',
       detail = format('p_cursor is %L.', left(p_cursor, 160)),
-      hint = 'Pass the next_cursor of the page before, or null for the first page.';
+      hint = 'Pass the next_cursor of the previous page, or null for the first page.';
   end if;
   select min(r.recent_at) - interval '1 minute' into v_recent_from
   from (
@@ -103,6 +105,6 @@ end;
 $$;
 
 comment on function pgthreads.list_threads(text, int, text) is
-  'A page of the owner''s threads, the latest append first, without their messages.';
+  'A page of the owner''s threads, the one with the latest append first, without their messages.';
 revoke all on function pgthreads.list_threads(text, int, text) from public;
 grant execute on function pgthreads.list_threads(text, int, text) to pgthreads_server;

@@ -1,6 +1,5 @@
--- A thread's messages as one json value, oldest first; branch and window are those of
--- read_messages().
--- json_agg copies the stored bytes, it does not parse them.
+-- A thread's messages as one json value, the oldest first. Branch and window are chosen as by
+-- read_messages(). json_agg copies the stored bytes and does not parse them.
 
 create or replace function pgthreads.load_thread(
   p_owner_user_id text,
@@ -21,7 +20,8 @@ as $$
 declare
   v_first int[];
   v_last int[];
-  -- Variables, because an expression that can fail is no index condition under row level security.
+  -- These are variables because row level security lets no expression that can fail be an index
+  -- condition.
   v_from int;
   v_to int;
   v_linear boolean;
@@ -34,7 +34,7 @@ begin
   if v_linear then
     v_to := least(v_to, p_before_seq - 1);
     v_from := greatest(v_to - p_last + 1, 1);
-    -- In the order of the index, so without a sort.
+    -- The index has this order, so nothing is sorted.
     return (
       select coalesce(json_agg(s.message), '[]')
       from (
@@ -59,7 +59,7 @@ begin
     select coalesce(json_agg(m.message order by m.seq), '[]')
     from unnest(v_first, v_last) as r (first_seq, last_seq)
     -- The order and the offset keep this a look at the primary key for each range, however many
-    -- messages are outside.
+    -- messages are outside of it.
     cross join lateral (
       select m.seq, m.message
       from pgthreads.message as m
@@ -74,6 +74,6 @@ end;
 $$;
 
 comment on function pgthreads.load_thread(text, text, int, int, text) is
-  'The thread''s UIMessage[] as one json value, [] if there is none; a window of it on request.';
+  'The thread''s UIMessage[] as one json value, [] if it has none; a window of it on request.';
 revoke all on function pgthreads.load_thread(text, text, int, int, text) from public;
 grant execute on function pgthreads.load_thread(text, text, int, int, text) to pgthreads_server;

@@ -1,5 +1,5 @@
--- One JSON object laid over another, objects inside of them too: how the AI SDK merges the metadata
--- of a message (mergeObjects). Anything but an object replaces what was there.
+-- Merges one JSON object into another, and the objects inside of them as well. That is how the AI
+-- SDK merges a message's metadata (mergeObjects). Anything but an object replaces what was there.
 
 create or replace function pgthreads.merge_json(p_value jsonb, p_changes jsonb)
 returns jsonb
@@ -23,6 +23,6 @@ end;
 $$;
 
 comment on function pgthreads.merge_json(jsonb, jsonb) is
-  'The first JSON value with the second laid over it, objects within objects too.';
+  'Merges the second JSON value into the first, and the objects inside of them as well.';
 revoke all on function pgthreads.merge_json(jsonb, jsonb) from public;
 grant execute on function pgthreads.merge_json(jsonb, jsonb) to pgthreads_server;

@@ -1,5 +1,5 @@
--- A nanoid: 21 characters of the url alphabet, 126 random bits. The bits come from two version 4
--- UUIDs, whose generator is the server's strong random source; of each the bytes with the fixed
+-- A nanoid: 21 characters of the URL alphabet, which hold 126 random bits. The bits come from two
+-- version 4 UUIDs, which PostgreSQL makes from its strong random source. The bytes with their fixed
 -- version and variant bits are left out.
 
 create or replace function pgthreads.new_state_key()

@@ -1,12 +1,12 @@
--- Whether it is safe to print a JSON value of which so many bytes of text are allowed: what
--- is_short() asks where the size as jsonb does not tell. False is certain: the text is longer, or a
--- number is none that a double holds. True means that it is not many times longer, so that whoever
--- prints it can look.
+-- Whether it is safe to print a JSON value of which p_bytes of text are allowed. is_short() asks
+-- this where the size as jsonb does not decide. False is certain: the text is longer, or a double
+-- cannot hold a number. True means that the text is at most a few times longer, so that it can be
+-- printed and counted.
 --
--- Numbers between 1e-20 and 1e20 print in about as many digits as they were written in. The others
--- are printed one by one and counted, but no more of them than could be printed at all; zero is
--- among them, because of zeros with 300 decimal places. The paths are several for the reason in
--- fit_doubles().
+-- Numbers between 1e-20 and 1e20 are printed with about as many digits as they were written with.
+-- The others are printed one by one and counted, but never more of them than the limit leaves room
+-- for. Zero is one of the others, because zeros may have 300 decimal places. There are several
+-- paths for the reason that fit_doubles() gives.
 
 create or replace function pgthreads.prints_within(p_value jsonb, p_bytes int)
 returns boolean
@@ -26,14 +26,14 @@ begin
   loop
     v_numbers := jsonb_path_query_array(p_value, v_path);
     if v_numbers <> '[]' then
-      -- One of them has 21 digits at least; zero may have one.
+      -- Each of these has at least 21 digits, except for zeros, which may have one.
       if v_numbers -> 0 <> '0' and jsonb_array_length(v_numbers) > p_bytes / 21 then
         return false;
       end if;
       select (v_bytes + sum(case
         when abs(n.number) <= 1.7976931348623157e308 and scale(n.number) <= 400
           then octet_length(n.number::text)
-        -- Longer than any limit, so that it need not be printed.
+        -- This exceeds every limit, so the number need not be printed.
         else 1000000000000
       end))::bigint
       into v_bytes

@@ -1,10 +1,11 @@
--- What a turn has sent, from byte p_offset of its stream on, whoever runs it: for following a turn
--- of another server. Without a turn id it is the thread's running turn, and no row if there is
--- none. About 1 MiB a call; whoever got frames asks again behind them. One that has ended is told
--- with the frames that were left, and when those are read nothing more comes.
+-- What a turn has sent, from byte p_offset of its stream on, whichever worker runs it. This is how
+-- one worker follows a turn of another. Without a turn id it is the thread's running turn, and
+-- there is no row if none runs. A call returns about 1 MiB, and whoever got frames asks again from
+-- end_offset on. A turn that has ended is returned with the frames that are left; when those are
+-- read, no more come.
 --
--- It is stable, so the turn and its frames are of one snapshot: who reads that the turn has ended
--- also reads all that its last transaction wrote. Takes no lock.
+-- The function is stable, so the turn and its frames come from one snapshot: whoever reads that the
+-- turn has ended also reads all that its last transaction wrote. Takes no lock.
 
 create or replace function pgthreads.read_journal(
   p_owner_user_id text,
@@ -64,10 +65,10 @@ begin
     when v_turn.status = 'running' and v_turn.lease_until <= clock_timestamp() then 'abandoned'
     else v_turn.status
   end;
-  -- A standby has turns, but no unlogged tables.
+  -- On a standby there are turns, but unlogged tables cannot be read.
   if not pg_is_in_recovery() then
-    -- The row that holds the byte before, too: after a crash of the database its writer begins
-    -- again, and rows begin elsewhere.
+    -- Begin with the row that holds byte p_offset, and cut it: after a crash of PostgreSQL the
+    -- worker writes the journal again, and its rows begin elsewhere.
     select j.start_offset into v_start
     from pgthreads.journal as j
     where j.owner_user_id = p_owner_user_id

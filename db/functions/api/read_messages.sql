@@ -1,7 +1,7 @@
--- A thread's messages as rows, oldest first; none for a thread that does not exist or is deleted.
--- The newest branch, or the one that ends at p_leaf_id. p_last and p_before_seq cut out a window:
--- the last so many before that seq. Since seq has no gaps it is a range, or a few, of the primary
--- key.
+-- A thread's messages as rows, the oldest first; no rows if the thread does not exist or is
+-- deleted. They are those of the newest branch, or of the one that ends at p_leaf_id. p_last and
+-- p_before_seq choose a window: the last p_last messages before p_before_seq. Since seq has no
+-- gaps, that is one range of the primary key, or a few.
 
 create or replace function pgthreads.read_messages(
   p_owner_user_id text,
@@ -23,7 +23,8 @@ as $$
 declare
   v_first int[];
   v_last int[];
-  -- Variables, because an expression that can fail is no index condition under row level security.
+  -- These are variables because row level security lets no expression that can fail be an index
+  -- condition.
   v_from int;
   v_to int;
   v_linear boolean;
@@ -69,6 +70,6 @@ end;
 $$;
 
 comment on function pgthreads.read_messages(text, text, int, int, text) is
-  'The thread''s messages as rows (seq, message), oldest first; a window of them on request.';
+  'The thread''s messages as rows (seq, message), the oldest first; a window of them on request.';
 revoke all on function pgthreads.read_messages(text, text, int, int, text) from public;
 grant execute on function pgthreads.read_messages(text, text, int, int, text) to pgthreads_server;

@@ -1,10 +1,10 @@
--- A thread with its header: what a page needs to show it, in one round trip. No row for a thread
--- that does not exist or is deleted. With p_known_digest, messages is null if that is still the
--- digest of the last message: the caller has them, and earlier_seq, which is null then, too.
+-- A thread with its header: all that a page needs to show it, in one round trip. No row if the
+-- thread does not exist or is deleted. If p_known_digest is still the thread's digest, messages and
+-- earlier_seq are null, because the caller has them already.
 --
--- BOUNDED_WORK: messages are the newest of the window that fit into config.max_page_bytes, one in
--- any case. earlier_seq is the p_before_seq of the page before this one, null if this one starts at
--- the beginning of the thread.
+-- BOUNDED_WORK: messages are the newest ones of the window that fit into config.max_page_bytes, and
+-- at least one. earlier_seq is the p_before_seq with which the previous page is read; it is null if
+-- this page starts at the beginning of the thread.
 
 create or replace function pgthreads.read_thread(
   p_owner_user_id text,
@@ -36,7 +36,8 @@ set jit = off
 as $$
 #variable_conflict use_column
 declare
-  -- Variables, because an expression that can fail is no index condition under row level security.
+  -- These are variables because row level security lets no expression that can fail be an index
+  -- condition.
   v_from int;
   v_to int;
   v_linear boolean;
@@ -54,7 +55,8 @@ begin
   into v_max_bytes, v_to, v_linear, v_digest, v_known
   from pgthreads.read_head(p_owner_user_id, p_state_key, p_leaf_id) as r
   cross join pgthreads.config as c
-  -- While less than all is shown this has a digest of its own: what was shown before is not now.
+  -- While a running turn hides the thread's last messages, what is shown has a digest of its own,
+  -- so that callers do not take it for what they were shown before.
   cross join lateral (
     select encode(case
       when p_leaf_id is not null or r.head_seq = r.message_count then r.head_digest
@@ -132,7 +134,7 @@ end;
 $$;
 
 comment on function pgthreads.read_thread(text, text, int, int, text, text) is
-  'The thread''s header with its UIMessage[] as one json value; no row if there is none.';
+  'The thread''s header with its UIMessage[] as one json value; no row if no such thread exists.';
 revoke all on function pgthreads.read_thread(text, text, int, int, text, text) from public;
 grant execute on function pgthreads.read_thread(text, text, int, int, text, text)
   to pgthreads_server;

@@ -1,5 +1,5 @@
--- Asks the running turn, on whichever server, to stop: its next heartbeat tells it. Returns its id,
--- null if nothing runs. Locks: the turn's row.
+-- Asks the thread's running turn to stop, whichever worker runs it: the worker's next heartbeat
+-- learns of it. Returns the turn's id, or null if no turn runs. Locks: the turn's row.
 
 create or replace function pgthreads.request_stop(p_owner_user_id text, p_state_key text)
 returns text
@@ -28,6 +28,6 @@ end;
 $$;
 
 comment on function pgthreads.request_stop(text, text) is
-  'Asks the running turn of the thread to stop; returns its id, null if nothing runs.';
+  'Asks the running turn of the thread to stop; returns its id, or null if no turn runs.';
 revoke all on function pgthreads.request_stop(text, text) from public;
 grant execute on function pgthreads.request_stop(text, text) to pgthreads_server;

@@ -1,5 +1,6 @@
--- For servers, at their start: refuses a session that row level security would not hold, or that
--- could write to the tables directly, or that `alter role … set` has given a tenant, or no rows.
+-- Servers call this at their start. It refuses a session that row level security would not
+-- restrict, that could write to the tables directly, or for which `alter role … set` has set a
+-- tenant or turned row_security off.
 
 create or replace function pgthreads.require_server_role()
 returns text

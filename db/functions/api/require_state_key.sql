@@ -1,4 +1,4 @@
--- Refuses what is not a state key: STATE_KEY_LIFECYCLE.
+-- Refuses an argument that is not a state key: STATE_KEY_LIFECYCLE.
 
 create or replace function pgthreads.require_state_key(p_state_key text)
 returns void
@@ -10,8 +10,8 @@ begin
   if pgthreads.is_state_key(p_state_key) is not true then
     raise exception 'not a state key' using
       errcode = 'THKEY',
-      detail = format('Got %s.', coalesce(quote_literal(left(p_state_key, 140)), 'null')),
-      hint = 'A state key has 1 to 128 letters, digits, underscores and hyphens.';
+      detail = format('The key is %s.', coalesce(quote_literal(left(p_state_key, 140)), 'null')),
+      hint = 'Use 1 to 128 letters, digits, underscores and hyphens.';
   end if;
 end;
 $$;

@@ -15,8 +15,8 @@ begin
   then
     raise exception 'the tenant is not verified' using
       errcode = 'THTEN',
-      detail = 'The setting app.current_user_id was not made by set_tenant in this transaction, or'
-        ' its token has expired since.',
+      detail = 'set_tenant did not set app.current_user_id in this transaction, or its token has'
+        ' expired since.',
       hint = 'Call pgthreads.set_tenant(token) first, in the same transaction.';
   end if;
   if v_tenant is null then

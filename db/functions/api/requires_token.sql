@@ -1,6 +1,7 @@
--- config.require_verified_tenant as a function that the planner can see through: policies and
--- functions ask it at no cost. refresh_tenancy() writes it anew when the switch is turned. It is
--- stable, so that plans made of it are made anew, too; and it reads nothing, so no search_path.
+-- config.require_verified_tenant as a function that the planner can see through, so that policies
+-- and functions can ask it at no cost. refresh_tenancy() replaces this function when the setting
+-- changes. The function is stable, so that plans that used it are made again; and it reads nothing,
+-- so it needs no search_path.
 
 create or replace function pgthreads.requires_token()
 returns boolean

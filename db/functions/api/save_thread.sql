@@ -1,8 +1,8 @@
 -- Stores a whole UIMessage[]: appends what is new at its end. An array that is shorter than the
--- thread's newest branch, or that differs in it, is refused: MESSAGES_GROW_ONLY. What a caller
--- still holds as it was before redaction counts as equal. Locks: as append_thread. An array that is
--- stored as it is changes nothing and succeeds whatever count it names: it is the repetition of a
--- call whose answer got lost.
+-- thread's newest branch, or that differs from it, is refused: MESSAGES_GROW_ONLY. A message that
+-- the caller still holds as it was before redaction counts as equal. If all of the array is stored
+-- already, the call changes nothing and succeeds whatever count it names: it repeats a call whose
+-- result got lost. Locks: those of append_thread.
 
 create or replace function pgthreads.save_thread(
   p_owner_user_id text,
@@ -39,7 +39,8 @@ begin
   if p_state_key is not null then
     perform pgthreads.require_state_key(p_state_key);
   end if;
-  -- A new thread is made here already: else whoever made it meanwhile would be appended to unseen.
+  -- A thread that does not exist is created here already. Otherwise somebody else could create it
+  -- meanwhile, and this call would append to messages that it has not compared.
   loop
     select t.message_count, t.deleted_at into v_count, v_deleted_at
     from pgthreads.thread as t
@@ -81,20 +82,20 @@ begin
     if p_expected_count <> v_count then
       raise exception 'the thread has changed' using
         errcode = 'THCNT',
-        detail = format('Thread %s has %s messages, expected were %s.', p_state_key, v_count,
-          p_expected_count),
-        hint = 'Load the thread again and decide anew.';
+        detail = format('Thread %s has %s messages, but the caller expected %s.', p_state_key,
+          v_count, p_expected_count),
+        hint = 'Load the thread again, and decide again what to save.';
     end if;
     if v_place is not null then
       raise exception 'the array does not continue the thread' using
         errcode = 'THSHR',
         detail = case
           when v_place > jsonb_array_length(p_messages)
-            then format('Thread %s has %s messages, the array %s.', p_state_key, v_length,
+            then format('Thread %s has %s messages, the array has %s.', p_state_key, v_length,
               jsonb_array_length(p_messages))
           else format('Message %s of thread %s differs.', v_place, p_state_key)
         end,
-        hint = 'Messages never change: load the thread, push new messages, and save.';
+        hint = 'Messages never change: load the thread, add new messages at its end, and save it.';
     end if;
   end if;
   select a.* into strict v_result
@@ -107,7 +108,7 @@ begin
     ),
     p_expected_count, null, p_metadata) as a;
   if v_result.appended <> jsonb_array_length(p_messages) - v_length then
-    raise exception 'a message id stands twice in the array' using
+    raise exception 'the array has the same message id twice' using
       errcode = 'THDUP',
       detail = format('The array has %s messages, of which %s are distinct.',
         jsonb_array_length(p_messages), v_length + v_result.appended),

@@ -1,7 +1,7 @@
--- For servers and doctor: what of this site its operators should know. Settings that the session's
--- login has of its own, or the database for all (see `alter role … set`): every program that uses
--- the login shares them, so one that is meant for a report or a dump meets the server, too. And
--- whether stored messages need a PostgreSQL with lz4.
+-- What operators should know of this installation; servers and doctor print it. The notes tell of
+-- settings that the session's login or the database has (see `alter role … set`). Every program
+-- that uses the login gets them, so a setting that was meant for reports or dumps also affects the
+-- server. Another note tells that a dump of the stored messages needs a PostgreSQL with lz4.
 
 create or replace function pgthreads.site_notes()
 returns table (topic text, note text)
@@ -29,7 +29,7 @@ as $$
   union all
   select
     'compression',
-    'messages are compressed by lz4: a PostgreSQL without lz4 takes a dump of them only if it is'
+    'messages are compressed by lz4: a PostgreSQL without lz4 takes a dump of them only if it was'
       ' made with --no-toast-compression'
   from pg_attribute as a
   where a.attrelid = 'pgthreads.message'::regclass and a.attname = 'message'
@@ -37,6 +37,6 @@ as $$
 $$;
 
 comment on function pgthreads.site_notes() is
-  'What an operator should know: settings of the session''s login, compression.';
+  'What an operator should know: the settings of the session''s login, and the compression.';
 revoke all on function pgthreads.site_notes() from public;
 grant execute on function pgthreads.site_notes() to pgthreads_server;

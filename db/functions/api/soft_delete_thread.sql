@@ -1,6 +1,6 @@
 -- Deletes a thread for every reader: SOFT_DELETE_DEFAULT. Its rows stay until they are purged. A
--- running turn ends as stopped, since nothing may be appended any more. Deleting twice is no error.
--- Locks: the thread's row, then its running turn's.
+-- running turn ends as stopped, because nothing can be appended any more. Deleting a thread twice
+-- is no error. Locks: the thread's row, then that of its running turn.
 
 create or replace function pgthreads.soft_delete_thread(p_owner_user_id text, p_state_key text)
 returns boolean
@@ -32,6 +32,6 @@ end;
 $$;
 
 comment on function pgthreads.soft_delete_thread(text, text) is
-  'Deletes the thread for every reader; false if it was deleted before.';
+  'Deletes the thread for every reader; false if it was deleted already.';
 revoke all on function pgthreads.soft_delete_thread(text, text) from public;
 grant execute on function pgthreads.soft_delete_thread(text, text) to pgthreads_server;

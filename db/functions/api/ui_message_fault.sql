@@ -1,7 +1,8 @@
--- What is wrong with a value that should be a UIMessage, in words, null if nothing is:
+-- Says in words what is wrong with a value that should be a UIMessage, null if nothing is:
 -- UIMESSAGE_IS_CONTRACT. The rules are those of the AI SDK's own schemas, as has_message_shape()
--- knows them. Beyond them an id is neither empty nor long, nothing is nested too deep for a reader,
--- and a number is one that a double can hold. All but the first condition is for the words.
+-- knows them, and three more: an id is neither empty nor too long, nothing is nested too deep for
+-- readers, and a double can hold every number. The first condition decides; the others find the
+-- words.
 
 create or replace function pgthreads.ui_message_fault(p_message jsonb)
 returns text

@@ -1,6 +1,6 @@
--- Renames a thread and merges keys into its metadata. Null leaves either as it is, an empty title
--- takes the title away. Does not count as activity: the thread keeps its place in the list.
--- Locks: the thread's row.
+-- Renames a thread and merges keys into its metadata. Null leaves either as it is, and an empty
+-- title removes the title. This does not count as activity, so the thread keeps its place in the
+-- list. Locks: the thread's row.
 
 create or replace function pgthreads.update_thread(
   p_owner_user_id text,
@@ -30,14 +30,15 @@ declare
   v_title text;
 begin
   if char_length(p_title) > 200 and char_length(btrim(p_title)) > 200 then
-    -- The thread first: a foreign one has the same answer whatever comes with it.
+    -- Look at the thread first, so that whatever title comes with a foreign thread, the result is
+    -- the same.
     perform pgthreads.require_thread(p_owner_user_id, p_state_key);
     raise exception 'the title is too long' using
       errcode = 'string_data_right_truncation',
       detail = format('It has %s characters.', char_length(btrim(p_title))),
-      hint = 'A title has at most 200 characters.';
+      hint = 'Shorten it to 200 characters.';
   end if;
-  -- Before the lock; what stands in the place of a secret may be longer than it was.
+  -- Redact before the lock is taken. What replaces a secret may be longer than the secret.
   v_title := left(btrim(pgthreads.redact_text(btrim(p_title))), 200);
   perform pgthreads.require_thread(p_owner_user_id, p_state_key);
   return query

@@ -1,8 +1,8 @@
--- The tenant of this transaction if set_tenant has set it, by its proof, and its token has not
--- expired since; null after a bare `set`. Policies compare with what it returns, and not only
--- whether it returns something: a query that changes the setting while it runs would otherwise be
--- let through by the check of the tenant before. The comparison of the macs is one of their
--- digests, so the time that it takes tells nothing about a proof.
+-- The tenant of this transaction, if the proof says that set_tenant has set it and its token has
+-- not expired since; null after a bare `set`. Policies compare rows with what this returns, and do
+-- not only check that it returns something. Otherwise a query that changes the setting while it
+-- runs would pass by the check that was made for the tenant before. The MACs are compared by their
+-- digests, so the time that this takes tells nothing about a proof.
 
 create or replace function pgthreads.verified_tenant()
 returns text
@@ -27,7 +27,7 @@ begin
   if sha256(substr(v_proof, 17)) <> sha256(pgthreads.tenant_mac(v_tenant, v_claims)) then
     return null;
   end if;
-  -- By now they are what transaction_proof() has written.
+  -- The MAC is right, so the claims are what transaction_proof() has written.
   v_xid := ('x' || substr(v_text, 17, 16))::bit(64)::bigint;
   if ('x' || left(v_text, 16))::bit(64)::bigint <= extract(epoch from clock_timestamp())
     or v_xid <> 0 and v_xid is distinct from pg_current_xact_id_if_assigned()::text::bigint
@@ -39,6 +39,6 @@ end;
 $$;
 
 comment on function pgthreads.verified_tenant() is
-  'The tenant that set_tenant has set in this transaction; null if a bare set named it, or none.';
+  'The tenant that set_tenant has set in this transaction; null if a bare set did, or nobody.';
 revoke all on function pgthreads.verified_tenant() from public;
 grant execute on function pgthreads.verified_tenant() to pgthreads_server;

@@ -1,7 +1,8 @@
 -- Checks a tenant token, `owner.expiry.mac`: the owner in base64url of UTF-8, the expiry in seconds
--- since 1970, and the HMAC-SHA256, in hex, of what stands before it. Returns the owner, and the
--- proof that set_tenant leaves. Macs are compared by their digests, so the time that it takes tells
--- nothing. The token itself is in no message, because messages end up in logs.
+-- since 1970, and the HMAC-SHA256, in hex, of the text before the second dot. Returns the owner,
+-- and the proof that set_tenant leaves in the transaction. MACs are compared by their digests, so
+-- the time that this takes tells nothing about them. No error quotes the token, because errors end
+-- up in logs.
 
 create or replace function pgthreads.verify_tenant_token(p_token text)
 returns table (owner_user_id text, proof text)
@@ -20,10 +21,10 @@ begin
   if coalesce(p_token, '') = '' then
     raise exception 'a tenant token is needed' using
       errcode = 'THTEN',
-      detail = 'set_tenant got nothing.',
+      detail = 'set_tenant got null or an empty string.',
       hint = 'Pass a token: base64url(owner).expiry.hmac-sha256.';
   end if;
-  -- Simple tests: a regular expression for the whole takes 120 µs.
+  -- These are several simple tests, because one regular expression for all of it takes 120 µs.
   if cardinality(v_parts) <> 3
     or v_parts[1] !~ '^[A-Za-z0-9_-]+$' or char_length(v_parts[1]) > 1360
     or v_parts[2] !~ '^[0-9]+$' or char_length(v_parts[2]) > 12
@@ -31,7 +32,8 @@ begin
   then
     raise exception 'not a tenant token' using
       errcode = 'THTEN',
-      detail = format('Got %s characters that do not have the form of one.', char_length(p_token)),
+      detail = format('set_tenant got %s characters that do not have the form of a token.',
+        char_length(p_token)),
       hint = 'Pass a token, and not the owner: base64url(owner).expiry.hmac-sha256.';
   end if;
   v_digest := sha256(decode(v_parts[3], 'hex'));
@@ -42,22 +44,23 @@ begin
     raise exception 'the tenant token is not signed by a known key' using
       errcode = 'THTEN',
       detail = case
-        when exists (select from pgthreads.tenant_key) then 'Its mac fits no key of this database.'
+        when exists (select from pgthreads.tenant_key) then 'Its MAC fits no key of this database.'
         else 'This database has no keys: pgthreads.tenant_key is empty.'
       end,
-      hint = 'Sign with a key of pgthreads.tenant_key, over the first two fields and their dot.';
+      hint = 'Sign the first two fields, with the dot between them, with a key of'
+        ' pgthreads.tenant_key.';
   end if;
   if not v_active then
     raise exception 'the key of the tenant token is not active' using
       errcode = 'THTEN',
-      detail = 'Its key is known, but by active_from and active_until not in use now.',
-      hint = 'Sign with the key that is in use.';
+      detail = 'Its key is known, but now is not between the key''s active_from and active_until.',
+      hint = 'Sign with a key that is active now.';
   end if;
   if v_parts[2]::bigint <= extract(epoch from clock_timestamp()) then
     raise exception 'the tenant token has expired' using
       errcode = 'THTEN',
-      detail = format('It was good until %s.', to_timestamp(v_parts[2]::bigint)),
-      hint = 'Sign a new one for each call; compare the clocks if it was new.';
+      detail = format('It was valid until %s.', to_timestamp(v_parts[2]::bigint)),
+      hint = 'Sign a new token for each call. If this one was new, compare the clocks.';
   end if;
   begin
     v_owner := convert_from(
@@ -69,7 +72,7 @@ begin
       v_owner := null;
   end;
   if v_owner is null or char_length(v_owner) not between 1 and 255 then
-    raise exception 'not an owner in the tenant token' using
+    raise exception 'the tenant token names no owner' using
       errcode = 'THTEN',
       detail = 'Its first field is not the base64url of 1 to 255 characters in UTF-8.',
       hint = 'Encode the owner as UTF-8, then as base64url without padding.';

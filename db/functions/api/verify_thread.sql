@@ -1,11 +1,12 @@
 -- Recomputes a thread's digest chain and compares it with what is stored: every message's body, id
--- and place, and the header's count and digest. One query that streams the messages in order, in
--- the snapshot of the caller's statement, so a concurrent append looks like no fault. Takes no
+-- and place, and the header's count and digest. One query reads the messages in their order, in the
+-- snapshot of the caller's statement, so that no concurrent append looks like a fault. Takes no
 -- lock.
 --
--- Runs with the rights of its caller: a server sees its tenant's threads that are not deleted,
--- maintenance all. A link is checked against the stored digest before it, so a body that was
--- changed together with its digest shows at the message after it, and at the end in the header.
+-- Runs with the rights of its caller: a server sees its tenant's threads that are not deleted, and
+-- maintenance sees all threads. Each message is checked against the stored digest before it. So if
+-- a body was changed together with its own digest, the message after it does not fit, or the header
+-- if it is the last one.
 
 create or replace function pgthreads.verify_thread(p_owner_user_id text, p_state_key text)
 returns table (ok boolean, checked int, bad_seq int, detail text)
@@ -33,7 +34,7 @@ begin
     raise exception 'no such thread' using
       errcode = 'THNON',
       detail = format('There is no thread %s that %I may see.', p_state_key, current_user),
-      hint = 'list_threads shows the tenant''s threads.';
+      hint = 'Look for its state key with list_threads, which shows the tenant''s threads.';
   end if;
 
   select
@@ -68,7 +69,8 @@ begin
   end;
   if bad_seq is null and checked <> v_count then
     bad_seq := least(checked, v_count) + 1;
-    detail := format('The thread''s header counts %s messages, %s are stored.', v_count, checked);
+    detail := format(
+      'The thread''s header counts %s messages, but %s are stored.', v_count, checked);
   elsif bad_seq is null and not v_found.has_head then
     bad_seq := nullif(v_count, 0);
     detail := 'The digest in the thread''s header is not that of its last message.';
@@ -79,7 +81,7 @@ end;
 $$;
 
 comment on function pgthreads.verify_thread(text, text) is
-  'Recomputes the digest chain; names the first seq that does not fit.';
+  'Recomputes the thread''s digest chain, and names the first seq that does not fit.';
 revoke all on function pgthreads.verify_thread(text, text) from public;
 grant execute on function pgthreads.verify_thread(text, text)
   to pgthreads_server, pgthreads_maintenance;

@@ -1,16 +1,16 @@
--- Adds to the journal of a running turn, and tells what a heartbeat tells. p_frames are the frames
--- of the turn's stream from byte p_offset on. What the journal has of them already is left out, so
--- a call may be repeated; behind a gap nothing is written. Either way the journal's end comes back,
--- and the writer goes on from there: after a crash of the database, which empties the journal, from
--- 0.
+-- Adds frames to the journal of a running turn, and tells what a heartbeat tells. p_frames are the
+-- frames of the turn's stream from byte p_offset on. What the journal has of them already is left
+-- out, so a call may be repeated. If there is a gap before p_offset, nothing is written. In both
+-- cases the journal's end is returned, and the caller goes on from there: from 0 after a crash of
+-- PostgreSQL, which empties the journal.
 --
--- Called for each running turn several times a second, so it locks no row of thread or turn: on
--- those a lock is a write to the WAL. So it may lose the race against the end of the turn; what it
--- then leaves behind is found by forget_journal, begin_turn or reap_turns. Of an owner who is being
--- erased nothing is written, since nobody would find that: erase_owner takes the same advisory
--- lock, alone. It is never waited for here, because the journals of others are written in the same
--- statement. Any login can take that lock, so a warning in the server's log says who keeps a
--- journal from being written.
+-- This is called for each running turn several times a second, so it locks no row of thread or
+-- turn, because each such lock writes to the WAL. So it may write after the turn has ended; then
+-- forget_journal, begin_turn or reap_turns deletes what it wrote. For an owner who is being erased
+-- it writes nothing, because nobody would delete that: erase_owner takes the same advisory lock, in
+-- exclusive mode. This function never waits for that lock, because the same statement writes the
+-- journals of other owners. Any login can take the lock, so a warning in PostgreSQL's log says who
+-- keeps a journal from being written.
 
 create or replace function pgthreads.write_journal(
   p_owner_user_id text,
@@ -40,7 +40,7 @@ begin
     raise warning 'the journal of turn % is not written', p_turn_id using
       detail = format('The lock of its owner''s erasure is held by %s.',
         pgthreads.lock_holders(1886807154, hashtext(p_owner_user_id))),
-      hint = 'If that is no call of erase_owner, end it with pg_terminate_backend.';
+      hint = 'If that session does not run erase_owner, end it with pg_terminate_backend.';
     return query select p_turn_id, true, false, p_offset;
     return;
   end if;

@@ -83,7 +83,7 @@ select test.journaled('alice', 'append', 't1', 'half an ');
 set local role tap_server;
 select test.refuses(
   $$ select pgthreads.append_thread('alice', 'append', test.messages(1, 2), 2) $$, 'THCNT',
-  'Thread append has 1 messages, expected were 2.', null, 'a count is that of before'
+  'Thread append has 1 messages, but the caller expected 2.', null, 'a count is that of before'
 );
 select results_eq(
   $$ select * from pgthreads.append_thread('alice', 'append', test.messages(1, 2), 1) $$,

@@ -19,7 +19,7 @@ select test.refuses(
 );
 select test.refuses(
   format('select pgthreads.append_thread(%L, %L, test.messages(1, 1))', 'alice', v.key),
-  'THKEY', 'Got %', '%1 to 128%', 'bad key: ' || v.what
+  'THKEY', 'The key is %', '%1 to 128%', 'bad key: ' || v.what
 )
 from (values
   (1, 'empty', ''), (2, 'a space', 'a b'), (3, 'a newline at its end', E'k\n'),
@@ -67,19 +67,20 @@ select test.refuses(
 );
 select test.refuses(
   $$ select pgthreads.append_thread('alice', 'k', test.messages(1, 1), 1) $$,
-  'THCNT', 'Thread k has 0 messages, expected were 1.', null,
+  'THCNT', 'Thread k has 0 messages, but the caller expected 1.', null,
     'a count of a thread that is not there'
 );
 select test.refuses(
   $$ select pgthreads.append_thread('alice', 'k', test.messages(1, 1), -1) $$,
-  'THCNT', 'Thread k has 0 messages, expected were -1.', null, 'a negative count'
+  'THCNT', 'Thread k has 0 messages, but the caller expected -1.', null, 'a negative count'
 );
 
 -- A thread that is there.
 select pgthreads.append_thread('alice', 'k', test.messages(1, 3), 0) \g /dev/null
 select test.refuses(
   format('select pgthreads.append_thread(%L, %L, test.messages(4, 4), %s)', 'alice', 'k', v.count),
-  'THCNT', format('Thread k has 3 messages, expected were %s.', v.count), '%Load the thread%',
+  'THCNT', format('Thread k has 3 messages, but the caller expected %s.', v.count),
+  '%Load the thread%',
   'count ' || v.count
 )
 from (values (0), (2), (4), (2147483647), (-2147483648)) as v (count);
@@ -110,7 +111,7 @@ set local role tap_server;
 select pgthreads.set_tenant('alice') \gset
 select test.refuses(
   $$ select pgthreads.append_thread('alice', 'k', test.messages(4, 5)) $$,
-  'THMAX', 'Thread k has 3 messages, the limit is 4.', '%new thread%', 'one message too many'
+  'THMAX', 'Thread k has 3 messages; the limit is 4.', '%new thread%', 'one message too many'
 );
 select test.refuses(
   $$ select pgthreads.append_thread('alice', 'n', test.messages(1, 5)) $$,

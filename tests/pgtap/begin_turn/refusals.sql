@@ -89,7 +89,7 @@ select test.refuses(
 select pgthreads.append_thread('alice', 'full', test.messages(2, 2)) \g /dev/null
 select test.refuses(
   $$ select pgthreads.begin_turn('alice', 'full', test.message('u'), 't') $$,
-  'THMAX', 'Thread full has 2 messages, the limit is 2.', null, 'nor for the message'
+  'THMAX', 'Thread full has 2 messages; the limit is 2.', null, 'nor for the message'
 );
 select pgthreads.soft_delete_thread('alice', 'full') \g /dev/null
 select test.refuses(

@@ -59,7 +59,7 @@ set local role tap_server;
 select test.refuses(
   $$ select pgthreads.complete_turn('alice', 'k', 't1', 'completed',
     test.message('a1', 'answer', 'assistant')) $$,
-  'THMAX', 'Thread k has 1 messages, the limit is 1.', null, 'a thread that is full'
+  'THMAX', 'Thread k has 1 messages; the limit is 1.', null, 'a thread that is full'
 );
 reset role;
 update pgthreads.config set max_messages = 100;

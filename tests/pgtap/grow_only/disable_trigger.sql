@@ -21,7 +21,7 @@ from (values
 select test.attack('pgthreads_owner', 'the chain', format(
   'alter table pgthreads.message disable trigger message_grow_only; %s', change), detail)
 from (values
-  ('truncate pgthreads.message', 'The thread''s header counts 3 messages, 0 are stored.'),
+  ('truncate pgthreads.message', 'The thread''s header counts 3 messages, but 0 are stored.'),
   ($$ alter table pgthreads.message no force row level security;
       delete from pgthreads.message where seq = 1 $$, 'Message 1 is missing.'),
   ($$ create policy p on pgthreads.message for update to pgthreads_owner using (true);

@@ -18,7 +18,7 @@ from (values ('pgthreads_owner'), (current_user)) as v (role);
 select test.attack(role, 'the chain', $$
   create rule r as on insert to pgthreads.message do instead nothing;
   select pgthreads.append_thread('alice', 'k', test.messages(4, 4))
-$$, 'The thread''s header counts 4 messages, 3 are stored.')
+$$, 'The thread''s header counts 4 messages, but 3 are stored.')
 from (values ('pgthreads_owner'), (current_user)) as v (role);
 select test.attack(
   'tap_operator', 'ownership',

@@ -15,9 +15,9 @@ from (values
   ($$ update pgthreads.message set message_id = 'x' where message_id = 'm2' $$,
     'Message 2 is stored under another id%'),
   ($$ delete from pgthreads.message where seq = 3 $$,
-    'The thread''s header counts 3 messages, 2 are stored.'),
+    'The thread''s header counts 3 messages, but 2 are stored.'),
   ($$ truncate pgthreads.message $$,
-    'The thread''s header counts 3 messages, 0 are stored.')
+    'The thread''s header counts 3 messages, but 0 are stored.')
 ) as v (change, detail);
 
 select * from finish();

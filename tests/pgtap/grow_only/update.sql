@@ -22,7 +22,7 @@ from (values
 select test.attack(
   'pgthreads_owner', 'the chain',
   $$ update pgthreads.thread set message_count = 2 where owner_user_id = 'alice' $$,
-  'The thread''s header counts 2 messages, 3 are stored.'
+  'The thread''s header counts 2 messages, but 3 are stored.'
 );
 
 select * from finish();

@@ -67,7 +67,7 @@ select test.refuses(
   $$ select pgthreads.load_thread('alice', E'k\n') $$, 'THKEY', null, null, 'a bad key'
 );
 select test.refuses(
-  $$ select pgthreads.load_thread('alice', null) $$, 'THKEY', 'Got null.', null, 'a null key'
+  $$ select pgthreads.load_thread('alice', null) $$, 'THKEY', 'The key is null.', null, 'a null key'
 );
 select test.refuses(
   $$ select pgthreads.load_thread('bob', 'k') $$, 'THTEN', null, null, 'another tenant''s'

@@ -39,9 +39,10 @@ select test.refuses(
   v.state, v.detail, v.hint, v.what
 )
 from (values
-  (1, 'a shorter array', 'test.messages(1, 3)', 'THSHR', 'Thread k has 4 messages, the array 3.',
+  (1, 'a shorter array', 'test.messages(1, 3)', 'THSHR',
+    'Thread k has 4 messages, the array has 3.',
     '%load the thread%'),
-  (2, 'an empty one', '''[]''', 'THSHR', 'Thread k has 4 messages, the array 0.', null),
+  (2, 'an empty one', '''[]''', 'THSHR', 'Thread k has 4 messages, the array has 0.', null),
   (3, 'a changed text', $s$ jsonb_set(test.messages(1, 4), '{1,parts,0,text}', '"x"') $s$, 'THSHR',
     'Message 2 of thread k differs.', null),
   (4, 'a changed id', $s$ jsonb_set(test.messages(1, 4), '{0,id}', '"x"') $s$, 'THSHR',
@@ -69,7 +70,7 @@ from (values
   (15, 'an object', '''{}''', 'THMSG', 'p_messages is object.', '%whole thread%'),
   (16, 'null', 'null', 'THMSG', 'p_messages is null.', null),
   (17, 'a wrong count', 'test.messages(1, 5), 3', 'THCNT',
-    'Thread k has 4 messages, expected were 3.',
+    'Thread k has 4 messages, but the caller expected 3.',
     '%Load the thread%'),
   (18, 'a wrong count and a changed text',
     $s$ jsonb_set(test.messages(1, 4), '{1,parts,0,text}', '"x"'), 3 $s$, 'THCNT', null, null)
@@ -77,7 +78,7 @@ from (values
 order by v.place;
 select test.refuses(
   $$ select pgthreads.save_thread('alice', 'none', test.messages(1, 2), 1) $$,
-  'THCNT', 'Thread none has 0 messages, expected were 1.', null,
+  'THCNT', 'Thread none has 0 messages, but the caller expected 1.', null,
     'a count of a thread that is not there'
 );
 select test.refuses(

@@ -57,7 +57,7 @@ set local app.current_user_id = 'bob';
 set local app.tenant_proof = '';
 select is(test.sees(), '', 'bare set: no rows, and no tenant');
 select test.refuses(
-  $$ select pgthreads.load_thread('bob', 'b') $$, 'THTEN', '%not made by set_tenant%',
+  $$ select pgthreads.load_thread('bob', 'b') $$, 'THTEN', 'set_tenant did not set %',
   '%set_tenant(token)%', 'bare set: load_thread refuses'
 );
 select test.refuses(
@@ -163,10 +163,10 @@ return p_head || '.' || encode(test.mac(p_key, convert_to(p_head, 'UTF8')), 'hex
 set local role tap_server;
 
 select test.refuses(
-  'select pgthreads.set_tenant(null)', 'THTEN', '%got nothing%', null, 'no token'
+  'select pgthreads.set_tenant(null)', 'THTEN', '%got null%', null, 'no token'
 );
 select test.refuses(
-  'select pgthreads.set_tenant('''')', 'THTEN', '%got nothing%', null, 'an empty token'
+  'select pgthreads.set_tenant('''')', 'THTEN', '%got null%', null, 'an empty token'
 );
 select test.refuses(
   format('select pgthreads.set_tenant(%L)', k.token || '0'), 'THTEN', '%form%', null,
@@ -191,11 +191,11 @@ select test.refuses(
 from token as k where k.owner = 'bob';
 select test.refuses(
   format('select pgthreads.set_tenant(%L)', test.signed('Ym9i.1000000000', test.key_of('first'))),
-  'THTEN', '%good until 2001%', null, 'expired token'
+  'THTEN', '%valid until 2001%', null, 'expired token'
 );
 select test.refuses(
   format('select pgthreads.set_tenant(%L)', test.signed('Ym9i.99999999999', test.key_of('ended'))),
-  'THTEN', '%not in use now%', null, 'unknown key: one that has ended'
+  'THTEN', '%active_until%', null, 'unknown key: one that has ended'
 );
 select test.refuses(
   format('select pgthreads.set_tenant(%L)', test.signed('____.99999999999', test.key_of('first'))),

@@ -66,13 +66,13 @@ from (values
   (2, 1, 'Message 1 is missing.', $$ delete from pgthreads.message where message_id = 'm1' $$),
   (3, 4, 'Message 4 is stored under another id than its own.',
     $$ update pgthreads.message set message_id = 'other' where message_id = 'm4' $$),
-  (4, 5, 'The thread''s header counts 5 messages, 4 are stored.',
+  (4, 5, 'The thread''s header counts 5 messages, but 4 are stored.',
     $$ delete from pgthreads.message where message_id = 'm5' $$),
-  (5, 5, 'The thread''s header counts 4 messages, 5 are stored.',
+  (5, 5, 'The thread''s header counts 4 messages, but 5 are stored.',
     $$ update pgthreads.thread set message_count = 4 where state_key = 'k' $$),
   (6, 5, 'The digest in the thread''s header is not that of its last message.',
     $$ update pgthreads.thread set head_digest = 'x' where state_key = 'k' $$),
-  (7, 1, 'The thread''s header counts 5 messages, 0 are stored.',
+  (7, 1, 'The thread''s header counts 5 messages, but 0 are stored.',
     $$ delete from pgthreads.message $$)
 ) as v (place, seq, detail, change)
 order by v.place;
