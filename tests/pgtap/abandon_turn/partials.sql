@@ -1,5 +1,5 @@
--- A turn whose server died leaves what the journal holds: to the next message, to a repetition, to
--- whoever appends, to the reaper.
+-- A turn whose worker has died leaves its journal, of which the next message, a repetition, an
+-- append or reap_turns makes a partial answer.
 begin;
 select plan(40);
 \ir ../operators.psql
@@ -43,7 +43,7 @@ select results_eq(
 );
 reset role;
 
--- One that had sent nothing yet is answered by a new turn.
+-- If the dead turn had sent nothing, a new turn answers.
 select pgthreads.begin_turn('alice', 'empty', test.message('u1'), 't1') \g /dev/null
 select pgthreads.write_journal('alice', 'empty', 't1', 0,
   E'data: {"type":"start","messageId":"a1"}\n\ndata: {"type":"start-step"}\n\n') \g /dev/null
@@ -57,7 +57,7 @@ select results_eq(
 select is(test.journal(), array[]::text[], 'and is deleted, too');
 reset role;
 
--- Given anew: the partial is an answer like any other, and so gets a sibling.
+-- A partial answer can be regenerated like any other, and so gets a sibling.
 select test.journaled('alice', 'anew-' || v, 't1', 'half an ')
   from generate_series(1, 3) as v \g /dev/null
 set local role tap_server;
@@ -78,7 +78,7 @@ select results_eq(
 );
 reset role;
 
--- Whoever appends.
+-- An append.
 select test.journaled('alice', 'append', 't1', 'half an ');
 set local role tap_server;
 select test.refuses(
@@ -117,7 +117,7 @@ select results_eq(
   'it continues what its turn answered'
 );
 
--- Redacted as any other.
+-- It is redacted like any other answer.
 select test.journaled('alice', 'secret', 't1', 'the key is sk-abcdefghijklmnopqrstuvwx');
 select pgthreads.append_thread('alice', 'secret', '[]') \g /dev/null
 select is(
@@ -135,7 +135,7 @@ select is(
   pgthreads.load_thread('alice', 'no-id') #>> '{1,id}', 'the-turn', 'it gets that of the turn'
 );
 
--- What cannot be stored is left out, and the thread goes on.
+-- A partial answer that cannot be stored is left out, and the thread goes on.
 select pgthreads.begin_turn('alice', 'bad-' || n, test.message('u'), 't1')
 from generate_series(1, 5) as n \g /dev/null
 select pgthreads.write_journal('alice', 'bad-' || v.n, 't1', 0, v.frames)
@@ -247,7 +247,7 @@ select is(
 );
 select is((select max_partial_bytes from pgthreads.config), 2000, 'by the limit in config');
 
--- Not while the lease holds.
+-- Nothing happens while the lease holds.
 select test.journaled('alice', 'alive', 't1', 'half an ', false);
 select is(pgthreads.abandon_turn('alice', 'alive', 't1'), 0, 'a turn that has its lease is left');
 select is(pgthreads.abandon_turn('alice', 'alive', 'other'), 0, 'and so is one that is none');

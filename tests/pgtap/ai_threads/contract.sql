@@ -1,4 +1,4 @@
--- The read contract of everybody: these columns, these types, the reader's own rights.
+-- The view that everybody may read: these columns, these types, with the reader's own rights.
 begin;
 select plan(9);
 \ir ../helpers.psql

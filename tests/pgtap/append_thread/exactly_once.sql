@@ -1,4 +1,4 @@
--- EXACTLY_ONCE: what is stored is not stored again, whatever count and turn the call names.
+-- EXACTLY_ONCE: a stored message is not stored again, whatever count and turn the call names.
 begin;
 select plan(17);
 \ir ../helpers.psql
@@ -36,7 +36,7 @@ select results_eq(
   $$ values ('k', 4, 1) $$, 'a new one that stands twice is appended once'
 );
 
--- Equal is what is equal as jsonb, after redaction.
+-- Messages are equal if they are equal as jsonb, after redaction.
 select pgthreads.append_thread('alice', 'r', jsonb_build_array(
   test.message('s', 'my key sk-' || repeat('a', 40))
     || '{"metadata": {"n": 1.0, "m": 100}}')) \g /dev/null

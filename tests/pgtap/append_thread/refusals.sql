@@ -1,4 +1,4 @@
--- Every refusal with its SQLSTATE, its facts and the way out; none changes anything.
+-- Every refusal has its SQLSTATE, the facts and a hint; none changes anything.
 begin;
 select plan(44);
 \ir ../helpers.psql
@@ -75,7 +75,7 @@ select test.refuses(
   'THCNT', 'Thread k has 0 messages, but the caller expected -1.', null, 'a negative count'
 );
 
--- A thread that is there.
+-- A thread that exists.
 select pgthreads.append_thread('alice', 'k', test.messages(1, 3), 0) \g /dev/null
 select test.refuses(
   format('select pgthreads.append_thread(%L, %L, test.messages(4, 4), %s)', 'alice', 'k', v.count),

@@ -1,5 +1,5 @@
--- EXACTLY_ONCE over a change of the redaction rules: a message that was stored before a rule was
--- enabled is still the same message when it comes again.
+-- EXACTLY_ONCE after a change of the redaction rules: a message that was stored before a rule was
+-- enabled is still the same message when it is sent again.
 begin;
 select plan(6);
 \ir ../helpers.psql

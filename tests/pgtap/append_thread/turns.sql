@@ -1,4 +1,4 @@
--- ONE_TURN_PER_THREAD: while a turn runs only it appends, and only while it has its lease.
+-- ONE_TURN_PER_THREAD: while a turn runs, only it can append, and only while it has its lease.
 begin;
 select plan(14);
 \ir ../helpers.psql

@@ -1,5 +1,5 @@
--- Chunk by chunk what the AI SDK makes of a stream; tests/server/test_journal.py compares it with
--- the SDK and the server's own accumulator over whole streams.
+-- It makes the same message from each chunk as the AI SDK. For whole streams,
+-- tests/server/test_journal.py compares it with the SDK and with the server.
 begin;
 \ir ../empty.psql
 select plan(27);

@@ -1,4 +1,4 @@
--- In a session of its own: what a superuser has called before is not looked at again.
+-- In a session of its own, because what a superuser has called before is not checked again.
 begin;
 select plan(1);
 \ir ../helpers.psql

@@ -1,4 +1,4 @@
--- The same as the formula written out, for numbers of all lengths.
+-- It equals the formula written out, for numbers of all lengths.
 begin;
 select plan(1);
 \ir ../helpers.psql

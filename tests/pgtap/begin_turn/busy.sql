@@ -3,7 +3,7 @@ begin;
 select plan(31);
 \ir ../helpers.psql
 
--- Calls begin_turn for a message of that id, and tells its outcome and the turn.
+-- Calls begin_turn for a message with this id, and returns its outcome and the turn.
 create function test.ask(p_id text, p_busy text, p_turn text default null)
 returns table (outcome text, turn_id text, message_count int)
 language sql
@@ -101,7 +101,7 @@ select results_eq(
   'sent once more it attaches'
 );
 
--- Who does not come back is passed over.
+-- A caller that does not come back is passed over.
 select test.finish('t-u2') \g /dev/null
 reset role;
 update pgthreads.queued_turn set expires_at = clock_timestamp() where message_id = 'u3';
@@ -143,7 +143,7 @@ select is(
     'and is not stopped'
 );
 
--- A lease that ended.
+-- A lease that has ended.
 select outcome from test.ask('u6', 'enqueue') \g /dev/null
 reset role;
 update pgthreads.turn set lease_until = clock_timestamp() where status = 'running';
@@ -154,7 +154,7 @@ select results_eq(
   'a dead turn is taken over'
 );
 
--- Regenerating what another turn is not about.
+-- Regenerating an answer while a turn answers another question.
 select results_eq(
   $$ select outcome, turn_id from pgthreads.begin_turn('alice', 'k', null, 't-r',
     p_replaces => 'a-t-u1', p_busy => 'enqueue') $$,
@@ -168,7 +168,7 @@ select results_eq(
   $$ values ('started', 't-r') $$, 'until it begins'
 );
 
--- The bound.
+-- The limit of waiting messages.
 reset role;
 update pgthreads.config set max_queued = 2;
 set local role tap_server;

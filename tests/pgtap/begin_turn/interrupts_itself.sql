@@ -1,5 +1,5 @@
--- A page that stops listening and wants its last question answered anew does not get the answer
--- that it stopped; a call that comes again does.
+-- A page that stops listening and wants another answer to its last question does not get the answer
+-- that it has stopped; a call that is repeated does.
 begin;
 select plan(15);
 \ir ../helpers.psql

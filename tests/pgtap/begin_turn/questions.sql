@@ -1,4 +1,4 @@
--- ANSWER_BELONGS_TO_QUESTION: what is answered is the last user message that the page shows.
+-- ANSWER_BELONGS_TO_QUESTION: a turn answers the last user message that the page shows.
 begin;
 select plan(47);
 \ir ../helpers.psql
@@ -58,7 +58,7 @@ select results_eq(
 );
 select is(test.finish('k', 't2', 'a3'), 'completed', 'with an answer');
 
--- One that is stored, anywhere.
+-- A question that is stored, anywhere in the thread.
 select results_eq(
   $$ select outcome, message_count, history from test.page('k', 't3', 'u1', 'one') $$,
   $$ values ('started', 6, 'u1') $$, 'a stored one is answered again on its branch'
@@ -122,7 +122,7 @@ select results_eq(
 );
 select is(test.finish('k', 't6', null, 'failed'), 'failed', 'that fails, too');
 
--- What does not fit.
+-- Requests that do not fit the thread.
 select test.refuses(
   format('select * from test.page(%L, %L, %L, %L, %L)', 'k', 't7', v.id, v.text, v.replaces),
   v.state, v.detail, v.hint, v.what
@@ -149,7 +149,7 @@ select is(
   (select message_count from pgthreads.read_thread('alice', 'k')), 7, 'nothing of this is stored'
 );
 
--- A failed edit: the page keeps the id, and names nothing.
+-- A failed edit: the page keeps the id, and names no message.
 select results_eq(
   $$ select outcome, history from test.page('k', 't8', 'u1', 'uno', 'u1', false) $$,
   $$ values ('started', 'u1~' || left(encode(sha256(convert_to(
@@ -169,7 +169,7 @@ select results_eq(
 );
 select is(test.finish('k', 't10', 'd1'), 'completed', 'and answered');
 
--- Back to an earlier text: another wish, and not the repetition of what came before.
+-- An edit back to an earlier text is a new wish, not a repetition.
 select results_eq(
   $$ select outcome, message_count, history ~ '^u1~[0-9a-f]{16}[.]2$'
     from test.page('k', 't11', 'u1', 'uno', 'u1', false) $$,

@@ -76,7 +76,7 @@ from (values
 ) as v (place, part)
 order by v.place;
 
--- A thread without room for an answer.
+-- A thread that has no room for an answer.
 reset role;
 update pgthreads.config set max_messages = 2;
 set local role tap_server;

@@ -1,4 +1,4 @@
--- A message id sent again never starts a second generation of the same answer.
+-- A message that is sent again never starts a second generation of the same answer.
 begin;
 select plan(16);
 \ir ../helpers.psql
@@ -83,7 +83,7 @@ select results_eq(
     'an old message has its answer also while another turn runs'
 );
 
--- A turn that runs for another message is not given up for one that is stored already.
+-- A turn that runs for another message is not given up for a message that is stored already.
 select pgthreads.append_thread('alice', 'k', jsonb_build_array(test.message('x')), null,
   't5') \g /dev/null
 select test.refuses(

@@ -11,7 +11,7 @@ return (
   select string_agg(e.value ->> 'id', ' ' order by e.place)
   from json_array_elements(p_messages) with ordinality as e (value, place)
 );
--- Sends a message that continues p_parent, and gives it an answer, unless that is null.
+-- Sends a message that continues p_parent, and answers it, unless the answer is null.
 create function test.say(
   p_id text, p_parent text, p_on_stale text, p_answer text default null, p_text text default 'x')
 returns text
@@ -48,7 +48,7 @@ select is(
   'none of them begins a branch'
 );
 
--- Stale.
+-- The page is stale.
 select is(
   test.say('u4', 'a1', 'append', 'a4'), 'u1 a1 u2 a2 u3 a3 u4', 'append puts it at the end'
 );
@@ -69,7 +69,7 @@ select is(test.say('u5', 'a2', 'reject'), 'answered',
   'a message that is stored already is not stale');
 select is(test.say('u5', 'a1', 'branch'), 'answered', 'and stays where it is');
 
--- The page does not say, or says what nobody knows.
+-- The page does not say what it shows, or names an unknown message.
 select is(
   test.say('u6', null, 'reject', 'a6'), 'u1 a1 u2 a2 u5 a5 u6', 'no parent is the end'
 );
@@ -82,14 +82,14 @@ select is(
     'and without a policy any is'
 );
 
--- An edit by a client that sends a new id, and the whole page from its first message.
+-- An edit by a client that sends a new id and the whole page.
 select is(test.say('v1', '', 'branch', 'w1'), 'v1', 'the first message anew');
 select is(test.say('v2', 'w1', 'branch', 'w2'), 'v1 w1 v2', 'and on from there');
 select is(test.say('v3', 'w1', 'branch', 'w3'), 'v1 w1 v3', 'the second one anew');
 select is(test.ids(pgthreads.load_thread('alice', 'k')), 'v1 w1 v3 w3',
   'the page and the thread agree');
 
--- A page that keeps the id of a message that it edited, whose answer failed.
+-- A page that keeps the id of a message that it has edited, and whose answer failed.
 select count(*) from pgthreads.begin_turn('alice', 'k', test.message('v3', 'edited'), 'e1',
     p_replaces => 'v3', p_on_stale => 'branch') as b,
   pgthreads.finish_turn('alice', b.state_key, 'e1', 'failed') \gset

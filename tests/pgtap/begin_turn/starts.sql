@@ -1,4 +1,4 @@
--- A turn that starts: the user message is stored, the lease is taken, the history comes back.
+-- When a turn starts, the user message is stored, the lease is taken, and the history is returned.
 begin;
 select plan(17);
 \ir ../helpers.psql
@@ -25,7 +25,7 @@ select results_eq(
   'the list shows it running'
 );
 
--- A second turn, with the history's last messages.
+-- A second turn, with the last messages as its history.
 select pgthreads.append_thread('alice', b.state_key,
   jsonb_build_array(test.message('a1', 'answer', 'assistant')), 1, 't1'),
   pgthreads.finish_turn('alice', b.state_key, 't1', 'completed')
@@ -43,7 +43,7 @@ select is(
   '{"m": 1}', 'p_metadata is the thread''s'
 );
 
--- What a client put next to text and files goes nowhere.
+-- What a client has put next to text and files is not stored.
 select pgthreads.begin_turn('alice', 'p', jsonb_build_object(
   'id', 'u', 'role', 'user', 'metadata', jsonb '{"a": 1}', 'createdAt', 1, 'content', 'old',
   'parts', jsonb '[
@@ -89,7 +89,7 @@ select results_eq(
   $$ values ('started', 't1') $$, 'turn and message ids are a thread''s own'
 );
 
--- A user message that was stored before, with no turn.
+-- A user message that is stored already, without a turn.
 select pgthreads.save_thread('alice', 'saved', jsonb_build_array(test.message('u1'))) \g /dev/null
 select results_eq(
   $$ select outcome, message_count from pgthreads.begin_turn('alice', 'saved', test.message('u1'),

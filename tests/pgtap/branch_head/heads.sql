@@ -1,4 +1,4 @@
--- The leaf that is asked for, or the thread's last message.
+-- It returns the leaf that is asked for, or the thread's last message.
 begin;
 select plan(4);
 \ir ../helpers.psql

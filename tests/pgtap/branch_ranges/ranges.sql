@@ -1,4 +1,4 @@
--- A branch goes back over the places where it parted from others; windows cut it.
+-- A branch goes back over the places where it has left other branches; windows cut it.
 begin;
 select plan(4);
 \ir ../helpers.psql

@@ -1,5 +1,5 @@
--- Branches under grow-only: an edited message and an answer given anew begin one, the newest is
--- what is read, every other stays readable, and nothing that is stored changes.
+-- Branches under grow-only: an edited message or another answer begins a branch. The newest branch
+-- is read, the others stay readable, and nothing that is stored changes.
 begin;
 select plan(39);
 \ir ../helpers.psql
@@ -98,7 +98,7 @@ select test.refuses(
   'THNON', '%nope%', '%list_branches%', 'a leaf that is not stored'
 );
 
--- By save_thread: the loop of load, push, save goes on at the newest branch.
+-- By save_thread: load, push and save go on at the newest branch.
 select results_eq(
   $$ select message_count, appended
      from pgthreads.save_thread('alice', 'k', test.messages(9, 10)) $$,
@@ -135,7 +135,7 @@ select matches(
     'the edit is what is read'
 );
 
--- By begin_turn: an answer given anew.
+-- By begin_turn: another answer.
 select is(
   (select test.ids(history)
    from pgthreads.begin_turn('alice', 'e', null, 't4', null, null, 'a1', true)),
@@ -163,7 +163,7 @@ select is(
     'verify_thread goes over all branches'
 );
 
--- A turn may append more than once: its second message continues its first.
+-- A turn may append more than once; its second message continues its first.
 select count(*) from pgthreads.begin_turn('alice', 's', test.message('u1'), 't1') \gset
 select count(*) from pgthreads.append_thread(
   'alice', 's', jsonb_build_array(test.message('a1', 'a', 'assistant')), null, 't1') \gset

@@ -10,7 +10,7 @@ where c.relnamespace = 'pgthreads'::regnamespace and c.relkind in ('r', 'p', 'v'
 create temp view tables as
 select r.* from relations as r where r.relkind in ('r', 'p');
 
--- Whoever is neither the owner nor a superuser: the roles and a login role that is in them.
+-- Everybody except the owner and superusers: the roles, and a login that is a member of them.
 create temp view privileges as
 select r.relname, g.role, w.privilege
 from relations as r

@@ -1,4 +1,4 @@
--- The answer, the last piece of the journal, the usage and the end of a turn: all of it, once.
+-- It stores the answer, the last piece of the journal, the usage and the turn's end, exactly once.
 begin;
 select plan(21);
 \ir ../helpers.psql
@@ -61,7 +61,7 @@ select is(
   test.journal(), array['t1 0-3 3', 't1 3-6 3', 't2 0-1 1'], 'and its last piece is in the journal'
 );
 
--- What the turn has appended already.
+-- Messages that the turn has appended already.
 select pgthreads.begin_turn('alice', 'k', test.message('u3'), 't3') \g /dev/null
 select pgthreads.append_thread('alice', 'k',
   jsonb_build_array(test.message('a3', 'step', 'assistant')), null, 't3') \g /dev/null
@@ -83,7 +83,7 @@ select results_eq(
   $$ values ('t4', 'completed', 'a5', 8, 0, null::text) $$, 'and may be stored already'
 );
 
--- A new answer to an old question is a branch; a system's or user's message is no answer.
+-- Another answer to an old question is a branch; a message of a system or a user is not an answer.
 select pgthreads.begin_turn('alice', 'k', test.message('u1'), 't5', p_replaces => 'a1',
   p_regenerate => true) \g /dev/null
 select results_eq(
@@ -106,7 +106,7 @@ select results_eq(
   $$ values (null::text, 11) $$, 'only a message of the assistant is the answer'
 );
 
--- Redacted, as whatever is appended.
+-- The answer is redacted like everything that is appended.
 select pgthreads.begin_turn('alice', 'r', test.message('u1'), 't1') \g /dev/null
 select pgthreads.complete_turn('alice', 'r', 't1', 'completed',
   test.message('a1', 'My key is sk-' || repeat('a', 40), 'assistant')) \g /dev/null

@@ -37,7 +37,7 @@ select results_eq(
   $$ values ('completed', 'a3') $$, 'also by a turn that has appended before'
 );
 
--- Somebody came meanwhile.
+-- Somebody has taken the thread over meanwhile.
 select pgthreads.begin_turn('alice', 'k', test.message('u3'), 't3') \g /dev/null
 select pgthreads.write_journal('alice', 'k', 't3', 0, test.frames('a4', 'begun')) \g /dev/null
 reset role;
@@ -65,7 +65,7 @@ select results_eq(
   array['completed'], 'the heir is not disturbed'
 );
 
--- An append takes a thread over, too.
+-- An append also takes a thread over.
 select pgthreads.begin_turn('alice', 'k', test.message('u5'), 't5') \g /dev/null
 reset role;
 select test.end_lease('t5') \g /dev/null
@@ -77,7 +77,7 @@ select test.refuses(
   'THLST', 'Turn t5 of thread k does not run.', '%extend_turn%', 'behind an append it is lost'
 );
 
--- Without an answer nobody asks for the lease.
+-- Without an answer the lease does not matter.
 select pgthreads.begin_turn('alice', 'k', test.message('u7'), 't7') \g /dev/null
 reset role;
 select test.end_lease('t7') \g /dev/null

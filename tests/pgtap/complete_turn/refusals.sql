@@ -1,4 +1,4 @@
--- What is refused, and changes nothing; and usage, which is left out.
+-- Refused calls change nothing; usage that is refused is left out.
 begin;
 select plan(22);
 \ir ../helpers.psql
@@ -65,7 +65,7 @@ reset role;
 update pgthreads.config set max_messages = 100;
 set local role tap_server;
 
--- Usage costs the answer nothing.
+-- Usage that cannot be stored does not keep the answer from being stored.
 select results_eq(
   $$ select * from pgthreads.complete_turn('alice', 'k', 't1', 'completed',
     test.message('a1', 'answer', 'assistant'), jsonb_build_object('x', repeat('x', 300000))) $$,
@@ -90,7 +90,7 @@ select is_empty(
 );
 set local role tap_server;
 
--- Another tenant, and a thread that is deleted.
+-- Another tenant, and a deleted thread.
 select pgthreads.begin_turn('alice', 'k', test.message('u4'), 't4') \g /dev/null
 select pgthreads.set_tenant('bob') \gset
 select test.refuses(

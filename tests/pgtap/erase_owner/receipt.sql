@@ -1,4 +1,4 @@
--- Removes all that an owner has, at once or in batches, and tells what that was.
+-- It removes everything of an owner, at once or in batches, and says what that was.
 begin;
 select plan(20);
 \ir ../operators.psql
@@ -67,7 +67,7 @@ select test.refuses(
   'an owner on hold'
 );
 
--- A table with an owner in it that is missing here is one that erasure forgets.
+-- Every table with an owner is listed here; erasure forgets a table that is missing.
 reset role;
 select set_eq(
   $$

@@ -64,7 +64,7 @@ select results_eq(
 );
 select is(test.turn('t2'), 'failed   ' || repeat('e', 200) || ' t', 'an error has 200 characters');
 
--- Refused together: what was appended goes with it.
+-- If the end is refused, the append in the same statement is undone.
 select pgthreads.begin_turn('alice', 'k', test.message('u3'), 't3') \g /dev/null
 select test.refuses(
   $$
@@ -96,7 +96,7 @@ select lives_ok(
   $$ select pgthreads.finish_turn('alice', 'k', 't3', 'stopped') $$, 'but may stop'
 );
 
--- A dead turn that nobody took over may still end.
+-- A turn whose lease has ended may still end if nobody has taken the thread over.
 select pgthreads.begin_turn('alice', 'k2', test.message('u'), 't4') \g /dev/null
 reset role;
 update pgthreads.turn set lease_until = clock_timestamp() where turn_id = 't4';
@@ -107,7 +107,7 @@ select results_eq(
   array['failed'], 'a turn past its lease records its end'
 );
 
--- A turn that answers a message anew, and says nothing, has not the answer that is there.
+-- A turn that was to give another answer, and says nothing, does not get the stored answer's id.
 select pgthreads.begin_turn('alice', 'k3', test.message('u'), 't5') \g /dev/null
 select pgthreads.append_thread('alice', 'k3',
   jsonb_build_array(test.message('a', 'first', 'assistant')), 1, 't5') \g /dev/null

@@ -1,4 +1,4 @@
--- The same as merge_json() from the first to the last.
+-- It is the same as merge_json() from the first to the last value.
 begin;
 \ir ../empty.psql
 select plan(11);

@@ -1,4 +1,4 @@
--- What rules see of a text, and that what is replaced is replaced in the original.
+-- What rules see of a text; replacements are made in the original.
 begin;
 select plan(13);
 \ir ../helpers.psql

@@ -1,4 +1,4 @@
--- Deletes the journal of a turn, but of none that runs. Others do so, too, for a server that is
+-- It deletes the journal of a turn that has ended. Other functions do the same for a worker that is
 -- gone.
 begin;
 select plan(11);
@@ -25,8 +25,8 @@ select pgthreads.soft_delete_thread('alice', 'deleted') \g /dev/null
 select is(left(array_to_string(test.journal(), ','), 5) || cardinality(test.journal()), 'begun2',
   'a deleted thread has none');
 
--- begin_turn finds what is left of earlier turns, and leaves it a while for those who still read
--- it.
+-- begin_turn finds the journals of earlier turns, and keeps them for a while for those who still
+-- read them.
 select pgthreads.begin_turn('alice', 'begun', test.message('u2'), 'second') \g /dev/null
 select is(cardinality(test.journal()), 2, 'a turn that has just ended may still be read');
 select pgthreads.finish_turn('alice', 'begun', 'second', 'completed') \g /dev/null

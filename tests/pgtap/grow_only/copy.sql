@@ -1,5 +1,5 @@
--- COPY FROM. It only ever adds rows: PostgreSQL has none under row level security, and a row that a
--- superuser adds past the functions shows.
+-- COPY FROM can only add rows. PostgreSQL refuses it under row level security, and a row that a
+-- superuser adds without the functions shows.
 begin;
 select plan(6);
 \ir attacks.psql
@@ -9,7 +9,7 @@ from (values
   ('tap_server', 'a privilege'), ('pgthreads_owner', 'its kind'), (current_user, 'nothing')
 ) as v (role, stop);
 
--- Into the view, which no role may write to and COPY does not.
+-- Into the view, to which no role may write, and COPY does not either.
 select test.attack(role, stop, $$ copy pgthreads.ai_threads from '/dev/null' $$)
 from (values ('tap_server', 'a privilege'), (current_user, 'its kind')) as v (role, stop);
 

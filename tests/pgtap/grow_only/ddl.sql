@@ -1,4 +1,5 @@
--- Definitions. ALTER TABLE rewrites rows past triggers and policies; the owner can, and it shows.
+-- Definitions. ALTER TABLE rewrites rows without triggers and policies. The owner can do it, and it
+-- shows.
 begin;
 select plan(8);
 \ir attacks.psql

@@ -1,6 +1,6 @@
--- A security definer function of somebody else's has the rights of its owner, and none of them gets
--- through: an operator's cannot become maintenance, since PostgreSQL lets no such function set a
--- role.
+-- A security definer function has the rights of its owner, and none of these is enough: an
+-- operator's function cannot become maintenance, because PostgreSQL allows no such function to set
+-- a role.
 begin;
 select plan(7);
 \ir attacks.psql

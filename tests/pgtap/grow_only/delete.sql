@@ -1,5 +1,5 @@
--- DELETE of a stored message, and of the thread above it. Maintenance alone deletes, as itself:
--- what is left of a thread then shows.
+-- DELETE of a stored message, and of its thread. Only maintenance can delete, as that role; what is
+-- left of a thread then shows it.
 begin;
 select plan(10);
 \ir attacks.psql

@@ -1,5 +1,5 @@
--- The owner, and a superuser, can switch the trigger off. Then policies still hold the owner: there
--- is none for UPDATE or DELETE. What goes further (TRUNCATE, a policy of one's own) shows.
+-- The owner and a superuser can switch the trigger off. Then policies still stop the owner, because
+-- there is none for UPDATE or DELETE. What goes further (TRUNCATE, a policy of one's own) shows.
 begin;
 select plan(12);
 \ir attacks.psql

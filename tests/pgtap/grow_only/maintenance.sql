@@ -1,5 +1,5 @@
--- The maintenance role removes, and does nothing else: it writes no message, no header, and to a
--- turn only that it is given up.
+-- The maintenance role can only remove: it can write no message and no header, and to a turn only
+-- that it is given up.
 begin;
 select plan(8);
 \ir attacks.psql

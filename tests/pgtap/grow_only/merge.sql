@@ -1,4 +1,4 @@
--- MERGE, in the three ways it writes.
+-- MERGE, in the three ways in which it can write.
 begin;
 select plan(9);
 \ir attacks.psql

@@ -1,5 +1,5 @@
--- What the chain cannot show: who writes a tail anew, with all digests and the header, leaves a
--- chain that fits. Only a digest that was kept elsewhere tells.
+-- What the chain cannot show: a tail that was rewritten with all digests and the header leaves a
+-- chain that fits. Only a digest that was kept elsewhere reveals it.
 begin;
 select plan(4);
 \ir attacks.psql

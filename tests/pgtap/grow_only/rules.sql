@@ -1,5 +1,5 @@
--- A rule on the table. Who does not own it can make none; an owner's, which would swallow messages
--- or take others along, shows or fails.
+-- A rule on the table. Only its owner can create one, and if it swallows messages or deletes
+-- others, it shows or fails.
 begin;
 select plan(7);
 \ir attacks.psql

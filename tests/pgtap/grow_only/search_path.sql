@@ -1,5 +1,5 @@
--- Functions, operators and tables of another schema on the search path, and temporary ones: every
--- function pins its own path, so that none of them is used.
+-- Functions, operators and tables of another schema on the search path, and temporary ones: none is
+-- used, because every function pins its path.
 begin;
 select plan(7);
 \ir attacks.psql
@@ -48,7 +48,7 @@ select is((select count(*)::int from evil.message), 0, 'nothing is in the plante
 select is((select count(*)::int from pg_temp.message), 0, 'nor in the temporary one');
 select is((select max(seq) from pgthreads.message), 5, 'but in the real one');
 
--- A planted function has its caller's rights.
+-- A planted function has only its caller's rights.
 create function evil.append_thread(p_owner_user_id text, p_state_key text, p_messages jsonb)
 returns void language sql as $$ delete from pgthreads.message $$;
 select test.attack(role, stop, $$

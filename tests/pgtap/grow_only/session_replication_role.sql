@@ -1,5 +1,5 @@
--- session_replication_role = replica switches triggers and foreign keys off. It is a superuser's,
--- and what a superuser then changes shows, down to the message.
+-- session_replication_role = replica switches triggers and foreign keys off. Only a superuser can
+-- set it, and verify_thread then names each message that was changed.
 begin;
 select plan(7);
 \ir attacks.psql

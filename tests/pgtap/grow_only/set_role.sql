@@ -1,5 +1,5 @@
--- SET ROLE. A server is a member of pgthreads_server and of nothing else, and the owner role of
--- nothing at all. A superuser may become maintenance, and is then what maintenance is.
+-- SET ROLE. A server's login is only a member of pgthreads_server, and the owner role is a member
+-- of nothing. A superuser may become maintenance, and then can do what maintenance can.
 begin;
 select plan(6);
 \ir attacks.psql

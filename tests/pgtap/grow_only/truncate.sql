@@ -1,4 +1,5 @@
--- TRUNCATE, which row level security does not see; also by way of the table that messages refer to.
+-- TRUNCATE, to which row level security does not apply; also through the table that messages refer
+-- to.
 begin;
 select plan(7);
 \ir attacks.psql

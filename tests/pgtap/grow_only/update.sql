@@ -1,6 +1,5 @@
--- UPDATE of a stored message. The owner role has the privilege and superusers have every one, so
--- that the trigger stops them; behind it stands that there is no policy for UPDATE
--- (disable_trigger.sql).
+-- UPDATE of a stored message. The owner role and superusers have the privilege, so the trigger
+-- stops them. Behind it, there is no policy for UPDATE (disable_trigger.sql).
 begin;
 select plan(8);
 \ir attacks.psql
@@ -18,7 +17,8 @@ from (values
   ('tap_server', 'a privilege'), ('pgthreads_owner', 'the trigger'), (current_user, 'the trigger')
 ) as v (role, stop);
 
--- The header is the functions' to write, so its owner can; it is no message, and it shows.
+-- Functions write the header, so their owner can as well. It is not a message, and the change
+-- shows.
 select test.attack(
   'pgthreads_owner', 'the chain',
   $$ update pgthreads.thread set message_count = 2 where owner_user_id = 'alice' $$,

@@ -1,5 +1,5 @@
--- INSERT, and INSERT … ON CONFLICT DO UPDATE. A place that is taken is never written again; a row
--- that somebody adds behind the thread's end past the functions shows.
+-- INSERT, and INSERT … ON CONFLICT DO UPDATE. A place that is taken is never written again. A row
+-- that somebody adds at the thread's end without the functions shows.
 begin;
 select plan(10);
 \ir attacks.psql

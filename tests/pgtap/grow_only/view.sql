@@ -1,4 +1,4 @@
--- Through the view ai_threads, which PostgreSQL would let write to the table behind it.
+-- Through the view ai_threads, which PostgreSQL would allow to write to its table.
 begin;
 select plan(9);
 \ir attacks.psql

@@ -1,4 +1,4 @@
--- A number of a few bytes whose text has many thousands is refused before that text is made.
+-- A number of a few bytes that prints as thousands of characters is refused before it is printed.
 begin;
 select plan(19);
 \ir ../helpers.psql

@@ -1,4 +1,4 @@
--- The test cases of RFC 4231, but for the one of a truncated output.
+-- The test cases of RFC 4231, except the one with a truncated output.
 begin;
 \ir ../empty.psql
 select plan(6);

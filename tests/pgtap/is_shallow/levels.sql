@@ -1,10 +1,10 @@
--- Sixty levels, the value itself the first, whatever they are made of; and so for all that is
--- stored.
+-- At most sixty levels, of which the value itself is the first, whatever they consist of. This
+-- holds for everything that is stored.
 begin;
 select plan(16);
 \ir ../helpers.psql
 
--- A value of so many levels.
+-- A value with so many levels.
 create function test.deep(p_levels int, p_open text, p_close text, p_inside text)
 returns jsonb
 language sql

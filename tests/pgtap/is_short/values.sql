@@ -1,4 +1,4 @@
--- Whether a value may be printed is told without printing it.
+-- It tells whether a value may be printed, without printing it.
 begin;
 select plan(13);
 \ir ../helpers.psql

@@ -1,6 +1,7 @@
--- Every type of part in every state, with every field: taken as it is, without its optional fields,
--- and refused with any one field missing or of another type. Optional is what any major of the AI
--- SDK can do without, and of any type what one of them does not look at.
+-- Every type of part in every state, with every field. A part is accepted as it is and without its
+-- optional fields, and refused if any other field is missing or of another type. A field is
+-- optional if any major version of the AI SDK does without it, and may have any type if one does
+-- not check it.
 begin;
 select no_plan();
 \ir ../helpers.psql
@@ -182,7 +183,7 @@ select is(
   'every one is accepted or refused as it should be'
 );
 
--- What a state does not have, words that are not in its list, and types that are none.
+-- Fields that a state does not have, words that are not in its list, and types that do not exist.
 select is(
   pgthreads.is_ui_message(jsonb_build_object(
     'id', 'i', 'role', 'assistant', 'parts', jsonb_build_array(p.body || c.more))),
@@ -228,7 +229,7 @@ from (values
 ) as c (name, more)
 join part as p using (name);
 
--- A part of a type that is not known yet belongs to a newer SDK, and says itself what is in it.
+-- A part of an unknown type belongs to a newer SDK, which decides what is in it.
 select is(
   pgthreads.ui_message_fault(jsonb_build_object(
     'id', 'i', 'role', 'assistant', 'parts', jsonb_build_array(c.part::jsonb))),

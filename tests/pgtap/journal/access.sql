@@ -1,4 +1,4 @@
--- What the journal holds is not redacted: the functions read it, for its tenant, and nobody else.
+-- The journal is not redacted, so only the functions can read it, for its tenant.
 begin;
 select plan(11);
 \ir ../operators.psql

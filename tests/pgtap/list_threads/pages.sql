@@ -1,4 +1,4 @@
--- A keyset over (updated_at, state_key), also where times are equal.
+-- Pages by keyset over (updated_at, state_key), also if times are equal.
 begin;
 select plan(34);
 \ir ../helpers.psql
@@ -33,7 +33,7 @@ select pgthreads.append_thread('alice', 'gone', '[]'), pgthreads.soft_delete_thr
 select pgthreads.set_tenant('bob') \gset
 select pgthreads.append_thread('bob', 'foreign', '[]') \g /dev/null
 reset role;
--- k1 and k7 stand alone, the others at one time.
+-- k1 and k7 have times of their own; the others have the same time.
 update pgthreads.thread
 set (updated_at, recent_at) = (select c, c from (select case state_key
   when 'k1' then '2020-01-01 00:00:00.000001+00' when 'k7' then '2020-01-03 12:00:00+02'
@@ -94,7 +94,7 @@ select results_eq(
   $$ values ('k1', true) $$, 'an append brings a thread to the front; its turn runs'
 );
 
--- The index lags behind the times by up to a minute.
+-- The index may be up to a minute behind the times.
 reset role;
 insert into pgthreads.thread (owner_user_id, state_key, updated_at, recent_at)
 select 'carol', 'c' || i, u.at, u.at - mod(i * 31, 60) * interval '1 second'

@@ -1,4 +1,4 @@
--- The three readers agree on every window, and see nothing where there is nothing to see.
+-- The three readers agree on every window, and return nothing if there is nothing.
 begin;
 select plan(30);
 \ir ../helpers.psql

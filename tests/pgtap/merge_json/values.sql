@@ -1,4 +1,4 @@
--- As mergeObjects of the AI SDK does.
+-- It does the same as mergeObjects of the AI SDK.
 begin;
 \ir ../empty.psql
 select plan(9);

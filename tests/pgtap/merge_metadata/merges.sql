@@ -1,4 +1,4 @@
--- Keys are laid over the object, redacted; only objects of at most 64 KiB are taken.
+-- Keys are redacted and merged into the object; only objects of at most 64 KiB are accepted.
 begin;
 select plan(4);
 \ir ../helpers.psql

@@ -1,4 +1,4 @@
--- What a thread is called before anybody has named it.
+-- The title of a thread that nobody has named yet.
 begin;
 select plan(12);
 \ir ../helpers.psql

@@ -1,6 +1,6 @@
--- What once made a call slow: a plan compiled just in time, a search of the whole thread for a
--- title, a part appended to a jsonb array one by one. Within times that only such a fault exceeds.
--- And a plan for threads of the usual length, which read all of a long one: there the rows read are
+-- Faults that once made calls slow: a plan that was compiled just in time, a search of the whole
+-- thread for a title, parts appended to a jsonb array one by one. The times are such that only
+-- these faults exceed them. For a plan that read all of a long thread, the rows that are read are
 -- counted.
 begin;
 select plan(17);

@@ -1,5 +1,5 @@
--- The history of a turn: as many of the newest messages as the window and the budget hold, from a
--- user's message on; the question in any case.
+-- The history of a turn has as many of the newest messages as fit into the window and the budget,
+-- beginning with a user's message, and always the question.
 begin;
 select plan(12);
 \ir ../operators.psql

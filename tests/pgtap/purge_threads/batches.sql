@@ -1,5 +1,5 @@
--- A batch has so many threads at most, or ends behind 10,000 messages; the longest deleted go
--- first.
+-- A batch has at most p_batch threads, and ends after 10,000 messages; the threads that were
+-- deleted first go first.
 begin;
 select plan(10);
 \ir ../operators.psql

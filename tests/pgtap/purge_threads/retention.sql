@@ -1,5 +1,5 @@
--- What is purged: threads that were deleted longer ago than the owner's retention, else config,
--- says. Nothing younger, whatever is asked for.
+-- A thread is purged if it was deleted longer ago than the owner's retention says, or otherwise
+-- config. Nothing younger is purged, whatever a call asks for.
 begin;
 select plan(14);
 \ir ../operators.psql

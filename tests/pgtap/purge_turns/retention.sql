@@ -1,11 +1,10 @@
--- What is purged: turns that finished, and late answers that were kept, longer ago than config
--- says. Nothing younger, nothing that runs, nothing of an owner on hold; and what the turns have
--- used stays.
+-- It purges turns that finished, and late answers that were kept, longer ago than config says. It
+-- purges nothing younger, no running turn, and nothing of an owner on hold, and usage stays.
 begin;
 select plan(19);
 \ir ../operators.psql
 
--- A turn of p_owner that finished so long ago, null: that runs.
+-- A turn of p_owner that finished so long ago; null: it runs.
 create function test.turn(
   p_owner text, p_id text, p_ago interval, p_usage jsonb default null,
     p_status text default 'completed'
@@ -121,7 +120,7 @@ select throws_ok(
   'a repeated call has to find its turn'
 );
 
--- A thread that is purged leaves what its turns have used; an owner who is erased leaves nothing.
+-- The usage of a purged thread's turns stays; of an erased owner nothing stays.
 update pgthreads.thread set deleted_at = now() - interval '1 year' where owner_user_id = 'ann';
 set local role tap_operator;
 select results_eq('select threads, turns from pgthreads.purge_threads()', 'values (1, 2)',

@@ -1,4 +1,4 @@
--- Hands on what a turn has sent, to its end, and then the stored answer.
+-- It returns what a turn has sent, to its end, and then the stored answer.
 begin;
 select plan(22);
 \ir ../helpers.psql

@@ -1,4 +1,4 @@
--- A caller that has the messages gets the header alone.
+-- A caller that has the messages gets only the header.
 begin;
 select plan(5);
 \ir ../helpers.psql

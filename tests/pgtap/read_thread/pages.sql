@@ -1,5 +1,5 @@
--- A page has a budget in bytes: the newest messages that fit, one in any case, and where the page
--- before it begins.
+-- A page has a budget in bytes: it returns the newest messages that fit, at least one, and where
+-- the previous page begins.
 begin;
 select plan(14);
 \ir ../operators.psql

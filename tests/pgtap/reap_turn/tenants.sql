@@ -1,5 +1,5 @@
--- reap_turns gives up turns of all tenants, with what is left of their answers, verified tenancy or
--- not.
+-- reap_turns gives up turns of all tenants and stores their partial answers, with verified tenancy
+-- and without.
 begin;
 select plan(16);
 \ir ../operators.psql
@@ -41,7 +41,7 @@ select is(array_to_string(test.journal(), ','), format('t 0-%s %1$s',
   octet_length(test.frames('a-t', 'x'))),
   'the journal of the turn that runs is left');
 
--- What servers have left behind.
+-- What dead workers have left behind.
 select pgthreads.finish_turn(t.owner, 'alive', 't', 'completed')
 from pgthreads.set_tenant('alice') as t (owner) \g /dev/null
 set local role tap_operator;
@@ -53,7 +53,8 @@ set local role tap_operator;
 select pgthreads.reap_turns() \g /dev/null
 select is(cardinality(test.journal()), 0, 'an old one is deleted');
 
--- A turn that fails by what passes is left for later, and no other one for it.
+-- If closing a turn fails for a reason that will pass, it is left for later; other turns are
+-- closed.
 reset role;
 select test.journaled(o, 'late', 't-' || o, 'late')
   from unnest(array['alice', 'bob']) as o \g /dev/null

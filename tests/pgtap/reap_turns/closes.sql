@@ -1,4 +1,4 @@
--- Closes running turns whose lease ended long enough ago, and touches no other.
+-- It closes running turns whose lease ended long enough ago, and no others.
 begin;
 select plan(13);
 \ir ../operators.psql
@@ -34,7 +34,7 @@ select is(
   (select bool_and(v.ok) from pgthreads.verify_threads() as v), true, 'threads are as they were'
 );
 
--- The server that was thought gone has lost its turn; another begins.
+-- The worker that seemed to be dead has lost its turn; another turn begins.
 set local role tap_server;
 select pgthreads.set_tenant('alice') \gset
 select results_eq(

@@ -1,4 +1,4 @@
--- Kept for callers of the release before: cards go, other numbers next to them stay.
+-- Kept for callers of the previous release: cards are redacted, other numbers next to them stay.
 begin;
 select plan(3);
 \ir ../helpers.psql

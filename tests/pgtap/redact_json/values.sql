@@ -1,4 +1,4 @@
--- Strings at any depth are redacted, and keys and everything else stay.
+-- Strings at any depth are redacted; keys and everything else stay.
 begin;
 select plan(4);
 \ir ../helpers.psql

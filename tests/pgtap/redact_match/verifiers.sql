@@ -1,4 +1,4 @@
--- Kept for callers of the release before: what is in front of the number stays.
+-- Kept for callers of the previous release: the text in front of the number stays.
 begin;
 select plan(3);
 \ir ../helpers.psql

@@ -1,4 +1,4 @@
--- Where a secret may stand in a message, and what is left as it is.
+-- Where a secret may be in a message, and what stays as it is.
 begin;
 select no_plan();
 \ir ../helpers.psql
@@ -57,7 +57,7 @@ from (values
 ) as m (place, what, body, path, text)
 order by m.place;
 
--- Ids, types and states are never touched, also where there is something to redact.
+-- Ids, types and states are never changed, even if there is something to redact.
 select is(
   pgthreads.redact_message(jsonb_set(m.body, m.path, to_jsonb(test.secret()))
     || jsonb_build_object('metadata', test.secret())),
@@ -88,7 +88,7 @@ select is(
   test.tool(jsonb_build_object(test.secret(), 1)), 'the key of an object stays'
 );
 
--- What is clean keeps every byte, whether the screen fires or not.
+-- A clean message keeps every byte, whether the screen matches or not.
 select is(
   pgthreads.redact_message(m.body)::text, m.body::text, 'clean: ' || left(m.body::text, 60)
 )

@@ -1,5 +1,5 @@
--- No text of 1 MB keeps a rule busy for long: what could be quadratic is tried, within a time that
--- only a quadratic search exceeds.
+-- No text of 1 MB keeps a rule busy for long. Texts that could take quadratic time are tried,
+-- within a time that only a quadratic search exceeds.
 begin;
 select plan(25);
 \ir ../helpers.psql

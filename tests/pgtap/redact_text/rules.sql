@@ -1,5 +1,5 @@
--- Each rule: what it takes out, and what looks like it and stays. Written in pieces, so that no
--- tool takes this file for a leak.
+-- For each rule, what it removes, and what looks like that and stays. Secrets are written in
+-- pieces, so that no tool takes this file for a leak.
 begin;
 select no_plan();
 \ir ../helpers.psql
@@ -111,7 +111,7 @@ select is(
 )
 from hit as h;
 
--- The same behind what may hide a word's start.
+-- The same behind text that may hide the start of a word.
 select is_empty(
   $$
     select f.front, h.rule, left(h.secret, 10) as secret,
@@ -178,7 +178,7 @@ from (values
   ('me@localhost', 'me@localhost'), ('1+2 = 3', '1+2 = 3')
 ) as v (text, wanted);
 
--- The screen is a promise: it fires on every text that a rule changes, as serialised JSON.
+-- The screen must match every text that a rule changes, as serialised JSON.
 reset role;
 insert into hit values ('email', '', 'a@b.example', '', ''),
   ('phone', '', '+49 170 1234567', '', ''),

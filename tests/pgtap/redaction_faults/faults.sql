@@ -1,4 +1,4 @@
--- Each way in which redaction can be off shows, a superuser's included.
+-- It shows every way in which redaction can be off, even what a superuser does.
 begin;
 select plan(9);
 \ir ../helpers.psql

@@ -1,4 +1,4 @@
--- The first look misses nothing: the shortest secret of each kind is found and does not get stored.
+-- The first look misses nothing: the shortest secret of each kind is found and not stored.
 begin;
 select plan(32);
 \ir ../helpers.psql

@@ -1,4 +1,4 @@
--- redaction_screen follows the rules and nobody else; a rule that cannot be used is refused.
+-- redaction_screen follows the rules and nothing else; a rule that cannot be used is refused.
 begin;
 select plan(24);
 \ir ../helpers.psql
@@ -54,7 +54,7 @@ select lives_ok(
 delete from pgthreads.redaction_rule where name = 'word';
 select is(test.screen(), test.wanted(), 'a rule that is deleted goes');
 
--- Nobody writes the screens.
+-- Nobody can write the screens.
 select test.refuses(v.change, '42501', null, '%redaction_rule%', v.change)
 from (values
   ($$ update pgthreads.redaction_screen set screen = 'x' $$),
@@ -80,7 +80,7 @@ select lives_ok(
     'appends go on without rules'
 );
 
--- A row that is missing switches nothing off.
+-- A missing row does not switch redaction off.
 update pgthreads.redaction_rule set enabled = true where name = 'provider_api_key';
 alter table pgthreads.redaction_screen disable trigger all;
 delete from pgthreads.redaction_screen;

@@ -1,4 +1,4 @@
--- config.require_verified_tenant and what stands for it.
+-- config.require_verified_tenant, and the function that stands for it.
 begin;
 select plan(10);
 \ir ../helpers.psql

@@ -1,5 +1,5 @@
--- MESSAGES_GROW_ONLY: neither the server role, nor the owner role, nor a superuser changes or
--- removes a message.
+-- MESSAGES_GROW_ONLY: neither the server role nor the owner role nor a superuser can change or
+-- remove a message.
 begin;
 select plan(44);
 \ir ../helpers.psql

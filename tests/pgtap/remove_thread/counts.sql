@@ -1,4 +1,4 @@
--- Removes one thread and counts what it had; as maintenance alone.
+-- It removes one thread and counts what it had; only maintenance can call it.
 begin;
 select plan(5);
 \ir ../operators.psql

@@ -1,4 +1,4 @@
--- An answer names its question, and a user message the place of its sibling.
+-- For an answer it finds the question, and for a user message the place of its sibling.
 begin;
 select plan(3);
 \ir ../helpers.psql

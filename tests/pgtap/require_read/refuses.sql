@@ -1,4 +1,4 @@
--- The tenant is looked at first, then the state key, then the window.
+-- It checks the tenant first, then the state key, then the window.
 begin;
 select plan(5);
 \ir ../helpers.psql

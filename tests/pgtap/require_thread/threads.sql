@@ -1,4 +1,4 @@
--- A thread of the tenant that is not deleted, and nothing else.
+-- Only a thread of the tenant that is not deleted is accepted.
 begin;
 select plan(5);
 \ir ../helpers.psql

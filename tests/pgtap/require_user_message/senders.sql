@@ -1,4 +1,4 @@
--- CLIENT_SENDS_USER_ONLY: text and files of a user, without what else stands next to them.
+-- CLIENT_SENDS_USER_ONLY: a user's text and files, without anything next to them.
 begin;
 select plan(3);
 \ir ../helpers.psql

@@ -1,4 +1,4 @@
--- Operators write it; servers and the owner role see none of it.
+-- Operators write this table; servers and the owner role cannot read it.
 begin;
 select plan(8);
 \ir ../operators.psql

@@ -1,4 +1,4 @@
--- A whole array is stored once; what is new is appended, and MESSAGES_GROW_ONLY holds.
+-- A whole array is stored once; new messages are appended, and MESSAGES_GROW_ONLY holds.
 begin;
 select plan(34);
 \ir ../helpers.psql
@@ -88,7 +88,7 @@ select test.refuses(
   $$ select pgthreads.save_thread('bob', 'k', '[]') $$, 'THTEN', null, null, 'another tenant'
 );
 
--- A caller still holds what it sent, secrets included.
+-- A caller still has what it has sent, including secrets.
 select pgthreads.save_thread('alice', 's', jsonb_build_array(test.message('s', 'sk-' || repeat('a',
   40))))
   \g /dev/null

@@ -1,5 +1,4 @@
--- The setting lasts for its transaction, takes every owner id as it is, and is undone by a
--- rollback.
+-- The setting lasts for its transaction, has every owner id unchanged, and is undone by a rollback.
 begin;
 select plan(12);
 \ir ../helpers.psql

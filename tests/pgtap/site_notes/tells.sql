@@ -1,4 +1,4 @@
--- Settings of the session's login and of its database, and no others; lz4 where messages have it.
+-- It shows settings of the session's login and database, and no others; and lz4 if messages use it.
 begin;
 select plan(3);
 \ir ../helpers.psql

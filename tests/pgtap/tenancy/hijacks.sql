@@ -1,5 +1,5 @@
--- What a caller can put in the way of names: temporary tables, views, functions and operators of
--- its own, a search_path, types. The functions see none of it.
+-- A caller can hide names behind its own temporary tables, views, functions, operators and types,
+-- or by a search_path. The functions see none of these.
 begin;
 select plan(6);
 \ir ../helpers.psql

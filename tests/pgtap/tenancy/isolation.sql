@@ -1,10 +1,10 @@
--- TENANT_SCOPED: no setting, no access; another setting, no rows. In tables, view and functions,
--- and for every role but a superuser.
+-- TENANT_SCOPED: without the setting there is no access, and with another setting there are no
+-- rows. This holds for tables, view and functions, and for every role except superusers.
 begin;
 select plan(34);
 \ir ../helpers.psql
 
--- What each call is refused with, or how many rows it shows.
+-- The SQLSTATE of each call, or how many rows it shows.
 create function test.outcome(p_sql text) returns text language plpgsql as $$
 declare
   v_rows bigint;
@@ -53,7 +53,7 @@ select pgthreads.append_thread('alice', 'gone', test.messages(1, 2)),
 select is(test.outcome('select * from pgthreads.' || t), n::text, 'the tenant''s own rows of ' || t)
 from (values ('thread', 1), ('message', 2), ('ai_threads', 1)) as v (t, n);
 
--- Changed in the middle of a transaction, away and back.
+-- The setting changes in the middle of a transaction, and back.
 set local app.current_user_id = 'bob';
 select is(
   (select string_agg(distinct test.outcome(sql), ' ') from call), 'THTEN',
@@ -93,7 +93,7 @@ select results_eq('execute keys', array[2], 'a superuser sees everything by it')
 set local role tap_server;
 select results_eq('execute keys', array[0], 'and the server role again its own');
 
--- A cheap function that tells what it sees runs after the policy.
+-- A cheap function that reports what it sees runs after the policy.
 reset role;
 create function test.peek(p_text text) returns boolean language plpgsql cost 0.0000001 as $$
 begin
@@ -109,7 +109,7 @@ select lives_ok(
   'select * from pgthreads.ai_threads where test.peek(messages::text)', 'nor by the view'
 );
 
--- The owner role is under the policies, too; a role that is none of ours has no access at all.
+-- The policies also hold for the owner role; a role that is not one of ours has no access at all.
 reset role;
 grant select on call to pgthreads_owner;
 set local role pgthreads_owner;

@@ -1,5 +1,5 @@
--- A setting that stays after its transaction is an access that stays; one made by set_tenant does
--- not.
+-- A setting that stays after its transaction gives access that stays. A setting by set_tenant does
+-- not stay.
 \set QUIET on
 begin;
 \ir ../empty.psql

@@ -1,5 +1,6 @@
--- config.require_verified_tenant against a session that names its tenant itself. Each attack runs
--- as a member of pgthreads_server, which may set every setting and call every runtime function.
+-- config.require_verified_tenant against sessions that name their tenant themselves. Each attack
+-- runs as a member of pgthreads_server, which may make every setting and call every runtime
+-- function.
 begin;
 select plan(37);
 \ir ../helpers.psql
@@ -12,7 +13,7 @@ from (values ('alice'), ('bob'), ('Zoë / 日本')) as o (owner);
 grant select on token to tap_server;
 reset role;
 
--- Two threads from before it was turned on.
+-- Two threads from before the switch was turned on.
 set local role tap_server;
 select a.appended from pgthreads.set_tenant('alice') as t (owner),
   lateral pgthreads.append_thread(t.owner, 'a', test.messages(1, 3)) as a;

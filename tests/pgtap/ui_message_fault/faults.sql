@@ -1,4 +1,4 @@
--- Says in words what is wrong, and nothing of a message that is right.
+-- It says in words what is wrong, and returns null for a message that is right.
 begin;
 select plan(4);
 \ir ../helpers.psql

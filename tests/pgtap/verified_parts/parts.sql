@@ -1,4 +1,4 @@
--- Which part of a match passes: all texts in one call, in their order.
+-- It tells which part of each match passes: all texts in one call, in their order.
 begin;
 select plan(29);
 \ir ../helpers.psql

@@ -1,4 +1,4 @@
--- Whose threads a caller may verify: a server its tenant's that are not deleted, maintenance any.
+-- A server may verify its tenant's threads that are not deleted, maintenance any thread.
 begin;
 select plan(12);
 \ir ../helpers.psql

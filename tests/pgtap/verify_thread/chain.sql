@@ -1,4 +1,4 @@
--- What fits, and each thing that does not: changed by a superuser, past trigger and keys.
+-- A chain that fits, and every kind of change that a superuser can make without trigger and keys.
 begin;
 select plan(18);
 \ir ../helpers.psql
@@ -17,7 +17,7 @@ select results_eq(
 from (values ('empty', 0), ('one', 1), ('k', 5)) as v (key, checked);
 
 set local session_replication_role = replica;
--- Makes a change, asserts what is found, and undoes the change.
+-- It makes a change, asserts what is found, and undoes the change.
 create function test.finds(p_sql text, p_bad_seq int, p_detail text, p_key text default 'k')
 returns text
 language plpgsql
@@ -49,13 +49,13 @@ from (values
   (3, 5, $$ update pgthreads.message set message = '{"id": "m5"}' where message_id = 'm5' $$),
   (4, 2, $$ update pgthreads.message set digest = 'x' where message_id = 'm2' $$),
   (5, 1, $$ update pgthreads.message set digest = 'x' $$),
-  -- A digest made to fit shows one further on.
+  -- If a digest is made to fit, the next message shows it.
   (6, 3, $$ update pgthreads.message
     set message = '{"id": "m2"}', digest = sha256((
       select b.digest from pgthreads.message as b where b.message_id = 'm1' and b.state_key = 'k'
     ) || '{"id": "m2"}')
     where message_id = 'm2' $$),
-  -- Two that changed places.
+  -- Two messages that have changed places.
   (7, 2, $$ alter table pgthreads.message drop constraint message_pkey;
     update pgthreads.message set seq = 5 - seq where message_id in ('m2', 'm3') $$)
 ) as v (place, seq, change)

@@ -1,4 +1,4 @@
--- Pages through all threads, or one owner's, in the order of their keys, and leaves none out.
+-- It pages through all threads, or one owner's, in the order of their keys, and leaves none out.
 begin;
 select plan(11);
 \ir ../operators.psql
@@ -41,7 +41,7 @@ select test.refuses(
   'select * from pgthreads.verify_threads(null, 0)', '22023', 'p_batch is 0.', null, 'no batch'
 );
 
--- A page ends behind 20,000 messages, and has one thread at least.
+-- A page ends after 20,000 messages, and has at least one thread.
 reset role;
 update pgthreads.thread set message_count = 15000 where owner_user_id = 'alice';
 set local role tap_operator;

@@ -1,4 +1,4 @@
--- Adds to the end of a running turn's journal, once, and tells what a heartbeat tells.
+-- It adds to the end of a running turn's journal, once, and returns what a heartbeat returns.
 begin;
 select plan(20);
 \ir ../helpers.psql
