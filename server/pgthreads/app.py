@@ -1,4 +1,4 @@
-"""The aiohttp application, and the runner of it that `serve` and process managers use."""
+"""The aiohttp application, and its runner for `serve` and process managers."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ WEB = Path(__file__).parent / "web"
 
 
 def create_app(settings: Settings | None = None) -> web.Application:
-    """Return the application; without settings, those of the environment.
+    """Return the application. Without `settings` it takes those of the environment.
 
-    On startup it opens the pool and refuses a database without the schema or a role that row level
-    security would not hold (StartError). On shutdown it drains the running turns.
+    On startup it opens its connections. It raises StartError if the database lacks the schema, or
+    if row level security would not apply to the role. On shutdown it drains the running turns.
     """
     settings = settings or Settings.from_env()
     logging.getLogger("aiohttp.server").addFilter(CLIENT_FAULTS)
@@ -79,10 +79,10 @@ def create_app(settings: Settings | None = None) -> web.Application:
 
 
 class DrainingRunner(web.AppRunner):
-    """Goes on listening while running turns end: only then does it close its sockets.
+    """Goes on listening until the running turns have ended, and closes its sockets only then.
 
-    Meanwhile the readiness probe and new turns are 503, and everything else is answered, on
-    connections that are closed afterwards. Each connection is guarded.
+    Meanwhile the readiness probe and new turns get 503. Everything else is answered as usual, and
+    then the connection is closed. Each connection is guarded.
     """
 
     def __init__(self, app: web.Application) -> None:
@@ -91,14 +91,15 @@ class DrainingRunner(web.AppRunner):
             access_log=None,
             shutdown_timeout=5.0,
             keepalive_timeout=app[SETTINGS].idle_timeout,
-            # So long a body is read on that was refused, for else its sender may not see why.
+            # After a body was refused, the rest of it is read for this long. Otherwise its sender
+            # might not see why it was refused.
             lingering_time=min(10.0, app[SETTINGS].body_timeout),
         )
         self._guards: Guards | None = None
 
     @property
     def server(self) -> Any:
-        """What makes a protocol for each connection, once it is set up: aiohttp's, guarded."""
+        """What makes the protocol of each connection: aiohttp's server, guarded."""
         server = super().server
         if server is None:
             return None
@@ -112,15 +113,15 @@ class DrainingRunner(web.AppRunner):
         return self._guards
 
     async def cleanup(self) -> None:
-        """Drain, then stop."""
+        """Drain, and then stop."""
         await _drain(self.app)
         await super().cleanup()
 
 
 async def create_runner() -> DrainingRunner:
-    """Return a runner of `create_app()`: what gunicorn's worker of aiohttp calls.
+    """Return a runner of `create_app()`, for gunicorn's worker of aiohttp.
 
-    `create_app()` itself works there, too, but its sockets are closed before it drains.
+    `create_app` itself works there, too, but then the sockets are closed before it drains.
     """
     return DrainingRunner(create_app())
 
@@ -131,10 +132,11 @@ async def _drain(app: web.Application) -> None:
 
 
 async def _close_connection(request: web.Request, response: web.StreamResponse) -> None:
-    """Send a client that keeps its connection, and a proxy, elsewhere while this server ends.
+    """Close the connection after a response, if this worker drains or nothing else would end it.
 
-    And end by it what has no other end: in HTTP/1.0 there are no chunks, so a stream goes on until
-    its connection is closed, also where the client wants to keep it (RFC 9112, 6.3).
+    While it drains, clients and proxies that keep connections have to go elsewhere. In HTTP/1.0
+    there are no chunks, so a stream ends when its connection is closed, even if the client wants to
+    keep it (RFC 9112, 6.3).
     """
     endless = request.version < HttpVersion11 and response.content_length is None
     if request.app[RUNTIME].draining or endless:

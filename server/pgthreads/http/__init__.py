@@ -1,1 +1,1 @@
-"""The routes over HTTP, and what stands between a request and its handler."""
+"""The HTTP routes, and everything between a request and its handler."""

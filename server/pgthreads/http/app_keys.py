@@ -1,4 +1,4 @@
-"""Where an aiohttp application, and a request, keeps the parts of pgthreads."""
+"""The keys under which an aiohttp application and a request keep the parts of pgthreads."""
 
 from __future__ import annotations
 

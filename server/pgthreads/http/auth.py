@@ -1,4 +1,4 @@
-"""Who is calling: the authenticated user id is the owner of every thread that a request touches."""
+"""Finds out who is calling: the authenticated user's id is the owner of the request's threads."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .key_set import KeySet
 
 
 class Authenticator(Protocol):
-    """Returns the owner of a request; raises UnauthorizedError or ForbiddenError."""
+    """Finds out who sends a request."""
 
     def running(self) -> AbstractAsyncContextManager[None]:
-        """What has to be entered while requests are served."""
+        """Return a context that has to be entered while requests are served."""
 
     async def owner(self, request: web.Request) -> str:
-        """Return the owner of this request."""
+        """Return the owner of this request. Raises UnauthorizedError or ForbiddenError."""
 
 
 def authenticator(settings: Settings) -> Authenticator:
@@ -35,8 +35,8 @@ def authenticator(settings: Settings) -> Authenticator:
 class DevAuth:
     """One fixed user for everybody who reaches the loopback address.
 
-    A web page of somebody else reaches it too, through the user's browser: such a request names a
-    foreign host (DNS rebinding) or origin, and is refused.
+    Pages of other sites reach that address, too, through the user's browser. Such a request names a
+    foreign host (DNS rebinding) or a foreign origin, and is refused.
     """
 
     def __init__(self, user: str, origins: Sequence[str] = ()) -> None:
@@ -44,15 +44,17 @@ class DevAuth:
         self._origins = frozenset(origins)
 
     def running(self) -> AbstractAsyncContextManager[None]:
-        """Nothing."""
+        """Return a context that does nothing."""
         return nullcontext()
 
     async def owner(self, request: web.Request) -> str:
         """Return the fixed user."""
-        # The settings refuse another address, but a process manager listens where it is told.
+        # The settings allow no other address, but a process manager may listen at any.
         address = request.transport and request.transport.get_extra_info("sockname")
         if isinstance(address, tuple) and not is_loopback(address[0]):
-            raise ForbiddenError("--auth dev is for loopback addresses", hint="use --auth jwt")
+            raise ForbiddenError(
+                "--auth dev is allowed on loopback addresses only", hint="use --auth jwt"
+            )
         if not is_loopback(urlsplit(f"//{request.host}").hostname):
             raise ForbiddenError(
                 "the host is not this machine's loopback address", hint="use http://127.0.0.1"
@@ -61,15 +63,16 @@ class DevAuth:
         own = f"{request.scheme}://{request.host}"
         if origin is not None and origin != own and origin not in self._origins:
             raise ForbiddenError(
-                "the page's origin may not call this server", hint="add it by --cors-origin"
+                "the page's origin may not call this server", hint="allow it with --cors-origin"
             )
         return self._user
 
 
 class JwtAuth:
-    """A bearer token (RFC 6750) whose `sub` is the owner; `exp` and `sub` are required.
+    """A bearer token (RFC 6750), whose `sub` is the owner. `exp` and `sub` are required.
 
-    HS256 with a shared secret, or RS256/ES256 and their longer kin with the keys of a JWKS URL.
+    Tokens are signed with HS256 and a shared secret, or with RS256, ES256, their longer variants or
+    EdDSA and a key of the JWKS URL.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -84,11 +87,11 @@ class JwtAuth:
         self._leeway = settings.jwt_leeway
 
     def running(self) -> AbstractAsyncContextManager[None]:
-        """Keep the keys fresh."""
+        """Return a context in which the keys are fetched again and again."""
         return nullcontext() if self._keys is None else self._keys.running()
 
     async def owner(self, request: web.Request) -> str:
-        """Return the token's subject."""
+        """Return the token's subject. Raises UnauthorizedError and KeysUnavailableError."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise UnauthorizedError(
@@ -122,7 +125,7 @@ class JwtAuth:
     @staticmethod
     async def _key(keys: KeySet, token: str) -> jwt.PyJWK:
         key_id = jwt.get_unverified_header(token).get("kid")
-        # Whether the token names a key is known without asking anybody.
+        # A token that names no key is refused without asking the key server.
         key = await keys.find(key_id) if isinstance(key_id, str) and key_id else None
         if key is None:
             raise jwt.InvalidKeyError("its kid is not in the key set")

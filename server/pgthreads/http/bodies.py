@@ -1,8 +1,8 @@
-"""Request bodies: strict JSON, and what of a chat request counts.
+"""Reads request bodies: strict JSON, and of a chat request only what counts.
 
-CLIENT_SENDS_USER_ONLY: of everything a client sends, the last user message is taken, and of that
-its text and file parts. `begin_turn` checks what is left, and refuses any other role or part. The
-id of the message before it says which one the page continues; nothing else of that is looked at.
+CLIENT_SENDS_USER_ONLY: of everything that a client sends, only the text and file parts of the last
+user message are used. `begin_turn` checks them, and refuses any other role or part. The id of the
+message before that one says where the page continues the thread; nothing else of it is used.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ MAX_TURN_ID = 128
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
-    """Return the body as a JSON object; raises one of the classes of `errors`."""
+    """Return the body as a JSON object.
+
+    Raises MediaTypeError, BodyTimeoutError, BadRequestError, BadJsonError and LimitError.
+    """
     if request.content_type != "application/json":
         raise MediaTypeError(
             "the body is not application/json", hint="send content-type: application/json"
@@ -49,13 +52,14 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     except TimeoutError as error:
         raise BodyTimeoutError(hint="send the whole body at once") from error
     except ConnectionError as error:
-        # Nobody gets this answer; it keeps a client that left from being counted as a failure.
+        # Nobody gets this response. It keeps a client that has left from being counted as a
+        # failure.
         raise BadRequestError("the body ended before its length") from error
     except web.RequestPayloadError as error:
         raise BadRequestError("the body cannot be decoded", detail=str(error)) from error
     try:
         lane = request.app[LIMITS].bodies.enter() if len(body) > LARGE else nullcontext()
-        # A large one keeps all others of this process waiting while it is parsed.
+        # While a large body is parsed, all other requests of this worker wait.
         async with lane:
             with without_gc():
                 value = json.loads(
@@ -73,7 +77,7 @@ async def read_object(request: web.Request) -> dict[str, Any]:
 
 
 def chat_request(body: dict[str, Any]) -> ChatRequest:
-    """Take from a chat request's body what counts. Raises StateKeyError, MessageError."""
+    """Take from the body of a chat request what counts. Raises MessageError, BadRequestError."""
     model = body.get("model")
     if model is not None and (not isinstance(model, str) or len(model) > 200):
         raise BadRequestError("model is not a string of at most 200 characters")
@@ -106,10 +110,10 @@ def chat_request(body: dict[str, Any]) -> ChatRequest:
 
 
 def continued_answer(body: dict[str, Any]) -> str | None:
-    """Return the id of the answer that the client asks to have continued; None for a question.
+    """Return the id of the answer that the client wants to have continued; None for a question.
 
-    `sendAutomaticallyWhen` of the AI SDK does that when an answer ends with a tool's result: the
-    last message is that answer, and `messageId` names it.
+    `sendAutomaticallyWhen` of the AI SDK asks for that when an answer ends with a tool's result:
+    the last message is then the answer, and `messageId` names it.
     """
     messages, message_id = body.get("messages"), body.get("messageId")
     if body.get("message") is not None or body.get("trigger") == "regenerate-message":
@@ -121,14 +125,14 @@ def continued_answer(body: dict[str, Any]) -> str | None:
 
 
 def _is_edit(body: dict[str, Any], message: UIMessage, message_id: str) -> bool:
-    """Whether the client's last message takes the place of one that it had."""
+    """Whether the client's last message replaces an earlier one with the same id."""
     messages = body.get("messages")
     last = messages[-1] if body.get("message") is None and isinstance(messages, list) else message
     return isinstance(last, dict) and last.get("role") == "user" and message["id"] == message_id
 
 
 def _is_id(value: object, longest: int) -> bool:
-    """Whether the database can look for a message of this id."""
+    """Whether this can be an id in the database."""
     if not isinstance(value, str) or not 1 <= len(value) <= longest or "\0" in value:
         return False
     return not any("\ud800" <= each <= "\udfff" for each in value)
@@ -137,12 +141,15 @@ def _is_id(value: object, longest: int) -> bool:
 def _choice(body: dict[str, Any], name: str, choices: tuple[str, ...]) -> str | None:
     value = body.get(name)
     if value is not None and value not in choices:
-        raise BadRequestError(f"{name} is none of {', '.join(choices)}")
+        raise BadRequestError(f"{name} is not one of {', '.join(choices)}")
     return value
 
 
 def state_key_of(body: dict[str, Any]) -> str | None:
-    """Return `stateKey`, or else the chat's `id`, which is all that a stock `useChat` sends."""
+    """Return `stateKey`, or the chat's `id`, which is all that an unchanged `useChat` sends.
+
+    Raises StateKeyError if it is not a string.
+    """
     key = body.get("stateKey")
     if key is None:
         key = body.get("id")
@@ -154,7 +161,10 @@ def state_key_of(body: dict[str, Any]) -> str | None:
 
 
 def _question(body: dict[str, Any]) -> tuple[UIMessage, str | None]:
-    """Return the last user message, and the id of the one before it, "" if it is the first one."""
+    """Return the last user message, and the id of the message before it.
+
+    The id is "" if there is no message before it, and None if the client does not say.
+    """
     message = body.get("message")
     before: str | None = None
     if message is None:
@@ -170,7 +180,8 @@ def _question(body: dict[str, Any]) -> tuple[UIMessage, str | None]:
                 break
         else:
             raise MessageError(
-                "there is no user message", hint="the last message of role user is taken"
+                "there is no user message",
+                hint="the last message of role user is the one that counts",
             )
     elif isinstance(message, str):
         message = {"role": "user", "parts": [{"type": "text", "text": message}]}
@@ -183,8 +194,8 @@ def _question(body: dict[str, Any]) -> tuple[UIMessage, str | None]:
 
 def _before(body: dict[str, Any], messages: list[Any], place: int) -> str | None:
     if place == 0:
-        # The AI SDK's own transport names a trigger and sends all that the page shows. Others send
-        # the last message alone, which says nothing of where it belongs.
+        # The AI SDK's own transport names a trigger and sends everything that the page shows.
+        # Others send only the last message, which does not say where it belongs.
         return "" if isinstance(body.get("trigger"), str) else None
     known = messages[place - 1]
     before = known.get("id") if isinstance(known, dict) else None

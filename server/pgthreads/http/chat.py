@@ -1,4 +1,4 @@
-"""The chat routes: post a message and stream its answer, resume a running turn, stop it."""
+"""The chat routes: post a message and stream the answer, resume a running turn, stop it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SSE_HEADERS = {
     "X-Vercel-AI-UI-Message-Stream": "v1",
     "X-Accel-Buffering": "no",
 }
-"""What the AI SDK's own `createUIMessageStreamResponse` sends."""
+"""The headers that the AI SDK's own `createUIMessageStreamResponse` sends."""
 
 KEEP_ALIVE = b": keep-alive\n\n"
 
@@ -42,7 +42,7 @@ async def _answer(request: web.Request) -> web.StreamResponse:
         request[STATE_KEY] = key
     continued = continued_answer(body)
     if continued is not None:
-        # No call waits for what the client could send, so there is nothing to continue with.
+        # No tool call is waiting for anything from the client, so there is nothing to continue.
         if _wants_json(request):
             return web.Response(status=204)
         return web.Response(body=nothing_to_add(continued), headers=SSE_HEADERS)
@@ -58,7 +58,7 @@ async def _begin(request: web.Request, chat: ChatRequest) -> LiveTurn:
 
 
 async def get_stream(request: web.Request) -> web.StreamResponse:
-    """Stream a running turn from its start, on whichever server it runs; 204 if nothing runs."""
+    """Stream a running turn from its start, in whichever worker it runs; 204 if none runs."""
     with request.app[LIMITS].stream(request[OWNER]):
         return await _resume(request)
 
@@ -73,7 +73,7 @@ async def _resume(request: web.Request) -> web.StreamResponse:
 
 
 async def post_stop(request: web.Request) -> web.Response:
-    """Ask the running turn to stop, on whichever server it runs."""
+    """Ask the running turn to stop, in whichever worker it runs; 404 if none runs."""
     key = request.match_info["state_key"]
     if await request.app[RUNTIME].stop(request[OWNER], key) is None:
         return web.json_response(
@@ -94,7 +94,7 @@ async def _stream(request: web.Request, turn: LiveTurn) -> web.StreamResponse:
                     await sender.write(piece or KEEP_ALIVE)
             await sender.end()
     except ConnectionError:
-        # The client left, or was cut off, perhaps in a write. The pump goes on.
+        # The client has left or was cut off, even in a write. The pump goes on.
         pass
     finally:
         readers.dec()
@@ -102,12 +102,15 @@ async def _stream(request: web.Request, turn: LiveTurn) -> web.StreamResponse:
 
 
 def _response(ending: Ending) -> web.Response:
-    """Return how a turn ended as one JSON message; 204 if nothing was answered."""
+    """Return the answer of a turn as one JSON message; 204 if there is no answer.
+
+    Raises ExecutorError.
+    """
     answer = ending.answer()
     if ending.failure is not None:
         raise ExecutorError(
             f"the answer failed: {ending.failure}",
-            hint="what there is of it is in the thread" if answer else "",
+            hint="the part of it that exists is in the thread" if answer else "",
         )
     if answer is None:
         return web.Response(status=204)

@@ -11,14 +11,14 @@ _NEEDED_HEADERS = ("Authorization", "Content-Type", "If-None-Match")
 
 
 def allow_origins(app: web.Application, settings: Settings) -> None:
-    """Let pages of the named origins call the API routes, which are all that exist so far."""
+    """Let pages of the named origins call all routes that have been added so far."""
     if not settings.cors_origin:
         return
     headers = settings.cors_headers
     options = aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call]
         expose_headers=("X-State-Key", "ETag", "Retry-After"),
-        # A preflight's answer repeats the headers that it asks for. They protect nothing here: an
-        # origin that may call may send the token itself.
+        # The answer to a preflight repeats the headers that it asks for. To refuse headers would
+        # protect nothing: an origin that may call the API may send the token itself.
         allow_headers="*" if "*" in headers else (*_NEEDED_HEADERS, *headers),
         allow_methods="*",
         max_age=600,
@@ -30,5 +30,5 @@ def allow_origins(app: web.Application, settings: Settings) -> None:
 
 
 async def _vary_by_origin(_: web.Request, response: web.StreamResponse) -> None:
-    """Keep caches from giving one origin's answer to another (Fetch standard, 3.2.5)."""
+    """Keep caches from giving one origin's response to another (Fetch standard, 3.2.5)."""
     response.headers["Vary"] = "Origin"

@@ -1,8 +1,9 @@
-"""Guards connections: a client has so long to send a request's headers, and there are only so many.
+"""Limits the number of connections, and the time that a client may take for a request's headers.
 
-It stands between asyncio's transport and aiohttp's protocol, and uses the interface of both alone.
-aiohttp closes a connection that is idle, half-sent headers or not, after its `keepalive_timeout`,
-which has to be longer than that of a proxy in front; headers need much less.
+It stands between asyncio's transport and aiohttp's protocol, and uses only their public interfaces.
+aiohttp itself closes a connection that is idle, even in the middle of headers, after its
+`keepalive_timeout`. That has to be longer than the timeout of a proxy in front of the server, and
+much longer than it takes to send headers.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ _LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0
 _LOG_SECONDS = 60.0
 
 OPEN_FILES_SHARE = 0.75
-"""Of the files that the process may open, connections of clients take no more than this share.
+"""The share of the process's open files that clients' connections may take.
 
 The rest is for the database, for models, and for the spool.
 """
 
 
 def most_connections() -> int:
-    """Return how many connections of clients this process takes."""
+    """Return how many connections of clients this process accepts."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 1_000_000 if soft == resource.RLIM_INFINITY else max(1, int(soft * OPEN_FILES_SHARE))
 
 
 class Guards:
-    """Makes a guarded protocol for each connection: what `loop.create_server` calls."""
+    """Makes a guarded protocol for each connection, when `loop.create_server` calls it."""
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class Guards:
 
     @property
     def requests_count(self) -> int:
-        """How many requests there were: gunicorn's worker asks, for its --max-requests."""
+        """How many requests there were. gunicorn's worker asks that for its --max-requests."""
         return self.make.requests_count
 
     def admits(self) -> bool:
@@ -73,12 +74,12 @@ class Guards:
         return False
 
     def late(self) -> None:
-        """Count a connection whose headers did not come in time."""
+        """Count a connection whose headers did not arrive in time."""
         self._refused("headers")
 
 
 class Guard(asyncio.Protocol):
-    """One connection. Its clock runs from its begin, or its next bytes, until a request begins."""
+    """One connection. Its timer runs from its start, or its next bytes, until a request begins."""
 
     def __init__(self, guards: Guards) -> None:
         self._guards = guards
@@ -90,22 +91,22 @@ class Guard(asyncio.Protocol):
 
     @classmethod
     def of(cls, transport: asyncio.BaseTransport | None) -> Self | None:
-        """Return the guard of a connection, None where there is none."""
+        """Return the guard of a connection, or None if it has none."""
         get = getattr(transport, "get_protocol", None)
         protocol = get() if get else None
         return protocol if isinstance(protocol, cls) else None
 
     def request_begins(self) -> None:
-        """The headers of a request are there."""
+        """Stop the timer, because the headers of a request have arrived."""
         self._in_request = True
         self._stop_clock()
 
     def request_ends(self) -> None:
-        """The request was answered."""
+        """Get ready for the next request, because this one was answered."""
         self._in_request = self._has_sent = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let aiohttp have it, if there is room."""
+        """Pass the connection on to aiohttp, if one more is allowed."""
         if not isinstance(transport, asyncio.Transport) or not self._guards.admits():
             transport.close()
             return

@@ -1,7 +1,8 @@
-"""The public keys behind `--jwks-url`: fetched beforehand, looked up at once, and gone in time.
+"""Keeps the public keys of `--jwks-url`: fetched in advance, and forgotten in time.
 
-PyJWT parses keys. Its own client of key sets is not used: it blocks, one caller after the other
-waits for a key server that hangs, and a key that the issuer removed may stay valid.
+PyJWT parses the keys. Its own client for key sets is not used: it blocks, its callers wait one
+after the other for a key server that hangs, and a key may stay valid after the issuer has removed
+it.
 """
 
 from __future__ import annotations
@@ -21,26 +22,26 @@ from ..errors import KeysUnavailableError
 log = logging.getLogger(__name__)
 
 COOLDOWN = 10.0
-"""Seconds after a fetch, whatever came of it, in which an unknown key causes no other one."""
+"""Seconds after a fetch, successful or not, in which an unknown key causes no new fetch."""
 
 FETCH_SECONDS = 5.0
-"""How long one fetch may take in all."""
+"""How long one fetch may take."""
 
 MAX_BYTES = 256 * 1024
 """How large a key set may be."""
 
 REFRESHES = 3
-"""So many fetches are tried in the time that a key is good after the last one that succeeded."""
+"""How many fetches are tried before the keys of the last successful one are no longer valid."""
 
 
 class KeySetError(Exception):
-    """The key set cannot be fetched, or is none."""
+    """The key set cannot be fetched, or is not a key set."""
 
 
 class KeySet:
-    """The signing keys at `url`, each good for `lifetime` seconds after it was last seen there.
+    """The signing keys at `url`. A key is valid for `lifetime` seconds after it was last seen.
 
-    `running` fetches them all the time, so that a request with a known key waits for nobody.
+    `running` fetches them again and again, so that a request with a known key never waits.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class KeySet:
         cooldown: float = COOLDOWN,
         log_level: int = logging.WARNING,
     ) -> None:
-        """`log_level` is how loud a fetch that fails is."""
+        """A fetch that fails is logged at `log_level`."""
         self._url = url
         self._lifetime = lifetime
         self._cooldown = cooldown
@@ -65,9 +66,9 @@ class KeySet:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Fetch the keys now, without waiting for it, and then again and again."""
+        """Fetch the keys in the background, now and then again and again."""
         timeout = ClientTimeout(total=FETCH_SECONDS)
-        # The proxy of the environment, if there is one.
+        # With trust_env it uses the proxy of the environment, if there is one.
         async with ClientSession(timeout=timeout, trust_env=True) as self._session:
             task = asyncio.create_task(self._keep_fresh())
             try:
@@ -79,17 +80,17 @@ class KeySet:
                 await asyncio.wait(left)
 
     async def find(self, key_id: str) -> jwt.PyJWK | None:
-        """Return the key of this id, None if there is none.
+        """Return the key with this id, or None if there is none.
 
-        A key that is known is returned without waiting. Another one causes a fetch, if none was
-        made within the cooldown; whoever asks meanwhile waits for that one. Where the key is not
-        known and the last fetch failed, nobody can tell: it raises KeysUnavailableError.
+        A known key is returned without waiting. An unknown one causes a fetch, unless there was one
+        within the cooldown; everybody who asks meanwhile waits for the same fetch. If the key is
+        unknown and the last fetch has failed, it raises KeysUnavailableError.
         """
         key = self._known(key_id)
         if key is not None:
             return key
         if self._fetching is not None or self._now() >= self._quiet_until:
-            # A caller that leaves must not end the fetch that others wait for.
+            # A caller that leaves must not cancel the fetch for which others wait.
             await asyncio.shield(self._fetch())
             key = self._known(key_id)
         if key is None and self._failure is not None:
@@ -117,7 +118,7 @@ class KeySet:
             await asyncio.sleep(self._lifetime / REFRESHES)
 
     def _fetch(self) -> asyncio.Task[None]:
-        """The fetch that runs, else a new one."""
+        """Return the running fetch, or start one."""
         if self._fetching is None:
             self._fetching = asyncio.create_task(self._try())
         return self._fetching
@@ -127,13 +128,14 @@ class KeySet:
         try:
             keys = await self._keys_of_server()
         except Exception as error:
-            # Whatever it is: what is known goes on until it ends.
+            # Whatever the fault is, the known keys stay valid until their time is over.
             reason = str(error) or f"no answer within {FETCH_SECONDS:g} s"
             self._failure = KeySetError(f"{self._url}: {reason}")
             log.log(self._log_level, "the key set cannot be fetched: %s", self._failure)
         else:
             self._failure = None
-            # Counted from the question: what the answer left out was gone by then.
+            # The time counts from the request, because keys that the answer lacks may have been
+            # removed since then.
             self._keys, self._good_until = keys, begun + self._lifetime
         finally:
             self._quiet_until = self._now() + self._cooldown
@@ -141,7 +143,7 @@ class KeySet:
 
     async def _keys_of_server(self) -> dict[str, jwt.PyJWK]:
         if self._session is None:
-            raise KeySetError("it is not running")
+            raise KeySetError("the key set is not running")
         body = bytearray()
         # A redirect could lead to an address without TLS.
         async with self._session.get(self._url, allow_redirects=False) as response:
@@ -159,10 +161,10 @@ class KeySet:
 
 
 def signing_keys(body: bytes) -> dict[str, jwt.PyJWK]:
-    """The keys of a JSON Web Key Set (RFC 7517) that may sign and have an id. Raises KeySetError.
+    """The keys of a JSON Web Key Set (RFC 7517) that have an id and are for signatures.
 
-    What is of an unknown type or damaged is left out (RFC 7517, 5). A set may be empty: then its
-    issuer has taken all keys back.
+    Keys that are damaged or of an unknown type are left out (RFC 7517, 5). If the set is empty, its
+    issuer has withdrawn all keys. Raises KeySetError.
     """
     try:
         listed = json.loads(body)["keys"]

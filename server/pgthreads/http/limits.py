@@ -1,7 +1,7 @@
-"""What one user may have of one process: requests a second, and answers that are open at once.
+"""Limits one user's requests per second and open answers in this worker.
 
-These keep a user from taking the time of others in this process. What has to hold whoever calls is
-in the database: `config.max_turns_per_owner` and `config.max_queued_per_owner`.
+So one user cannot take the time of the others in this worker. Limits that have to hold for every
+caller are in the database: `config.max_turns_per_owner` and `config.max_queued_per_owner`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from ..errors import TooManyError
 from ..postgres.fairness import KNOWN_USERS, Lane
 
 BURST_SECONDS = 4.0
-"""A user who was silent may send the requests of so many seconds at once."""
+"""A user who was silent may send the requests of this many seconds at once."""
 
 BODY_PATIENCE = 30.0
-"""Seconds that a large body waits at most to be parsed."""
+"""How many seconds a large body may wait to be parsed."""
 
 
 class Limits:
-    """Counts by user. A limit of 0 is none; `refused` is told the name of one that was reached."""
+    """Counts for each user; 0 means no limit. `refused` is called with the limit that refuses."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Limits:
         self._max_streams = max_streams
         self._refused = refused
         self._clock = clock
-        # By user: how many requests he may send at once, and when that was so.
+        # For each user: how many requests they could send at once, and at what time.
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._streams: Counter[str] = Counter()
         self.bodies = Lane(BODY_PATIENCE)
@@ -59,13 +59,13 @@ class Limits:
             self._refused("requests")
             raise TooManyError(
                 "too many requests",
-                hint=f"send at most {self._rate:g} in a second",
+                hint=f"send at most {self._rate:g} per second",
                 retry_after=math.ceil((1 - left) / self._rate),
             )
 
     @contextmanager
     def stream(self, owner: str) -> Iterator[None]:
-        """Count an answer as open. Raises TooManyError if this user has too many of them."""
+        """Count an answer as open. Raises TooManyError if this user has too many open answers."""
         if self._max_streams and self._streams[owner] >= self._max_streams:
             self._refused("streams")
             raise TooManyError(

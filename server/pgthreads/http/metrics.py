@@ -1,7 +1,7 @@
-"""Prometheus metrics of one application, in a registry of its own.
+"""The Prometheus metrics of one application, in a registry of its own.
 
-Several processes that have PROMETHEUS_MULTIPROC_DIR write to that folder, and each of them answers
-for all of them (prometheus_client, "Multiprocess Mode").
+If PROMETHEUS_MULTIPROC_DIR is set, several processes write to that folder, and each of them reports
+the metrics of all (prometheus_client, "Multiprocess Mode").
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from ..turns.turn import Ending
 
 
 class Metrics:
-    """What operators watch: turns by how they ended, answers that were not stored, requests."""
+    """What operators watch: how turns end, answers that were not stored, limits, and requests."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.turns = Counter(
-            "pgthreads_turns_total", "Turns that ended", ["status"], registry=self.registry
+            "pgthreads_turns_total", "Turns that have ended", ["status"], registry=self.registry
         )
         self.unstored = Counter(
             "pgthreads_answers_not_stored_total",
@@ -34,10 +34,10 @@ class Metrics:
             "Answers whose final text contradicted what was streamed",
             registry=self.registry,
         )
-        # Of all workers that live, where several write to PROMETHEUS_MULTIPROC_DIR.
+        # "livesum": the sum of the workers that are alive, if they share a folder.
         self.running = Gauge(
             "pgthreads_turns_running",
-            "Turns that run in this server",
+            "Turns that are running",
             registry=self.registry,
             multiprocess_mode="livesum",
         )
@@ -71,7 +71,7 @@ class Metrics:
         self.running.inc()
 
     def turn_ended(self, ending: Ending | None) -> None:
-        """Count a turn by how it ended; None if it broke off without one."""
+        """Count a turn by how it ended; `ending` is None if it broke off."""
         self.running.dec()
         if ending is None:
             return

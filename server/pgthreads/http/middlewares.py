@@ -1,4 +1,4 @@
-"""What surrounds every request: the error body, the state key's header, the owner, the clock."""
+"""What surrounds every request: error bodies, `X-State-Key`, the owner, and its time."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _CODES = {
     405: "method_not_allowed",
     413: "body_too_large",
 }
-_PREFLIGHT_HINT = "let the page's origin in by --cors-origin, its headers by --cors-headers"
+_PREFLIGHT_HINT = "allow the page's origin with --cors-origin, and its headers with --cors-headers"
 
 
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Time every request by its route."""
+    """Measure the time of every request, by its route."""
     begun = time.perf_counter()
     guard = Guard.of(request.transport)
     if guard is not None:
@@ -83,7 +83,7 @@ async def report_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Find the owner of an API request before anything else looks at it."""
+    """Find the owner of an API request, and count it, before anything else looks at it."""
     # A preflight carries no credentials (Fetch standard, 4.8); the CORS handler answers it.
     if request.path.startswith("/api/") and not is_preflight(request):
         request[OWNER] = await request.app[AUTHENTICATOR].owner(request)
@@ -92,13 +92,13 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 class ClientFaults(logging.Filter):
-    """Keeps from aiohttp's log the tracebacks of requests that are no HTTP: anybody can cause them.
+    """Keeps tracebacks of malformed requests out of aiohttp's log, because anybody can send them.
 
-    They were answered with 400.
+    Such a request was answered with 400.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is to be logged."""
+        """Whether to log the record."""
         error = record.exc_info[1] if record.exc_info else None
         return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
 
@@ -107,12 +107,12 @@ CLIENT_FAULTS = ClientFaults()
 
 
 def is_preflight(request: web.Request) -> bool:
-    """Whether a browser asks if a page of another origin may make a call."""
+    """Whether a browser asks if a page of another origin may make this call."""
     return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
 
 
 def error_body(status: int, code: str, message: str, hint: str = "") -> web.Response:
-    """Return `{error, code, hint}`."""
+    """Return a response with `{error, code, hint}`."""
     return web.json_response({"error": message, "code": code, "hint": hint}, status=status)
 
 

@@ -1,4 +1,4 @@
-"""Routes for operators and newcomers: probes, metrics, the contract, the chat page."""
+"""Routes for operators and newcomers: probes, metrics, `openapi.json` and the chat page."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PAGE_POLICY = (
 
 
 async def get_health(_: web.Request) -> web.Response:
-    """Say that the process runs."""
+    """Say that the process is running."""
     return web.json_response({"status": "ok"})
 
 
 async def get_readiness(request: web.Request) -> web.Response:
-    """Say whether this server takes new turns: 503 while it drains or has no database."""
+    """Say whether this worker takes new turns: 503 while it drains or cannot use the database."""
     if request.app[RUNTIME].draining:
         raise ShuttingDownError
     try:
@@ -45,7 +45,7 @@ async def get_metrics(request: web.Request) -> web.Response:
 
 
 async def get_openapi(_: web.Request) -> web.FileResponse:
-    """Return the contract of this API."""
+    """Return the description of this API."""
     return web.FileResponse(HERE / "openapi.json")
 
 

@@ -1,7 +1,7 @@
-"""Sends bodies to clients of any speed: in pieces, and to nobody who takes nothing of them.
+"""Sends bodies in pieces to clients of any speed, and cuts off those that take nothing.
 
-What waits for a slow client is one piece in this process and one in the system's buffer, however
-long the body is. A client that takes no byte for `--write-timeout` is cut off.
+However long a body is, only one piece waits for a slow client in this process, and one more in the
+kernel. A client that takes no byte for `--write-timeout` is cut off.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ..turns.stream import PIECE
 from .app_keys import SETTINGS
 
 LOOKS = 4
-"""How often within the write timeout a client is looked at."""
+"""How often a client is checked within the write timeout."""
 
 
 class Sender:
-    """Sends the head of a response when it is entered, and then what is written.
+    """Sends the head of a response on entry, and then whatever is written.
 
-    Both raise ConnectionError once the client is gone, or has been cut off.
+    Both raise ConnectionError if the client has left or was cut off.
     """
 
     def __init__(self, request: web.Request, response: web.StreamResponse) -> None:
@@ -49,7 +49,7 @@ class Sender:
             raise ClientConnectionResetError("the client has left")
         self._transport: asyncio.Transport = transport
         self._writer: AbstractStreamWriter = writer
-        # About a piece waits here, and as much in the kernel, where the system has that setting.
+        # About one piece waits here, and one more in the kernel if the system has that setting.
         transport.set_write_buffer_limits(high=PIECE)
         with suppress(OSError, AttributeError):
             transport.get_extra_info("socket").setsockopt(
@@ -68,7 +68,7 @@ class Sender:
             self._timer.cancel()
 
     async def write(self, data: bytes | memoryview) -> None:
-        """Send bytes, `PIECE` at most, and wait until the client has taken most of those before."""
+        """Send at most `PIECE` bytes. Wait until the client has taken most of the earlier ones."""
         self._writing = True
         try:
             await self._response.write(data)
@@ -78,10 +78,10 @@ class Sender:
             self._writes += 1
 
     async def end(self) -> None:
-        """Send the end, and wait until all has left this process: nobody looks after it later."""
+        """Send the end, and wait until everything has left this process: nobody checks it later."""
         self._writing = True
         try:
-            # That of Response would send its body once more.
+            # The method of Response would send the body again.
             await web.StreamResponse.write_eof(self._response)
             self._transport.set_write_buffer_limits(high=0)
             await self._writer.drain()
@@ -90,7 +90,7 @@ class Sender:
             self._writing = False
 
     def _look(self) -> None:
-        """Cut the client off if it has taken nothing of what waits since long enough."""
+        """Cut the client off if it has taken nothing for too long."""
         self._timer = None
         if self._transport.is_closing():
             return
@@ -105,10 +105,10 @@ class Sender:
         self._timer = self._loop.call_at(now + self._seconds / LOOKS, self._look)
 
     def _waiting(self) -> int:
-        """Bytes that the client has not confirmed, here and in the kernel's buffer."""
+        """How many bytes, here and in the kernel, the client has not confirmed yet."""
         waiting = self._transport.get_write_buffer_size()
         stream = self._transport.get_extra_info("socket")
-        # Not every system tells it of every kind of socket.
+        # Not every system can say this about every kind of socket.
         with suppress(OSError, AttributeError):
             waiting += unpack("i", ioctl(stream.fileno(), TIOCOUTQ, bytes(4)))[0]
         return waiting
@@ -116,7 +116,7 @@ class Sender:
 
 @web.middleware
 async def send_in_pieces(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Send each long body as `Sender` does. Goes around all that may still add headers."""
+    """Send long bodies with `Sender`. It is the outermost middleware: others may add headers."""
     response = await handler(request)
     if (
         not isinstance(response, web.Response)

@@ -1,4 +1,4 @@
-"""What an application opens before it serves: the key set, its connections, the turn runtime."""
+"""Opens what an application needs to serve: the key set, the connections, the turn runtime."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class StartError(OperatorError):
 
 
 async def start_authenticator(app: web.Application) -> AsyncIterator[None]:
-    """Keep what checks tokens working while the application runs."""
+    """Keep the authenticator running while the application runs."""
     async with app[AUTHENTICATOR].running():
         yield
 
 
 async def start_turns(app: web.Application) -> AsyncIterator[None]:
-    """Open the connections and the turn runtime; raises StartError if they would be of no use."""
+    """Open the connections and the turn runtime. Raises StartError if they cannot be used."""
     settings = app[SETTINGS]
     if settings.database_url is None:
         raise StartError("there is no database URL", "Set PGTHREADS_DATABASE_URL.")
@@ -128,7 +128,7 @@ async def _check_database(threads: Threads) -> None:
         await threads.require_tenant()
     except TenantError as error:
         raise StartError(
-            f"the database does not take this server's tenants: {error}. {error.detail}",
+            f"the database does not accept this server's tenants: {error}. {error.detail}",
             "Set --tenant-key to a key of pgthreads.tenant_key that is active.",
         ) from error
     log.info("connected as %s", role)

@@ -1,6 +1,6 @@
-"""State keys as the HTTP layer sees them: echoed in `X-State-Key`, so checked before they are.
+"""Checks state keys before they are echoed in `X-State-Key`.
 
-The rule itself is a CHECK constraint and `require_state_key` of the database.
+The rule itself is a CHECK constraint and the function `require_state_key` in the database.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ def is_state_key(key: object) -> bool:
 
 
 def require_state_key(key: str) -> str:
-    """Return the key; raises StateKeyError for what is none."""
+    """Return the key. Raises StateKeyError if it is not a state key."""
     if not is_state_key(key):
         raise StateKeyError(
-            "not a state key", hint="1 to 128 letters, digits, underscores and hyphens"
+            "this is not a state key", hint="use 1 to 128 letters, digits, underscores and hyphens"
         )
     return key

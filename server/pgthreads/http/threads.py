@@ -1,6 +1,6 @@
-"""The routes of stored threads: list, read, rename, delete.
+"""The routes of stored threads: list, read, rename and delete them.
 
-Messages pass through as the bytes that PostgreSQL stored; they are not parsed here.
+Messages are passed on as the bytes that PostgreSQL has stored. They are not parsed here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ENTITY_TAG = re.compile(r'"([^"]*)"')
 
 
 async def list_threads(request: web.Request) -> web.Response:
-    """Return a page of the caller's threads, the latest append first."""
+    """Return a page of the caller's threads, the one with the latest append first."""
     limit = _whole_number(request, "limit")
     rows = await request.app[THREADS].list_threads(
         request[OWNER],
@@ -37,7 +37,7 @@ async def list_threads(request: web.Request) -> web.Response:
 
 
 async def get_thread(request: web.Request) -> web.Response:
-    """Return a thread's messages, or a window of them; 304 if the client has them."""
+    """Return a thread's messages, or a window of them; 304 if the client has them already."""
     key = request.match_info["state_key"]
     known, has_any = _known_tags(request)
     thread = await request.app[THREADS].read_thread(
@@ -67,7 +67,7 @@ async def get_thread(request: web.Request) -> web.Response:
 
 
 async def list_branches(request: web.Request) -> web.Response:
-    """Return a thread's branches; `leafId` is what GET takes as `leaf`."""
+    """Return a thread's branches. Their `leafId` is what the GET of a thread takes as `leaf`."""
     key = request.match_info["state_key"]
     rows = await request.app[THREADS].list_branches(request[OWNER], key)
     branches = [
@@ -82,7 +82,7 @@ async def list_branches(request: web.Request) -> web.Response:
 
 
 async def patch_thread(request: web.Request) -> web.Response:
-    """Rename a thread, merge keys into its metadata."""
+    """Rename a thread, or merge keys into its metadata, or both."""
     key = require_state_key(request.match_info["state_key"])
     body = await read_object(request)
     title, metadata = body.get("title"), body.get("metadata")
@@ -105,7 +105,7 @@ async def delete_thread(request: web.Request) -> web.Response:
 
 
 def _header(thread: ThreadHeader, **more: Any) -> bytes:
-    """The header as JSON. Metadata is passed on as it is, however deep somebody has nested it."""
+    """The header as JSON. Metadata is passed on unparsed, however deep it is nested."""
     header = {
         "stateKey": thread.state_key,
         "title": thread.title,
@@ -122,10 +122,10 @@ def _json(body: bytes) -> web.Response:
 
 
 def _known_tags(request: web.Request) -> tuple[set[str], bool]:
-    """What `If-None-Match` names, and whether that is `*`: any version (RFC 9110, 13.1.2).
+    """The tags that `If-None-Match` names, and whether it is `*`, any version (RFC 9110, 13.1.2).
 
-    The comparison is weak, so `W/` says nothing: a proxy that compresses puts it there. The field
-    may come in several lines.
+    The comparison is weak, so `W/` is ignored: a proxy that compresses adds it. The field may come
+    in several lines.
     """
     field = ",".join(request.headers.getall("If-None-Match", ()))
     return set(_ENTITY_TAG.findall(field)), field.strip() == "*"

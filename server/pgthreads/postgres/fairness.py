@@ -11,23 +11,23 @@ from contextlib import asynccontextmanager, nullcontext
 from ..errors import TooManyError
 
 ALLOWANCE = 1.0
-"""Seconds of the database's time that a user may use at once, beyond the share."""
+"""Seconds of the database's time that a user may use at once, in addition to the share."""
 
 LARGE = 65_536
-"""Characters above which a request is among the costly ones, whoever sends it."""
+"""A request with more characters than this counts as costly, whoever sends it."""
 
 MOST_REST = 2.0
 """The longest rest after a costly request, in seconds."""
 
 MOST_USED = 5.0
-"""How many seconds beyond the share are remembered at most."""
+"""How many seconds beyond the share are remembered, at most."""
 
 KNOWN_USERS = 10_000
 """How many users are remembered; whoever has been silent for longest is forgotten first."""
 
 
 class Lane:
-    """Lets one in after the other, and rests for as long as each of them took."""
+    """Lets one caller in after the other, and rests after each for as long as it took."""
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
@@ -50,12 +50,12 @@ class Lane:
 
 
 class Fairness:
-    """Does what costs the database much one at a time, beside everything else.
+    """Lets costly requests wait for each other, so that other requests need not wait.
 
-    Large requests wait for each other, and so do those of users who have used much of its time
-    lately: two connections in all. Otherwise ten users who ask for what is costly, again and again,
-    would hold all connections, and all cores of the database. `share` is how many seconds of the
-    database's time a user may use in a second; 0 is no limit.
+    Large requests use one connection, and requests of users who have used much of the database's
+    time lately use another. Otherwise ten users with costly requests could hold all connections and
+    all cores of the database. `share` is how many seconds of the database's time a user may use per
+    second; 0 means no limit.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Fairness:
     ) -> None:
         self._share = share
         self._clock = clock
-        # By user: the seconds that were used beyond the share, and when that was so.
+        # For each user: the seconds used beyond the share, and at what time.
         self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._large, self._costly = Lane(patience), Lane(patience)
 
@@ -78,7 +78,7 @@ class Fairness:
             yield
 
     def is_costly(self, owner: str) -> bool:
-        """Whether a user has used more than the share, and some more that everybody may."""
+        """Whether a user has used more than the share and `ALLOWANCE`."""
         return self._now(owner) > ALLOWANCE
 
     def _lane_of(self, owner: str, size: int) -> Lane | None:

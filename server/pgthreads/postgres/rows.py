@@ -1,4 +1,4 @@
-"""What the SQL functions return, a class a row; docs/sql-api.md says what the columns mean."""
+"""A class for each kind of row of the SQL functions; docs/sql-api.md explains the columns."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import NamedTuple
 class BegunTurn:
     """What `begin_turn` returned.
 
-    `outcome` is `started`, `running`, `answered` or `waiting`; `turn_id` is that of the turn that
-    runs, also of the one that is waited for. `history` is a UIMessage[] and `answer` a UIMessage,
-    both as UTF-8 JSON; `max_message_bytes` is the limit of the answer.
+    `outcome` is `started`, `running`, `answered` or `waiting`. `turn_id` is the id of the turn that
+    runs, which may be the one that the message waits for. `history` is a UIMessage[] and `answer` a
+    UIMessage, both as UTF-8 JSON. `max_message_bytes` is the limit for the answer.
     """
 
     outcome: str
@@ -27,14 +27,14 @@ class BegunTurn:
 
 @dataclass(frozen=True, slots=True)
 class TurnState:
-    """A heartbeat's answer: `alive` is whether the turn is still the caller's."""
+    """What `extend_turn` returned. `alive` says whether the turn is still the caller's."""
 
     alive: bool
     stop_requested: bool
 
 
 class TurnKey(NamedTuple):
-    """Which turn: all that the functions about turns are called with."""
+    """Names a turn for the functions about turns."""
 
     owner_user_id: str
     state_key: str
@@ -42,14 +42,14 @@ class TurnKey(NamedTuple):
 
 
 class SiteNote(NamedTuple):
-    """A row of `site_notes`; `topic` is `login setting` or `compression`."""
+    """A row of `site_notes`. `topic` is `login setting` or `compression`."""
 
     topic: str
     note: str
 
 
 class JournalPiece(NamedTuple):
-    """What a turn has sent: frames as text, and the byte of its stream where they begin."""
+    """What a turn has sent: frames as text, and the offset in bytes at which they begin."""
 
     key: TurnKey
     offset: int
@@ -58,7 +58,7 @@ class JournalPiece(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class JournalState:
-    """What `write_journal` returned: `end_offset` is where the writer goes on."""
+    """What `write_journal` returned. `end_offset` is where the writer goes on, in bytes."""
 
     alive: bool
     stop_requested: bool
@@ -67,7 +67,7 @@ class JournalState:
 
 @dataclass(frozen=True, slots=True)
 class JournalRead:
-    """What `read_journal` returned. `answer` is a UIMessage as UTF-8 JSON, once the turn ended."""
+    """What `read_journal` returned. After the end, `answer` is a UIMessage as UTF-8 JSON."""
 
     turn_id: str
     status: str
@@ -79,7 +79,7 @@ class JournalRead:
 
 @dataclass(frozen=True, slots=True)
 class ThreadHeader:
-    """A thread without its messages; `metadata` is an object as UTF-8 JSON."""
+    """A thread without its messages. `metadata` is an object as UTF-8 JSON."""
 
     state_key: str
     title: str | None
@@ -91,7 +91,7 @@ class ThreadHeader:
 
 @dataclass(frozen=True, slots=True)
 class ListedThread(ThreadHeader):
-    """A row of the list; `next_cursor` is on the last row of a page that another one follows."""
+    """A row of a list. The last row of a page has a `next_cursor` if another page follows."""
 
     running: bool
     next_cursor: str | None
@@ -99,9 +99,10 @@ class ListedThread(ThreadHeader):
 
 @dataclass(frozen=True, slots=True)
 class StoredThread(ThreadHeader):
-    """A thread with its UIMessage[] as UTF-8 JSON; None if the caller knows this `digest`.
+    """A thread with its messages, a UIMessage[] as UTF-8 JSON.
 
-    `earlier_seq` is the `before_seq` of the window before this one; None at the beginning.
+    `messages` is None if the caller knows this `digest`. `earlier_seq` is the `before_seq` of the
+    window before this one, and None at the beginning.
     """
 
     digest: str
@@ -111,7 +112,7 @@ class StoredThread(ThreadHeader):
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A branch by its last message; `message_count` is its length from the root."""
+    """A branch, named by its last message. `message_count` counts from the first message."""
 
     leaf_id: str
     leaf_seq: int

@@ -1,8 +1,8 @@
 """The SQL functions, one coroutine each; docs/sql-api.md says what they do and refuse.
 
-Each call is one autocommit statement that sets the tenant and calls the function: one round trip,
-one transaction. Every function may be repeated without doing its work twice, so a call whose
-connection broke is sent once more (`pool.py`).
+Each call is one autocommit statement that sets the tenant and calls the function, so it takes one
+round trip and one transaction. Every function can be repeated without doing its work twice, so a
+call whose connection broke is sent once more (`pool.py`).
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ _SET_TENANT = re.compile(r"pgthreads\.set_tenant\((%s|k\.owner)\)")
 class Threads:
     """The SQL functions over a pool.
 
-    Every coroutine raises the class of `errors` that belongs to the function's SQLSTATE, or
-    `UnavailableError` when the database does not answer. `tenant` makes of an owner what set_tenant
-    is given; `fairness`, if there is one, lets costly users wait for each other.
+    Every coroutine raises the class of `errors` for the function's SQLSTATE, or `UnavailableError`
+    if the database does not answer. `tenant` makes of an owner what set_tenant is given. With a
+    `fairness`, costly requests wait for each other.
     """
 
     def __init__(
@@ -62,25 +62,25 @@ class Threads:
         self._lock_ms = max(1, round(pool.timeouts.lock * 1000))
 
     async def api_version(self) -> int:
-        """Return the contract's version."""
+        """Return the version of the SQL contract."""
         return int(await self._value("select pgthreads.api_version()", ()))
 
     async def require_server_role(self) -> str:
-        """Return the session's role; raises unless it is one that may serve clients."""
+        """Return the session's role. Raises PgThreadsError if this role may not serve clients."""
         return str(await self._value("select pgthreads.require_server_role()", ()))
 
     async def site_notes(self) -> list[SiteNote]:
-        """Return what an operator should know of the login and the database."""
+        """Return what an operator should know about the login and the database."""
         return await self._rows(
             "select n.topic, n.note from pgthreads.site_notes() as n", (), args_row(SiteNote)
         )
 
     async def require_tenant(self) -> None:
-        """Return if the database takes the tenants of this object; raises TenantError."""
+        """Raise TenantError if the database does not accept the tenants of this object."""
         await self._value("select pgthreads.set_tenant(%s)", ("pgthreads",))
 
     async def redaction_faults(self) -> list[str]:
-        """Return what is wrong with redaction: a sentence for each fault, none if it works."""
+        """Return a sentence for each fault of redaction, and none if it works."""
         return await self._rows(
             "select concat_ws(': ', f.rule, f.fault) from pgthreads.redaction_faults() as f",
             (),
@@ -88,10 +88,10 @@ class Threads:
         )
 
     async def check(self) -> None:
-        """Do what a turn does, for an owner who has nothing; raises what would keep turns away.
+        """Do what a turn does, for an owner who has no threads. Raises what would fail a turn.
 
-        It locks and writes, but there is nothing to lock or to write, so it leaves no trace. On a
-        server that takes no writes it raises UnavailableError.
+        There is nothing to lock or to write, so it leaves no trace. If the database takes no
+        writes, it raises UnavailableError.
         """
         owner = "pgthreads"
         await self.extend_turn(owner, "probe", "probe")
@@ -114,9 +114,10 @@ class Threads:
     ) -> BegunTurn:
         """Append the user message and take the lease of a turn.
 
-        With `replaces` or `regenerate` on a new branch; `busy` is what to do while another turn
-        runs: `reject`, `interrupt` or `enqueue`; `stale` what to do if `parent_id` is not where the
-        newest branch ends: `append`, `branch` or `reject`. See db/functions/api/begin_turn.sql.
+        With `replaces` or `regenerate` it begins a new branch. `busy` is what to do while another
+        turn runs: `reject`, `interrupt` or `enqueue`. `stale` is what to do if the newest branch
+        does not end at `parent_id`: `append`, `branch` or `reject`. docs/sql-api.md describes the
+        parameters in full.
         """
         rows = await self._rows(
             _select(BegunTurn, "b") + " from pgthreads.set_tenant(%s) as t(owner),"
@@ -140,7 +141,7 @@ class Threads:
         return rows[0]
 
     async def extend_turn(self, owner_user_id: str, state_key: str, turn_id: str) -> TurnState:
-        """Extend the lease; tells whether the turn is still ours and should stop."""
+        """Extend the lease. Return whether the turn is still ours, and whether it should stop."""
         rows = await self._rows(
             _select(TurnState, "e") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.extend_turn(t.owner, %s, %s) as e",
@@ -164,9 +165,9 @@ class Threads:
     ) -> str | None:
         """End the turn with its answer, if there is one, and the last piece of its journal.
 
-        All of it in one transaction. A lease that ran out is taken back if nobody else has taken
-        the thread over. Usage that the database refuses is left out: returns its SQLSTATE, None if
-        the usage is stored.
+        All of that is one transaction. If the lease has ended, it is taken back unless another turn
+        has begun. Usage that the database refuses is left out, and the SQLSTATE of the refusal is
+        returned; None says that the usage is stored.
         """
         refused = await self._value(
             "select c.usage_refused from pgthreads.set_tenant(%s) as t(owner),"
@@ -188,7 +189,7 @@ class Threads:
         return None if refused is None else str(refused)
 
     async def extend_turns(self, turns: Sequence[TurnKey]) -> list[TurnState]:
-        """Extend the leases of many turns; one whose row is held by somebody is left as it is."""
+        """Extend the leases of many turns, except for turns whose row somebody has locked."""
         return await self._each(
             _select(TurnState, "e") + " from unnest(%s::text[], %s::text[], %s::text[])"
             " with ordinality as k(owner, key, turn, n),"
@@ -214,7 +215,7 @@ class Threads:
         )
 
     async def read_journals(self, turns: Sequence[tuple[TurnKey, int]]) -> list[JournalRead | None]:
-        """Return what many turns have sent from an offset on; None for one that is unknown."""
+        """Return what each of many turns has sent from its offset on; None for an unknown turn."""
         rows = await self._each(
             _select(JournalRead, "j") + ", k.n from unnest("
             "%s::text[], %s::text[], %s::text[], %s::int[])"
@@ -229,7 +230,7 @@ class Threads:
         return [found.get(number) for number in range(1, len(turns) + 1)]
 
     async def forget_journals(self, turns: Sequence[TurnKey]) -> list[int]:
-        """Delete the journals of many turns that have ended; return how many rows each had."""
+        """Delete the journals of many turns that have ended. Return how many rows each had."""
         return await self._each(
             "select f.rows from unnest(%s::text[], %s::text[], %s::text[])"
             " with ordinality as k(owner, key, turn, n),"
@@ -241,7 +242,7 @@ class Threads:
         )
 
     async def read_journal(self, owner_user_id: str, state_key: str) -> JournalRead | None:
-        """Return how a thread's running turn stands, and what it has sent; None if none runs."""
+        """Return the state of a thread's running turn and what it has sent; None if none runs."""
         rows = await self._rows(
             _select(JournalRead, "j") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.read_journal(t.owner, %s) as j",
@@ -260,7 +261,7 @@ class Threads:
         reason: str,
         sqlstate: str | None,
     ) -> bool:
-        """Keep an answer that cannot be appended any more; False if there is no such turn."""
+        """Keep an answer as a late answer. Return False if there is no such turn."""
         kept = await self._value(
             "select k.kept from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.keep_answer("
@@ -271,7 +272,7 @@ class Threads:
         return bool(kept)
 
     async def request_stop(self, owner_user_id: str, state_key: str) -> str | None:
-        """Ask the running turn to stop; return its id, None if nothing runs."""
+        """Ask the running turn to stop. Return its id, or None if none runs."""
         turn_id = await self._value(
             "select s.turn_id from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.request_stop(t.owner, %s) as s(turn_id)",
@@ -283,7 +284,7 @@ class Threads:
     async def list_threads(
         self, owner_user_id: str, *, limit: int = 50, cursor: str | None = None
     ) -> Sequence[ListedThread]:
-        """Return a page of threads, the latest append first."""
+        """Return a page of threads, the one with the latest append first."""
         return await self._rows(
             _select(ListedThread, "l") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.list_threads(t.owner, %s, %s) as l",
@@ -301,7 +302,10 @@ class Threads:
         known_digest: str | None = None,
         leaf_id: str | None = None,
     ) -> StoredThread | None:
-        """Return a thread with its messages, or None if there is none."""
+        """Return a thread with its messages, or a window of them; None if there is no such thread.
+
+        With `known_digest` equal to the thread's digest, the messages are left out.
+        """
         rows = await self._rows(
             _select(StoredThread, "r") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.read_thread(t.owner, %s, %s, %s, %s, %s) as r",
@@ -311,7 +315,7 @@ class Threads:
         return rows[0] if rows else None
 
     async def list_branches(self, owner_user_id: str, state_key: str) -> Sequence[Branch]:
-        """Return the thread's branches by their last messages, the newest first."""
+        """Return the thread's branches, the newest first."""
         return await self._rows(
             _select(Branch, "l") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.list_branches(t.owner, %s) as l",
@@ -327,7 +331,7 @@ class Threads:
         title: str | None = None,
         metadata: dict[str, JsonValue] | None = None,
     ) -> ThreadHeader:
-        """Rename a thread (an empty title takes it away), merge keys into its metadata."""
+        """Rename a thread, or merge keys into its metadata, or both. An empty title removes it."""
         rows = await self._rows(
             _select(ThreadHeader, "u") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.update_thread(t.owner, %s,"
@@ -345,7 +349,7 @@ class Threads:
         return rows[0]
 
     async def soft_delete_thread(self, owner_user_id: str, state_key: str) -> bool:
-        """Delete a thread for every reader; False if it was deleted before."""
+        """Delete a thread for every reader. Return False if it was deleted before."""
         deleted = await self._value(
             "select d.deleted from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.soft_delete_thread(t.owner, %s) as d(deleted)",
@@ -357,7 +361,7 @@ class Threads:
     async def _value(
         self, statement: LiteralString, values: Sequence[object], alone: Thread | None = None
     ) -> Any:
-        """Return the first column of the first row."""
+        """Send a statement, and return the first column of its first row."""
         row = args_row(lambda value, *_: value)
         return (await self._rows(statement, values, row, alone=alone))[0]
 
@@ -368,7 +372,7 @@ class Threads:
         columns: Sequence[list[Any]],
         row: BaseRowFactory[Row],
     ) -> list[Row]:
-        """Call a function for many turns: arrays of their owners, keys and ids, and of these."""
+        """Call a function for many turns: arrays of owners, keys and ids, and then `columns`."""
         keys = [list(column) for column in zip(*turns, strict=True)]
         return await self._rows(statement, (*keys, *columns), row)
 
@@ -380,8 +384,8 @@ class Threads:
         *,
         alone: Thread | None = None,
     ) -> list[Row]:
-        """Send a statement; `alone` is the thread that it locks, whose calls queue up here."""
-        # The owner comes first in every statement that has values, or the owners of many turns.
+        """Send a statement. `alone` is the thread that it locks, whose calls queue up here."""
+        # The first value of a statement, if it has any, is the owner, or the owners of many turns.
         fair: AbstractAsyncContextManager[None] = nullcontext()
         if values:
             first, *others = values
@@ -407,11 +411,11 @@ class Threads:
 
 @cache
 def with_lock_timeout(statement: LiteralString, milliseconds: int) -> LiteralString:
-    """Let the call wait for no lock longer than that.
+    """Let the call wait for a lock no longer than that.
 
-    By the statement itself, before it sets the tenant and for its transaction alone: a setting of
-    the session would belong to somebody else behind a pooler, and one that is sent as the session
-    begins (`options`) is refused by PgBouncer.
+    The statement itself sets this, before it sets the tenant, and for its own transaction only.
+    Behind a pooler a setting of the session would apply to other clients as well, and PgBouncer
+    refuses settings that are sent when the session begins (`options`).
     """
     limited = (
         r"pgthreads.set_tenant(case when set_config('lock_timeout', "
@@ -422,13 +426,13 @@ def with_lock_timeout(statement: LiteralString, milliseconds: int) -> LiteralStr
 
 @cache
 def _select(row: type, of: LiteralString) -> LiteralString:
-    """Name the fields of `row` as columns: later releases may add more to what functions return."""
+    """Name the fields of `row` as columns, because later releases may return more columns."""
     columns = ", ".join(f"{of}.{each.name}" for each in fields(row))
     return f"select {columns}"
 
 
 def _dumps(value: JsonValue) -> str:
-    """JSON for `clean_json`; half a surrogate pair as an escape, for UTF-8 has no bytes for it."""
+    """JSON for `clean_json`. A lone surrogate is escaped, because UTF-8 has no bytes for it."""
     try:
         text = json.dumps(value, ensure_ascii=False)
         text.encode()
