@@ -1,4 +1,4 @@
-// Chats with a running server through the stock DefaultChatTransport, and prints what came of it.
+// Chats with a running server through the stock DefaultChatTransport, and prints the result.
 //
 //   node chat.mjs '{"baseUrl": "http://127.0.0.1:8080", "version": 7, "steps": [{"prompt": "hi"}]}'
 //
@@ -7,14 +7,17 @@
 // answer ends with its tools' results), `steps`. A step is one of
 //   {"prompt": text, "messageId"?: id}   a user message; the id is made up unless given
 //   {"resume": true}                     what `resume: true` does when a page is opened
-//   {"edit": index, "prompt": text}      another text in place of the message at that index
-//   {"regenerate": true}                 the last answer anew, with "index": that message's
-//   {"cut": index, "prompt": text}       as assistant-ui edits: the messages from that index on are
-//                                        taken away, and a new one is sent
-// and may have "abortAfter": n, leave after n changes of the messages (the user message is one), or
-// "stopAfter": n, ask the server to stop then, or "sendAfter": n with "next": text, send that then,
-// with "leave": true after chat.stop() and the end of that stream, as a page's code would; with
-// "again": true it is regenerate() instead. With "offline": true the network is away.
+//   {"edit": index, "prompt": text}      replaces the text of the message at that index
+//   {"regenerate": true}                 regenerates the last answer, or with "index" that message's
+//   {"cut": index, "prompt": text}       edits as assistant-ui does: removes the messages from that
+//                                        index on, and sends a new one
+// and may have one of these, where n counts changes of the messages (the user message is one):
+//   "abortAfter": n                      leaves after n changes
+//   "stopAfter": n                       asks the server to stop after n changes
+//   "sendAfter": n, "next": text         sends that text after n changes; with "leave": true only
+//                                        after chat.stop() and the end of that stream; with
+//                                        "again": true it calls regenerate() instead
+// With "offline": true the network is away.
 //
 // Prints one JSON object: {messages, status, errors, data, finishes, responses: [{method, path,
 // status, stateKey}]}.
@@ -84,7 +87,7 @@ for (const step of options.steps) {
       stopping = recordingFetch(`${root}/threads/${key}/stop`, { method: 'POST', headers });
     }
     if (count === step.sendAfter) {
-      // Older clients still take in what they have read, after stop() returned.
+      // After stop() has returned, older clients still process what they have read.
       const left = step.leave ? chat.stop().then(() => running) : Promise.resolve();
       sending = left.then(() => (step.again ? chat.regenerate() : chat.sendMessage({ text: step.next })));
     }
@@ -94,7 +97,7 @@ for (const step of options.steps) {
   await stopping;
   await sending;
 }
-// What it sends by itself does not belong to a step.
+// What the client sends by itself does not belong to a step.
 if (options.auto) await new Promise(resolve => setTimeout(resolve, 200));
 
 const { messages, status } = chat;
