@@ -231,8 +231,7 @@ MUTANTS = (
         (
             Edit(
                 _CHAT,
-                "        # The client has left or was cut off, even in a write. The pump goes on.\n"
-                "        pass\n",
+                "        # The client has left or was cut off. The pump goes on.\n        pass\n",
                 "        turns = request.app[RUNTIME]\n"
                 "        await turns.stop(turn.key.owner_user_id, turn.key.state_key)\n",
             ),

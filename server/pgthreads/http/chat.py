@@ -94,7 +94,7 @@ async def _stream(request: web.Request, turn: LiveTurn) -> web.StreamResponse:
                     await sender.write(piece or KEEP_ALIVE)
             await sender.end()
     except ConnectionError:
-        # The client has left or was cut off, even in a write. The pump goes on.
+        # The client has left or was cut off. The pump goes on.
         pass
     finally:
         readers.dec()

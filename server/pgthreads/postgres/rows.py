@@ -115,6 +115,5 @@ class Branch:
     """A branch, named by its last message. `message_count` counts from the first message."""
 
     leaf_id: str
-    leaf_seq: int
     created_at: datetime
     message_count: int
