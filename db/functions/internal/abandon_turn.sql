@@ -1,17 +1,17 @@
--- Gives up a running turn whose lease has ended, in the state that its server left it in: what the
--- journal holds becomes its answer, with metadata.status "abandoned". Returns how many messages
--- that added to the thread. Does nothing if the turn has ended, or its lease not.
+-- Gives up a running turn whose lease has ended, in the state in which its worker left it: the
+-- journal becomes its answer, with metadata.status "abandoned". Returns how many messages that adds
+-- to the thread. Does nothing if the turn has ended, or if its lease has not.
 --
--- The answer goes through append_thread, as any other: redacted, within the limits, as a branch if
--- the turn was one. NEVER_STUCK and BOUNDED_WORK: whatever the journal holds, the turn ends, so
--- that the thread can go on, and the turn's error_code says what became of the answer:
---   null              the answer is in the thread, or there was none
---   partial_too_large it was made of the first config.max_partial_bytes of the journal
---   partial_refused   append_thread refused it; it is kept as a late answer if that can be done
---   partial_unreadable, partial_too_slow
---                     no message could be made of the journal, or not in the time of the call
--- What passes by itself (a deadlock, a full disk) is raised, and the next call tries again.
--- Locks: the thread's row, then the turn's.
+-- The answer goes through append_thread like any other: it is redacted, kept within the limits, and
+-- begins a branch if the turn does. NEVER_STUCK and BOUNDED_WORK: whatever the journal holds, the
+-- turn ends, so that the thread can go on. The turn's error_code says what became of the answer:
+--   null                the answer is in the thread, or there was none
+--   partial_too_large   the answer has only the first config.max_partial_bytes of the journal
+--   partial_refused     append_thread refused the answer; if possible it is kept as a late answer
+--   partial_unreadable  no message could be made of the journal
+--   partial_too_slow    that could not be done within the time of the call
+-- A failure that passes by itself, such as a deadlock or a full disk, is raised, and the next call
+-- tries again. Locks: the thread's row, then the turn's.
 
 create or replace function pgthreads.abandon_turn(
   p_owner_user_id text,
@@ -70,7 +70,7 @@ begin
     v_message := jsonb_build_object('id', p_turn_id) || pgthreads.assemble_message(v_frames);
     if v_message is not null then
       begin
-        -- For as long as this transaction; below it is again what it was.
+        -- This holds until the update below, in the same transaction, sets what it was.
         update pgthreads.turn as n
         set lease_until = 'infinity'
         where n.owner_user_id = p_owner_user_id
@@ -86,7 +86,7 @@ begin
           raise;
         when others then
           v_error_code := 'partial_refused';
-          raise warning 'what there was of the answer of turn % is not appended: % %',
+          raise warning 'the partial answer of turn % is not appended: % %',
             p_turn_id, sqlstate, sqlerrm;
           perform pgthreads.keep_answer(
             p_owner_user_id, p_state_key, p_turn_id, v_message, v_error_code, sqlstate);
@@ -96,7 +96,8 @@ begin
     when transaction_rollback or lock_not_available or disk_full or read_only_sql_transaction then
       raise;
     when query_canceled then
-      -- Most of the time went by elsewhere, or somebody cancels at once: the next call may do it.
+      -- If most of the time was spent elsewhere, or somebody cancelled at once, the next call may
+      -- succeed.
       if clock_timestamp() - v_began < interval '1 second' then
         raise;
       end if;
@@ -105,7 +106,7 @@ begin
       v_message_id := null;
     when others then
       v_error_code := coalesce(v_error_code, 'partial_unreadable');
-      raise warning 'what there was of the answer of turn % is lost: % %',
+      raise warning 'the partial answer of turn % is lost: % %',
         p_turn_id, sqlstate, sqlerrm;
   end;
   delete from pgthreads.journal as j
@@ -126,5 +127,5 @@ end;
 $$;
 
 comment on function pgthreads.abandon_turn(text, text, text) is
-  'Ends a turn whose lease has run out and appends its journal; returns the number of messages.';
+  'Ends a turn whose lease has ended and appends its partial answer; returns how many messages.';
 revoke all on function pgthreads.abandon_turn(text, text, text) from public;

@@ -1,5 +1,6 @@
--- The seq that a read ends at: of the leaf that is asked for, else the thread's last message, with
--- which the newest branch ends. Null if there is no such thread, or it is deleted.
+-- The seq that a read ends with: that of the leaf that is asked for, or otherwise that of the
+-- thread's last message, with which the newest branch ends. Null if there is no such thread, or it
+-- is deleted.
 
 create or replace function pgthreads.branch_head(
   p_owner_user_id text,
@@ -34,7 +35,7 @@ begin
     raise exception 'no such message' using
       errcode = 'THNON',
       detail = format('Thread %s has no message %L.', p_state_key, left(p_leaf_id, 256)),
-      hint = 'list_branches shows the last message of each branch.';
+      hint = 'Look for it with list_branches, which shows the last message of each branch.';
   end if;
   return v_head;
 end;

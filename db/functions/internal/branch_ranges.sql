@@ -1,6 +1,6 @@
--- The messages of one branch as ranges of seq, the newest first: from p_head_seq back to its root.
--- p_last and p_before_seq cut out a window of it. A thread without branches is one range, and one
--- look into an index that is empty for it.
+-- The messages of one branch as ranges of seq, the newest first: from p_head_seq back to the first
+-- message. p_last and p_before_seq choose a window of it. A thread without branches is one range,
+-- and costs one look into an index that has nothing of it.
 
 create or replace function pgthreads.branch_ranges(
   p_owner_user_id text,
@@ -48,5 +48,5 @@ end;
 $$;
 
 comment on function pgthreads.branch_ranges(text, text, int, int, int) is
-  'The ranges of seq that make up the branch that ends at p_head_seq, newest first.';
+  'The ranges of seq that make up the branch that ends at p_head_seq, the newest first.';
 revoke all on function pgthreads.branch_ranges(text, text, int, int, int) from public;

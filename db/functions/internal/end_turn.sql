@@ -1,6 +1,7 @@
--- Ends a turn, with what it used; returns the id of its answer. A turn that has ended with the same
--- status is left as it is, so usage is recorded once. For finish_turn and complete_turn, which hold
--- the thread's row: p_count is how many messages it has. Locks: the turn's row.
+-- Ends a turn and records what it used; returns the id of its answer. A turn that has ended already
+-- with the same status is left as it is, so usage is recorded once. finish_turn and complete_turn
+-- call this while they hold the lock of the thread's row. p_count is how many messages the thread
+-- has. Locks: the turn's row.
 
 create or replace function pgthreads.end_turn(
   p_owner_user_id text,
@@ -52,7 +53,7 @@ begin
         errcode = 'THLST',
         detail = format('Turn %s of thread %s is %s.', p_turn_id, p_state_key,
           coalesce(v_status, 'unknown')),
-        hint = 'A turn ends once.';
+        hint = 'Begin a new turn, because a turn ends only once.';
     end if;
   end if;
   return v_answer_id;

@@ -1,22 +1,24 @@
--- Which question a turn answers: ANSWER_BELONGS_TO_QUESTION. Of what a page shows nothing is
+-- Finds the question that a turn answers: ANSWER_BELONGS_TO_QUESTION. Nothing that a page shows is
 -- believed, but its last user message (p_message) says what is asked, and the message before that
--- (p_parent_id) where. One row, found under the thread's lock, which is held until the transaction
--- ends:
+-- one (p_parent_id) says where. Returns one row, found under the lock of the thread's row, which is
+-- held until the transaction ends:
 --
 --   seq          the question, if it is stored
---   message_id   its id, stored or not
---   message      what is to be appended otherwise, behind the message parent_id ('' for none)
---   anew         a stored question is answered again, though it has an answer
---   attaches     the turn that runs is the one that is asked for, also if the call is to interrupt:
---                it is this call's own, or what comes takes the place of the answer that is named
---   answer_seq   the answer, where the call is the repetition of one that was answered
+--   message_id   its id, whether it is stored or not
+--   message      what has to be appended if it is not stored, behind parent_id ('' for none)
+--   anew         whether a stored question is answered again although it has an answer
+--   attaches     whether the running turn is the one that is asked for, so that even a call that
+--                interrupts must not stop it: it is this call's own turn, or its answer takes the
+--                place of the answer that the call names
+--   answer_seq   the answer, if this call repeats one that was answered
 --
--- An edited message is stored beside the one that it replaces, as <id>~<hash of its content>, and
--- as <id>~<hash>.2 and so on where that text was there before. These are the family of <id>: a page
--- goes on to use <id> for each of them. What the newest branch ends with tells a repetition from
--- the wish for the same text once more: a repetition finds there what it made itself.
+-- An edited message is stored beside the one that it replaces, as <id>~<hash of its content>. If
+-- that text was there before, it is stored as <id>~<hash>.2, and so on. All of these are the family
+-- of <id>, because a page goes on to use <id> for each of them. A repeated call and a wish for the
+-- same text once more look alike; the end of the newest branch tells them apart, because a repeated
+-- call finds there what it made itself.
 --
--- Locks: the thread's row, then a turn's row. Raises THDEL, THMSG, THDUP, and THSTL where the page
+-- Locks: the thread's row, then a turn's row. Raises THDEL, THMSG, THDUP, and THSTL if the page
 -- does not fit the thread.
 
 create or replace function pgthreads.find_question(
@@ -69,7 +71,7 @@ declare
   v_answer int;
   v_attaches boolean := false;
 begin
-  -- The lock. A thread that somebody else is making is waited for here.
+  -- Lock the thread, and create it if none exists. If somebody else is creating it, this waits.
   loop
     select t.message_count, t.deleted_at into v_count, v_deleted_at
     from pgthreads.thread as t
@@ -84,7 +86,8 @@ begin
   if v_deleted_at is not null then
     perform pgthreads.require_thread(p_owner_user_id, p_state_key);
   end if;
-  -- What a dead server has left of an answer may be what is replaced, or continued.
+  -- Give up a turn whose lease has ended, because its partial answer may be what the page replaces
+  -- or continues.
   select n.turn_id into v_turn_id
   from pgthreads.turn as n
   where n.owner_user_id = p_owner_user_id
@@ -95,7 +98,7 @@ begin
     v_count := v_count + pgthreads.abandon_turn(p_owner_user_id, p_state_key, v_turn_id);
   end if;
 
-  -- What p_replaces names, and the question that the newest branch ends with.
+  -- Look up the message that p_replaces names, and the question that the newest branch ends with.
   if p_replaces is not null then
     select m.seq, m.message ->> 'role' into v_named_seq, v_named_role
     from pgthreads.message as m
@@ -108,7 +111,8 @@ begin
     from pgthreads.question_of(p_owner_user_id, p_state_key, v_count) as q;
   end if;
 
-  -- An answer anew, told without the question: that of the answer that is named, or the newest one.
+  -- If another answer is asked for without saying to what, the question is that of the answer that
+  -- p_replaces names, or otherwise the newest one.
   if p_regenerate and (p_on_stale is null or p_message is null)
     or not p_regenerate and v_named_role = 'assistant'
   then
@@ -120,7 +124,7 @@ begin
     end if;
   end if;
 
-  -- The message that the page shows last: is it stored, under its id or as one of its family?
+  -- Find out whether the page's last message is stored, under its id or as one of its family.
   if p_regenerate and p_on_stale is not null or v_named_role = 'user' then
     v_id := p_message ->> 'id';
     v_question := v_named_seq;
@@ -143,7 +147,7 @@ begin
       raise exception 'this message id is stored with other content' using
         errcode = 'THDUP',
         detail = format('Message %L of thread %s is not a user message.', v_id, p_state_key),
-        hint = 'Give the question an id of its own.';
+        hint = 'Give the question an id that no other message has.';
     end if;
   end if;
   if v_question is not null then
@@ -160,7 +164,8 @@ begin
       order by m.seq
     ) then
       v_seq := v_last_question;
-      -- An edit that leaves the text as it is asks for another answer, unless there is none.
+      -- An edit that leaves the text as it is asks for another answer, unless there is no answer
+      -- yet.
       if not p_regenerate and v_seq = v_named_seq and v_last_answer is not null and not exists (
         select
         from pgthreads.turn as n
@@ -178,8 +183,8 @@ begin
       v_message := pgthreads.require_user_message(p_message);
       v_sibling := v_root || '~' || left(encode(sha256(convert_to(
         (pgthreads.redact_message(v_message) - 'id')::text, 'UTF8')), 'hex'), 16);
-      -- The siblings with this text: v_sibling itself, and what begins with it and a dot, after
-      -- which comes the slash.
+      -- The siblings with this text are v_sibling itself and the ids that begin with it and a dot.
+      -- The slash is the character after the dot.
       select max(m.seq) filter (where coalesce(m.parent_seq, m.seq - 1) = v_parent), count(*)
       into v_question, v_same
       from pgthreads.message as m
@@ -218,8 +223,8 @@ begin
       p_owner_user_id, p_state_key, v_id, p_parent_id, p_on_stale, v_count);
   end if;
 
-  -- An answer that is named has to be one to this question. If the newest branch ends with a later
-  -- one, this call made that already.
+  -- The answer that p_replaces names has to be one to this question. If the newest branch ends with
+  -- a later answer to it, this call has made that one already.
   if p_regenerate and p_on_stale is not null and v_named_seq is not null then
     select q.question_seq, q.first_answer_seq into v_question, v_first_answer
     from pgthreads.question_of(p_owner_user_id, p_state_key, v_named_seq) as q;
@@ -228,13 +233,13 @@ begin
         errcode = 'THSTL',
         detail = format('Message %L of thread %s is no answer to %L, the last question that the '
           'page shows.', left(p_replaces, 256), p_state_key, left(p_message ->> 'id', 256)),
-        hint = 'Load the thread again; or name no message, to have the last question answered.';
+        hint = 'Load the thread again, or pass no p_replaces to have the last question answered.';
     end if;
     if v_last_question = v_seq and v_last_answer > v_first_answer then
       v_answer := v_count;
     end if;
   end if;
-  -- So it did if its turn is known.
+  -- The same is true if its turn is known already.
   if p_regenerate and v_seq is not null then
     select coalesce(max(m.seq), v_answer),
       coalesce(bool_or(

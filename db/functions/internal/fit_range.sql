@@ -1,12 +1,12 @@
--- The messages of one range of seq that fit into so many bytes, the newest first: the seq that they
--- begin with, and how many bytes are left. Null if not even the last one fits. BOUNDED_WORK: reads
--- what fits and some tens of messages more, however long the range is. The size of a message that
--- is not compressed is known without reading it.
+-- Finds how many of the newest messages of a range of seq fit into p_bytes: the seq that they begin
+-- with, and how many bytes are left. first_seq is null if not even the last message fits.
+-- BOUNDED_WORK: this reads the messages that fit and some tens more, however long the range is. The
+-- size of a message that is not compressed is known without reading it.
 --
--- Here and elsewhere messages are looked up by `seq between … and …` with `order by seq`, one
--- message as well. By `seq = …` alone the planner, where it takes threads for short, is as glad to
--- read all of a thread's ids in the index of message_message_id_key. Not in exists(), which leaves
--- the order out.
+-- Here and elsewhere messages are looked up by `seq between … and …` with `order by seq`, even a
+-- single one. With `seq = …` alone, a planner that takes threads to be short may as well read all
+-- ids of a thread in the index of message_message_id_key. In exists() this would not help, because
+-- PostgreSQL leaves out its order.
 
 create or replace function pgthreads.fit_range(
   p_owner_user_id text,
@@ -33,7 +33,7 @@ declare
   v_size bigint;
 begin
   bytes_left := p_bytes;
-  -- By blocks, as long as whole ones fit: a loop over all messages costs three times as much.
+  -- Go by blocks as long as whole blocks fit. A loop over all messages costs three times as much.
   while v_to >= p_first_seq loop
     v_from := greatest(v_to - v_block + 1, p_first_seq);
     select sum(case
@@ -76,5 +76,5 @@ end;
 $$;
 
 comment on function pgthreads.fit_range(text, text, int, int, bigint) is
-  'The first seq of the newest messages of a range that fit into so many bytes.';
+  'The first seq of the newest messages of a range that fit into p_bytes.';
 revoke all on function pgthreads.fit_range(text, text, int, int, bigint) from public;

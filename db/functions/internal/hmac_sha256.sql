@@ -1,6 +1,6 @@
--- HMAC-SHA256 (RFC 2104) out of core functions, because pgcrypto is not everywhere. A bit string
--- does the exclusive or with the pads, and bit_send() turns it into bytes behind four bytes of
--- length.
+-- HMAC-SHA256 (RFC 2104), made of core functions, because pgcrypto is not installed everywhere. A
+-- bit string does the exclusive or with the pads, and bit_send() turns it into bytes, with four
+-- bytes of length before them.
 
 create or replace function pgthreads.hmac_sha256(p_key bytea, p_message bytea)
 returns bytea

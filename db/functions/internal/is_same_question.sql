@@ -1,6 +1,6 @@
 -- Whether a stored user message says what a page shows. The page may hold it as it was before
--- redaction, and a redaction rule may have been enabled since it was stored: so the two are the
--- same if they are after the redaction of today.
+-- redaction, and a redaction rule may have been enabled since it was stored. So the two count as
+-- the same if they are the same once the present rules have redacted both.
 
 create or replace function pgthreads.is_same_question(p_stored jsonb, p_shown jsonb)
 returns boolean

@@ -1,5 +1,5 @@
--- The trigger that adds what removed turns have used to usage_total, so that no way of removing
--- them loses it: purge_turns, purge_threads, a delete by hand. erase_owner removes the totals as
+-- Trigger of turn: adds what removed turns have used to usage_total. So it is kept whichever way
+-- turns are removed: by purge_turns, by purge_threads or by hand. erase_owner removes the totals as
 -- well. Locks: the owners' rows of usage_total, in the order of their keys.
 
 create or replace function pgthreads.keep_usage()
@@ -27,7 +27,7 @@ begin
     cross join lateral jsonb_each(
       case when jsonb_typeof(n.usage) = 'object' then n.usage else '{}' end) as e
     where n.status <> 'running'
-      -- A sum that overflows would keep the turns for ever.
+      -- If a sum overflowed, these turns could never be removed.
       and case when jsonb_typeof(e.value) = 'number' then abs(e.value::numeric) < 1e15 end
     group by 1, 2, 3
   ) as s on s.owner_user_id = t.owner_user_id and s.month = t.month
@@ -52,5 +52,5 @@ end;
 $$;
 
 comment on function pgthreads.keep_usage() is
-  'Trigger: adds what removed turns have used to usage_total.';
+  'Trigger of turn: adds what removed turns have used to usage_total.';
 revoke all on function pgthreads.keep_usage() from public;

@@ -1,7 +1,7 @@
--- A title for a thread that has none: the start of its first user message, which is redacted
--- already. That is its first text; of a message with files alone the first file's name, and if it
--- has none, a word for what the file is. A thread has a title from its first message on, and keeps
--- it.
+-- A title for a thread that has none: the beginning of its first user message, which is redacted
+-- already. The title is the message's first text. If the message has only files, it is the name of
+-- the first file, or a word for the kind of file if that has no name. So a thread has a title from
+-- its first user message on, and keeps it.
 
 create or replace function pgthreads.message_title(p_messages text[])
 returns text
@@ -11,7 +11,8 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- In PL/pgSQL, which keeps its plans: a function in SQL would be planned for each new thread.
+  -- This is PL/pgSQL because that keeps its plans. A function in SQL would be planned for each new
+  -- thread.
   return (
     select btrim(left(t.text, 80))
     from unnest(p_messages) with ordinality as m (body, place)

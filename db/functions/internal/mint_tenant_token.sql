@@ -1,5 +1,6 @@
--- Signs a tenant token with the newest active key. For the owner role: whoever may sign can be any
--- tenant. Applications sign with a copy of a key, in their own language.
+-- Signs a tenant token with the newest active key. Only the owner role may call this, because
+-- whoever can sign can be any tenant. Applications sign with a copy of a key, in their own
+-- language.
 
 create or replace function pgthreads.mint_tenant_token(
   p_owner_user_id text,
@@ -24,7 +25,7 @@ begin
     raise exception 'not a time to live' using
       errcode = 'invalid_parameter_value',
       detail = format('p_ttl is %s.', coalesce(p_ttl::text, 'null')),
-      hint = 'Pass how long the token is to be good, for example 5 minutes.';
+      hint = 'Pass for how long the token is to be valid, for example 5 minutes.';
   end if;
   select k.key into v_key
   from pgthreads.tenant_key as k
@@ -35,7 +36,7 @@ begin
     raise exception 'there is no key that tenant tokens could be signed with' using
       errcode = 'object_not_in_prerequisite_state',
       detail = 'No row of pgthreads.tenant_key is active.',
-      hint = 'Make one: insert into pgthreads.tenant_key (id) values (''first'').';
+      hint = 'Make a key: insert into pgthreads.tenant_key (id) values (''first'').';
   end if;
   v_signed := format('%s.%s',
     translate(encode(convert_to(p_owner_user_id, 'UTF8'), 'base64'), E'+/=\n', '-_'),
@@ -46,5 +47,5 @@ end;
 $$;
 
 comment on function pgthreads.mint_tenant_token(text, interval) is
-  'Signs a token with which set_tenant sets that tenant; for the owner role alone.';
+  'Signs a token with which set_tenant sets that tenant; only the owner role may call it.';
 revoke all on function pgthreads.mint_tenant_token(text, interval) from public;

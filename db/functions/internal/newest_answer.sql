@@ -1,7 +1,7 @@
--- The seq of the newest answer to a question, null if there is none: of the messages that continue
--- the question, the last one that is an assistant's. They are the message behind it, unless that
--- continues another one, and the messages that branch off from it. The order and the limits keep
--- this from reading other messages than the newest ones.
+-- The seq of the newest answer to a question, null if it has none: the last assistant message of
+-- those that continue the question. These are the message after it, unless that one continues
+-- another message, and the messages that branch off from it. Because of the order and the limits,
+-- only the newest ones are read.
 
 create or replace function pgthreads.newest_answer(
   p_owner_user_id text,

@@ -1,6 +1,6 @@
 -- Checks, redacts and prints the messages of one append, each id once: REDACT_BEFORE_PERSIST and
--- UIMESSAGE_IS_CONTRACT, for all that append_thread() does not see to be plain and clean at one
--- look.
+-- UIMESSAGE_IS_CONTRACT. This is for messages of which ready_messages() cannot be sure, in its one
+-- look, that they are plain and clean.
 
 create or replace function pgthreads.prepare_messages(p_messages jsonb)
 returns table (message_id text, body text)
@@ -23,7 +23,7 @@ begin
   if jsonb_array_length(p_messages) > v_config.max_messages then
     raise exception 'these are more messages than a thread may hold' using
       errcode = 'THMAX',
-      detail = format('p_messages has %s messages, the limit of a thread is %s.',
+      detail = format('p_messages has %s messages; the limit of a thread is %s.',
         jsonb_array_length(p_messages), v_config.max_messages),
       hint = 'Start a new thread.';
   end if;
@@ -33,7 +33,7 @@ begin
   loop
     perform pgthreads.require_storable(
       v_message, format('messages[%s]', v_place), v_config.max_message_bytes);
-    -- The rest of is_plain_message().
+    -- This is the rest of is_plain_message().
     v_fault := case
       when pgthreads.has_message_shape(v_message) and char_length(v_message ->> 'id') <= 256
         then null
@@ -43,7 +43,7 @@ begin
       raise exception 'not a UIMessage' using
         errcode = 'THMSG',
         detail = format('messages[%s]: %s', v_place, v_fault),
-        hint = 'Store what validateUIMessages of the AI SDK accepts.';
+        hint = 'Pass messages that validateUIMessages of the AI SDK accepts.';
     end if;
     v_id := v_message ->> 'id';
     v_text := v_message::text;
@@ -53,7 +53,7 @@ begin
     end if;
     if v_id = any (v_ids) then
       if v_texts[array_position(v_ids, v_id)] <> v_text then
-        raise exception 'a message id stands twice with different content' using
+        raise exception 'two messages have the same id and different content' using
           errcode = 'THDUP',
           detail = format('messages[%s] has the id %L of a message before it.', v_place, v_id),
           hint = 'Give every message an id of its own.';
@@ -68,5 +68,5 @@ end;
 $$;
 
 comment on function pgthreads.prepare_messages(jsonb) is
-  'The messages of an append as they will be stored; raises what is wrong with them.';
+  'The messages of an append as they will be stored; raises an error if one cannot be stored.';
 revoke all on function pgthreads.prepare_messages(jsonb) from public;

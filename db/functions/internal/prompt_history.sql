@@ -1,7 +1,7 @@
--- The history that a turn's prompt is made of: the branch that ends at p_head_seq, its last p_last
--- messages, and of those the newest that fit into p_max_bytes. Where older messages are left out it
--- begins with a user's message, because providers refuse a prompt that begins with an answer or a
--- tool's result. The last message always comes, whatever its size.
+-- The history that a turn's prompt is made of: of the branch that ends at p_head_seq the last
+-- p_last messages, and of those the newest ones that fit into p_max_bytes. If older messages are
+-- left out, the history begins with a user message, because providers refuse a prompt that begins
+-- with an answer or a tool's result. The last message is always included, whatever its size.
 
 create or replace function pgthreads.prompt_history(
   p_owner_user_id text,
@@ -59,7 +59,7 @@ begin
   v_from := coalesce(v_user, v_from);
   if cardinality(v_first) = 1 then
     v_to := v_last[1];
-    -- In the order of the index, so without a sort.
+    -- The index has this order, so nothing is sorted.
     return (
       select json_agg(s.message)
       from (
@@ -91,5 +91,5 @@ end;
 $$;
 
 comment on function pgthreads.prompt_history(text, text, int, int, bigint) is
-  'The messages that a turn''s prompt is made of, within a number of them and of bytes.';
+  'The messages that a turn''s prompt is made of: at most p_last, and at most p_max_bytes.';
 revoke all on function pgthreads.prompt_history(text, text, int, int, bigint) from public;

@@ -1,5 +1,5 @@
--- What a client can say in a user message, of a message in any form: its text and files, and its
--- metadata. Two messages ask the same if this is equal.
+-- What a client can say in a user message: the text, files and metadata of a message in any form.
+-- Two messages ask the same if this is equal.
 
 create or replace function pgthreads.question_content(p_message jsonb)
 returns jsonb

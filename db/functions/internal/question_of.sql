@@ -1,7 +1,7 @@
--- The question that a message belongs to: the user message that it is, or that it answers.
--- first_answer_seq is the first message of that answer, null if the message is the question itself:
--- an answer may be several messages, each of which continues the one before. No row where there is
--- no question, or more than 32 messages would have to be read to find it.
+-- The question that a message belongs to: the user message that it is, or that it answers. An
+-- answer may be several messages, each of which continues the one before. first_answer_seq is the
+-- first of them; it is null if the message is the question itself. No row if there is no question,
+-- or if more than 32 messages would have to be read to find it.
 
 create or replace function pgthreads.question_of(
   p_owner_user_id text,
@@ -43,5 +43,5 @@ end;
 $$;
 
 comment on function pgthreads.question_of(text, text, int) is
-  'The user message that a message is, or answers, and the first message of that answer.';
+  'The user message that a message is or answers, and the first message of that answer.';
 revoke all on function pgthreads.question_of(text, text, int) from public;

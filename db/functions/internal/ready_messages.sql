@@ -1,10 +1,10 @@
--- Makes messages ready to be stored: checks, redacts and prints them, each id once. For
--- append_thread and complete_turn: UIMESSAGE_IS_CONTRACT and REDACT_BEFORE_PERSIST. p_messages is
--- an array. Called before a lock is taken, because its cost grows with the messages.
+-- Makes messages ready to be stored: checks, redacts and prints them, each id once. append_thread
+-- and complete_turn call this: UIMESSAGE_IS_CONTRACT and REDACT_BEFORE_PERSIST. p_messages is an
+-- array. It is called before a lock is taken, because its cost grows with the messages.
 --
--- One look sees whether all messages are plain, clean and distinct, as nearly always. What that
--- look is not sure of goes through prepare_messages(), which knows all the rules and raises what is
--- wrong.
+-- One look finds out whether all messages are plain, clean and distinct, which they nearly always
+-- are. If that look is not sure, they go through prepare_messages(), which knows all the rules and
+-- raises an error for a message that cannot be stored.
 
 create or replace function pgthreads.ready_messages(
   p_messages jsonb,
@@ -41,7 +41,7 @@ begin
     -- array_agg relies on the subquery's order; a distinct aggregate here would sort it again.
     select array_agg(e.id) as ids, array_agg(e.text) as texts, count(e.text) as count,
       max(octet_length(e.text)) as longest,
-      -- Without the id, which may well look like a secret and stays as it is.
+      -- This leaves out the id, which may well look like a secret and stays as it is.
       string_agg(case
         when starts_with(e.text, '{"id": "' || e.id) then right(e.text, -8 - char_length(e.id))
         else e.text

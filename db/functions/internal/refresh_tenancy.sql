@@ -1,5 +1,5 @@
--- Keeps requires_token() the same as config.require_verified_tenant. Turning it on takes a key, for
--- without one nobody could work.
+-- Trigger of config: keeps requires_token() the same as config.require_verified_tenant. Turning
+-- that on is refused while there is no key, because nobody could work.
 
 create or replace function pgthreads.refresh_tenancy()
 returns trigger
@@ -17,7 +17,7 @@ begin
     raise exception 'there is no key that tenant tokens could be signed with' using
       errcode = 'object_not_in_prerequisite_state',
       detail = 'No row of pgthreads.tenant_key is active.',
-      hint = 'Make one: insert into pgthreads.tenant_key (id) values (''first'').';
+      hint = 'Make a key: insert into pgthreads.tenant_key (id) values (''first'').';
   end if;
   if pgthreads.requires_token() <> new.require_verified_tenant then
     execute format(
@@ -30,5 +30,5 @@ end;
 $$;
 
 comment on function pgthreads.refresh_tenancy() is
-  'Trigger of config: lets requires_token() say what the switch says.';
+  'Trigger of config: makes requires_token() return config.require_verified_tenant.';
 revoke all on function pgthreads.refresh_tenancy() from public;

@@ -1,5 +1,6 @@
--- Trigger behind the privileges and policies, for owners and superusers: MESSAGES_GROW_ONLY. Only
--- the maintenance role deletes, and nobody updates or truncates.
+-- Trigger of message: MESSAGES_GROW_ONLY. It stands behind the privileges and policies, and also
+-- stops owners and superusers. Only the maintenance role may delete messages, and nobody may update
+-- or truncate them.
 
 create or replace function pgthreads.refuse_change()
 returns trigger
@@ -14,7 +15,7 @@ begin
   raise exception 'messages are never changed or removed' using
     errcode = 'insufficient_privilege',
     detail = format('%s on %I.%I by %I.', tg_op, tg_table_schema, tg_table_name, current_user),
-    hint = 'Append with pgthreads.append_thread; purge deleted threads with the maintenance role.';
+    hint = 'Append with pgthreads.append_thread; purge deleted threads as the maintenance role.';
 end;
 $$;
 

@@ -1,7 +1,8 @@
--- What a turn that replaces a stored message means, under the thread's lock. One row if there is
--- something to replace: either user_seq and user_id, the stored user message that is to be answered
--- anew, or sibling_of and parent_id, the user message that gets a sibling and what both continue
--- ('' if nothing). No row if the message is unknown, or there is no answer yet. Raises THDEL.
+-- What it means that a turn replaces a stored message. There is one row if there is something to
+-- replace. Either it has user_seq and user_id, the stored user message that is to be answered
+-- again; or it has sibling_of and parent_id, the user message that gets a sibling and the message
+-- that both continue ('' for none). There is no row if the message is unknown, or if there is no
+-- answer yet. Locks: the thread's row. Raises THDEL.
 
 create or replace function pgthreads.replaced_message(
   p_owner_user_id text,
@@ -24,7 +25,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 #variable_conflict use_column
--- A message is looked up by a range and an order, for the reason that fit_range() gives.
+-- Messages are looked up by a range and an order, for the reason that fit_range() gives.
 declare
   v_count int;
   v_role text;
@@ -83,5 +84,5 @@ end;
 $$;
 
 comment on function pgthreads.replaced_message(text, text, text, boolean) is
-  'Finds what a turn that replaces a stored message answers anew, or which message gets a sibling.';
+  'Finds what a turn that replaces a message answers again, or which message gets a sibling.';
 revoke all on function pgthreads.replaced_message(text, text, text, boolean) from public;

@@ -1,4 +1,4 @@
--- Refuses what is no status that a turn can end with. abandoned is none of them: a turn does not
+-- Refuses a status that a turn cannot end with. abandoned is none of them, because a turn does not
 -- give itself up.
 
 create or replace function pgthreads.require_end_status(p_status text)
@@ -13,7 +13,7 @@ begin
     raise exception 'not a status that a turn can end with' using
       errcode = 'invalid_parameter_value',
       detail = format('p_status is %s.', coalesce(quote_literal(left(p_status, 80)), 'null')),
-      hint = 'A turn ends completed, stopped or failed.';
+      hint = 'Pass completed, stopped or failed.';
   end if;
 end;
 $$;

@@ -1,7 +1,7 @@
 -- Refuses an owner who has as many messages waiting, in all threads together, as config allows.
--- wait_for_turn asks this when a message takes a ticket. Tickets that nobody renews do not count;
--- those of other threads are removed here, because their own threads may never be asked again.
--- Locks: such tickets, where nobody else holds them. As in require_turn_quota, calls of the same
+-- wait_for_turn calls this when a message takes a ticket. Tickets that nobody renews do not count.
+-- Those of other threads are removed here, because nobody may ever ask for those threads again.
+-- Locks: such tickets, unless somebody else holds them. As in require_turn_quota, calls at the same
 -- moment do not see each other.
 
 create or replace function pgthreads.require_queue_quota(p_owner_user_id text)
@@ -33,7 +33,7 @@ begin
   if v_waiting >= v_max then
     raise exception 'too many messages are waiting' using
       errcode = 'THBSY',
-      detail = format('%s messages of this owner wait for their turns, the limit is %s.',
+      detail = format('%s messages of this owner are waiting; the limit is %s.',
         v_waiting, v_max),
       hint = 'Wait until one of them is answered. The limit is config.max_queued_per_owner.';
   end if;

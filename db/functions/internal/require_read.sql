@@ -1,5 +1,6 @@
--- Refuses arguments that no read can have: another owner than the tenant, what is not a state key,
--- and a window that does not count from 1. Functions ask is_plain_read() before.
+-- Refuses arguments with which nothing can be read: an owner who is not the tenant, an invalid
+-- state key, or a window that does not count from 1. Functions ask is_plain_read() first, and call
+-- this only if that is false.
 
 create or replace function pgthreads.require_read(
   p_owner_user_id text,

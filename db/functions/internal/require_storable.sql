@@ -1,5 +1,6 @@
--- Refuses JSON that no column takes, before anything prints it or goes down into it: the one check
--- of depth, numbers and size for all that is stored. p_what names it in the refusal.
+-- Refuses JSON that may not be stored, before any other function prints it or goes down into it.
+-- This is the one check of depth, numbers and size for all that is stored. p_what names the value
+-- in the error.
 
 create or replace function pgthreads.require_storable(p_value jsonb, p_what text, p_bytes int)
 returns void
@@ -15,7 +16,7 @@ begin
     raise exception '% is nested too deep', p_what using
       errcode = 'THMAX',
       detail = 'It has more than 60 levels.',
-      hint = 'Up to 60 levels are stored: pass what is deeper as a string that holds its JSON.';
+      hint = 'Pass values below level 60 as strings that hold their JSON.';
   end if;
   if not pgthreads.is_short(p_value, p_bytes) then
     if pg_column_size(p_value) <= p_bytes::bigint * 4 + 1024
@@ -38,7 +39,7 @@ begin
     if v_bytes > p_bytes then
       raise exception '% is too large', p_what using
         errcode = 'THMAX',
-        detail = format('%s has %s bytes, the limit is %s.', p_what, v_bytes, p_bytes),
+        detail = format('%s has %s bytes; the limit is %s.', p_what, v_bytes, p_bytes),
         hint = 'Keep large content elsewhere and refer to it by a URL.';
     end if;
   end if;
@@ -46,5 +47,5 @@ end;
 $$;
 
 comment on function pgthreads.require_storable(jsonb, text, int) is
-  'Raises THMAX or THMSG for JSON that is too deep, too large, or has numbers no double holds.';
+  'Raises THMAX or THMSG for JSON that is too deep or too large, or whose numbers no double holds.';
 revoke all on function pgthreads.require_storable(jsonb, text, int) from public;

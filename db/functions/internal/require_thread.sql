@@ -1,4 +1,4 @@
--- Locks the row of a thread that has to exist and not be deleted.
+-- Locks the row of a thread, and refuses a thread that does not exist or is deleted.
 
 create or replace function pgthreads.require_thread(p_owner_user_id text, p_state_key text)
 returns void
@@ -19,17 +19,17 @@ begin
     raise exception 'no such thread' using
       errcode = 'THNON',
       detail = format('The tenant has no thread %s.', p_state_key),
-      hint = 'list_threads shows the tenant''s threads.';
+      hint = 'Look for its state key with list_threads, which shows the tenant''s threads.';
   end if;
   if v_deleted_at is not null then
     raise exception 'the thread is deleted' using
       errcode = 'THDEL',
       detail = format('Thread %s was deleted at %s.', p_state_key, v_deleted_at),
-      hint = 'Start a new thread.';
+      hint = 'Start a new thread, under another state key.';
   end if;
 end;
 $$;
 
 comment on function pgthreads.require_thread(text, text) is
-  'Locks the tenant''s thread; raises THNON or THDEL if it is not there.';
+  'Locks the tenant''s thread; raises THNON if there is none, and THDEL if it is deleted.';
 revoke all on function pgthreads.require_thread(text, text) from public;

@@ -1,9 +1,9 @@
--- Refuses an owner who has as many turns running as config allows. begin_turn asks this last, so
--- that a message which is sent again finds its turn or its answer, however many run.
+-- Refuses an owner who has as many turns running as config allows. begin_turn calls this last, so
+-- that a message that is sent again finds its turn or its answer, however many turns run.
 --
--- It takes no lock: two calls that begin at the same moment do not see each other's turns, and both
--- may begin. What is above the limit is at most the number of calls that run at once. A turn whose
--- lease has ended does not count, because nobody works on it.
+-- It takes no lock: two calls at the same moment do not see each other's turns, and both may begin
+-- one. So the limit is exceeded by at most the number of calls that run at once. A turn whose lease
+-- has ended does not count, because nobody works on it.
 
 create or replace function pgthreads.require_turn_quota(p_owner_user_id text)
 returns void
@@ -34,7 +34,7 @@ begin
   if v_running >= v_max then
     raise exception 'too many turns are running' using
       errcode = 'THBSY',
-      detail = format('This owner has %s running turns, the limit is %s.', v_running, v_max),
+      detail = format('This owner has %s running turns; the limit is %s.', v_running, v_max),
       hint = 'Wait until one of them has ended. The limit is config.max_turns_per_owner.';
   end if;
 end;

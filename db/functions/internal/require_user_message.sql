@@ -1,6 +1,6 @@
--- What a client may send: CLIENT_SENDS_USER_ONLY and TOOLS_ARE_SERVER_AUTHORED. Returns the message
--- with nothing but its id, role, metadata, and the text and files of its parts; a provider's
--- options that a client put next to them do not get into a prompt.
+-- Refuses a message that no client may send: CLIENT_SENDS_USER_ONLY and TOOLS_ARE_SERVER_AUTHORED.
+-- Returns the message with nothing but its id, role and metadata, and the text and files of its
+-- parts. So options for a provider that a client has put next to them do not get into a prompt.
 
 create or replace function pgthreads.require_user_message(p_message jsonb)
 returns jsonb
@@ -16,7 +16,7 @@ declare
   v_parts jsonb[] := array[]::jsonb[];
   v_blank boolean := true;
 begin
-  -- Nothing but text, as nearly always: it can stay as it is.
+  -- Nearly always a message has nothing but text, and can stay as it is.
   if pg_column_size(p_message) <= v_limit / 36
     and pgthreads.is_plain_message(p_message)
     and jsonb_path_exists(p_message, $p$ $ ? (@.role == "user"
@@ -74,5 +74,5 @@ end;
 $$;
 
 comment on function pgthreads.require_user_message(jsonb) is
-  'The parts of a client''s user message that count; raises THMSG for anything else.';
+  'What counts of a client''s user message; raises THMSG if no client may send it.';
 revoke all on function pgthreads.require_user_message(jsonb) from public;

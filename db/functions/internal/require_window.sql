@@ -1,4 +1,4 @@
--- Refuses a window of messages that cannot be meant.
+-- Refuses a window of messages that does not count from 1.
 
 create or replace function pgthreads.require_window(p_last int, p_before_seq int)
 returns void
@@ -12,7 +12,7 @@ begin
       errcode = 'invalid_parameter_value',
       detail = format('last is %s, before_seq is %s.', coalesce(p_last::text, 'null'),
         coalesce(p_before_seq::text, 'null')),
-      hint = 'Both count from 1; null means no bound.';
+      hint = 'Pass numbers from 1 on, or null for no bound.';
   end if;
 end;
 $$;

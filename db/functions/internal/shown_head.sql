@@ -1,7 +1,7 @@
--- The seq that a thread's newest branch is shown up to: its last message, but while a turn runs
--- that answers an earlier question anew, and has stored nothing yet, that question. So the answer
--- that comes takes the place of the one before it, as it does for whoever watches it from the
--- start; if none comes, the last message is shown again. p_count is the thread's message_count.
+-- The seq that a thread's newest branch is shown up to. That is its last message; but while a turn
+-- answers an earlier question again, and has stored nothing yet, it is that question. So readers
+-- see the new answer in the place of the one before, as those do who watch it from its start. If no
+-- answer comes, the last message is shown again. p_count is the thread's message_count.
 
 create or replace function pgthreads.shown_head(
   p_owner_user_id text,
@@ -31,5 +31,5 @@ end;
 $$;
 
 comment on function pgthreads.shown_head(text, text, int) is
-  'The seq that the newest branch is shown up to: its last message, or the question answered anew.';
+  'The seq that the newest branch is shown up to: its last message, or a question answered again.';
 revoke all on function pgthreads.shown_head(text, text, int) from public;

@@ -1,9 +1,10 @@
--- Where a message goes of which a page says what it continues: null for the end of the newest
--- branch, else the id of another message, '' for none. p_parent_id is null where the page does not
--- say, and one that is not stored says nothing. While p_on_stale is 'append' the end it is.
+-- Where a message goes if the page says what it continues: null for the end of the newest branch,
+-- otherwise the id of the message that it continues, '' for none. p_parent_id is null if the page
+-- does not say, and an id that is not stored says nothing. If p_on_stale is 'append', a message
+-- always goes to the end.
 --
--- A page that has edited a message and goes on to use its old id means the edited one: the one with
--- which the newest branch ends. Reads under the lock that its caller holds. Raises THSTL for
+-- A page that has edited a message goes on to use the old id, and means the edited message, with
+-- which the newest branch ends. The caller holds the lock of the thread's row. Raises THSTL for
 -- 'reject'.
 
 create or replace function pgthreads.shown_parent(
@@ -86,7 +87,8 @@ begin
       detail = format('The message continues %s of thread %s, which is not its last one.',
         case when p_parent_id = '' then 'the beginning' else quote_literal(left(v_id, 256)) end,
         p_state_key),
-      hint = 'Load the thread again. on_stale append puts it at the end, branch where it belongs.';
+      hint = 'Load the thread again, or set on_stale: append puts the message at the end, branch'
+        ' where it belongs.';
   end if;
   return v_id;
 end;

@@ -1,8 +1,9 @@
--- The mac in the proof that set_tenant leaves: HMAC-SHA256 with the database's secret over what the
--- transaction is, what the proof claims, and the owner. What stands before the owner is bytes of a
--- fixed length: as text, neither the time nor its zone would be safe from the session's settings.
+-- The MAC in the proof that set_tenant leaves: the HMAC-SHA256, with the database's secret, of the
+-- transaction's backend and start, the claims of the proof, and the owner. All that comes before
+-- the owner are bytes of a fixed length. As text, the time and its zone would depend on the
+-- session's settings.
 --
--- p_claims are 16 bytes: see transaction_proof(), which makes them, and verified_tenant().
+-- p_claims are 16 bytes. transaction_proof() makes them, and verified_tenant() checks them.
 
 create or replace function pgthreads.tenant_mac(p_owner_user_id text, p_claims bytea)
 returns bytea
@@ -21,5 +22,5 @@ end;
 $$;
 
 comment on function pgthreads.tenant_mac(text, bytea) is
-  'The mac of a proof for that tenant in this transaction; for the owner role alone.';
+  'The MAC of a proof for that tenant in this transaction; only the owner role may call it.';
 revoke all on function pgthreads.tenant_mac(text, bytea) from public;

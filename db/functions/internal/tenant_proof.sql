@@ -1,6 +1,6 @@
--- A proof for functions that act for an owner without a token, and for verify_tenant_token of
--- release 0.1.0, which an upgrade may find under way: it is good for a minute, and in this
--- transaction.
+-- A proof that is valid for a minute and in this transaction. It is for functions that act for an
+-- owner without a token, and for verify_tenant_token of release 0.1.0, which may be running during
+-- an upgrade.
 
 create or replace function pgthreads.tenant_proof(p_owner_user_id text)
 returns text
@@ -15,5 +15,5 @@ end;
 $$;
 
 comment on function pgthreads.tenant_proof(text) is
-  'The proof that this transaction has that tenant for a minute; for the owner role alone.';
+  'Proves for a minute that this transaction has that tenant; only the owner role may call it.';
 revoke all on function pgthreads.tenant_proof(text) from public;

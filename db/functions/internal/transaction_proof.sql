@@ -1,12 +1,12 @@
--- What set_tenant leaves in the session besides the tenant, so that it can be told from a bare
--- `set`: 96 hexadecimal digits, of when the token expires (8 bytes, seconds since 1970), of a
--- transaction id (8 bytes), and of the mac over both (see tenant_mac). It holds for one owner, one
--- backend and one transaction.
+-- The proof that set_tenant leaves in the session besides the tenant, so that it can be told from a
+-- bare `set`. It has 96 hexadecimal digits: the time when the token expires (8 bytes, seconds since
+-- 1970), a transaction id (8 bytes), and the MAC of both (see tenant_mac). It holds for one owner,
+-- one backend and one transaction.
 --
--- The mac is over the start of the transaction, which only transactions of the same message of the
--- simple query protocol can share. So where the message may hold more than one statement, the
--- transaction gets an id, which the proof names: 0 stands for none. Elsewhere it costs no id, which
--- readers would pay for with a write, and which a standby has none of.
+-- The MAC covers the start of the transaction. Two transactions can only share that if they come in
+-- the same message of the simple query protocol. So if the message may hold more than one
+-- statement, the transaction gets an id, and the proof names it. Otherwise the proof has 0, because
+-- an id would cost readers a write, and a standby has no ids.
 
 create or replace function pgthreads.transaction_proof(p_owner_user_id text, p_expires bigint)
 returns text
@@ -20,7 +20,7 @@ declare
 begin
   if coalesce(current_query() ~ ';[[:space:]]*[^[:space:]]', true) then
     if pg_is_in_recovery() then
-      raise exception 'on a standby set_tenant has to be in a message of its own' using
+      raise exception 'on a standby set_tenant needs a message of its own' using
         errcode = 'THTEN',
         detail = 'The message holds several statements, and a standby has no transaction ids.',
         hint = 'Send one statement at a time, as the extended query protocol does.';
@@ -33,5 +33,5 @@ end;
 $$;
 
 comment on function pgthreads.transaction_proof(text, bigint) is
-  'The proof that this transaction has that tenant until then; for the owner role alone.';
+  'Proves until p_expires that this transaction has that tenant; only the owner role may call it.';
 revoke all on function pgthreads.transaction_proof(text, bigint) from public;

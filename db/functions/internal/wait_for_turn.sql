@@ -1,12 +1,13 @@
--- Whether a message has to wait for its thread: begin_turn asks this unless p_busy is 'reject'. One
--- row while it has to, and then it holds a ticket, and with 'interrupt' the running turn was asked
--- to stop; the caller comes back with the same message. No row when the turn may begin, when
--- begin_turn will find the message answered or its turn running, or when it will refuse it.
+-- Whether a message has to wait for its thread; begin_turn asks this unless p_busy is 'reject'.
+-- There is one row as long as the message has to wait. It then holds a ticket, with 'interrupt' the
+-- running turn was asked to stop, and the caller comes back with the same message. There is no row
+-- if the message's turn may begin, if begin_turn will find that the message was answered or that
+-- its turn runs, or if begin_turn will refuse it.
 --
--- The messages of a thread are served in the order of their tickets. Whoever has not come back
--- within v_patience is passed over, so that a dead server blocks nobody; a message that is sent
--- again keeps its ticket, and never has two. Locks: the thread's row, then the running turn's; none
--- while all there is to say is that the caller still waits.
+-- The messages of a thread are served in the order of their tickets. A message that does not come
+-- back within v_patience is passed over, so that a dead worker blocks nobody. A message that is
+-- sent again keeps its ticket, and never has two. Locks: the thread's row, then the running turn's;
+-- none as long as all it has to say is that the message still waits.
 
 create or replace function pgthreads.wait_for_turn(
   p_owner_user_id text,
@@ -37,17 +38,17 @@ declare
   v_max_queued int;
 begin
   if p_busy is null or p_busy not in ('reject', 'interrupt', 'enqueue') then
-    raise exception 'not a policy for a busy thread' using
+    raise exception 'not a value of p_busy' using
       errcode = 'invalid_parameter_value',
       detail = format('p_busy is %s.', coalesce(quote_literal(left(p_busy, 80)), 'null')),
-      hint = 'It is reject, interrupt or enqueue.';
+      hint = 'Pass reject, interrupt or enqueue.';
   end if;
   if p_state_key is null then
     return;
   end if;
   perform pgthreads.require_state_key(p_state_key);
 
-  -- The first look is without the lock, for whoever asks again and again writes nothing then.
+  -- The first look takes no lock, so that whoever asks again and again writes nothing.
   for v_look in 1..2 loop
     if v_look = 2 then
       loop
@@ -112,9 +113,9 @@ begin
   if v_mine.ticket is null then
     select c.max_queued into strict v_max_queued from pgthreads.config as c;
     if v_ahead >= v_max_queued then
-      raise exception 'a turn is running, and enough others wait for it' using
+      raise exception 'a turn is running, and too many messages wait already' using
         errcode = 'THTRN',
-        detail = format('%s messages wait for thread %s, the limit is %s.', v_ahead, p_state_key,
+        detail = format('%s messages wait for thread %s; the limit is %s.', v_ahead, p_state_key,
           v_max_queued),
         hint = 'Wait until one of them is answered. The limit is config.max_queued.';
     end if;

@@ -1,5 +1,5 @@
--- branch_ranges() with a budget in bytes: the newest messages of a branch that fit into it, and one
--- in any case, as ranges of seq, the newest first.
+-- branch_ranges() with a limit in bytes: the newest messages of a branch that fit into p_max_bytes,
+-- and at least one, as ranges of seq, the newest first.
 
 create or replace function pgthreads.window_ranges(
   p_owner_user_id text,
@@ -44,5 +44,5 @@ end;
 $$;
 
 comment on function pgthreads.window_ranges(text, text, int, int, int, bigint) is
-  'The ranges of seq of a branch''s newest messages that fit into so many bytes, newest first.';
+  'The ranges of seq of a branch''s newest messages that fit into p_max_bytes, the newest first.';
 revoke all on function pgthreads.window_ranges(text, text, int, int, int, bigint) from public;

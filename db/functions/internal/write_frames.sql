@@ -1,6 +1,7 @@
 -- Adds frames to the journal of a turn, from byte p_offset of its stream on, and returns where the
--- journal ends then. What the journal has of them already is left out; behind a gap nothing is
--- written. For write_journal and complete_turn, which know that the turn runs.
+-- journal then ends. Frames that the journal has already are left out. If there is a gap before
+-- p_offset, nothing is written. write_journal and complete_turn call this, and know that the turn
+-- runs.
 
 create or replace function pgthreads.write_frames(
   p_owner_user_id text,
@@ -39,7 +40,7 @@ begin
         else convert_from(substr(convert_to(p_frames, 'UTF8'), v_known + 1), 'UTF8')
       end
     )
-    -- The same call, sent again while its first try still runs.
+    -- There is a conflict if the call was repeated while its first try still runs.
     on conflict (owner_user_id, state_key, turn_id, start_offset) do nothing
     returning j.end_offset into v_end;
     exit when found;
@@ -49,5 +50,5 @@ end;
 $$;
 
 comment on function pgthreads.write_frames(text, text, text, int, text) is
-  'Adds frames to the journal of a turn that runs; returns where the journal ends.';
+  'Adds frames to the journal of a running turn; returns where the journal ends.';
 revoke all on function pgthreads.write_frames(text, text, text, int, text) from public;

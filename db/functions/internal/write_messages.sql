@@ -1,8 +1,8 @@
--- Writes messages behind a thread's last one, and what the thread's row tells of them; returns how
--- many messages the thread has then. For append_thread and complete_turn, which hold the thread's
--- row, know that none of the ids is stored, and pass what they read under that lock: the count, the
--- digest of the last message, the title, and the seq that the first message continues if that is
--- not the last one.
+-- Writes messages behind a thread's last one, and updates the thread's row; returns how many
+-- messages the thread then has. append_thread and complete_turn call this. They hold the lock of
+-- the thread's row, know that none of the ids is stored, and pass what they read under that lock:
+-- the count, the digest of the last message, the title, and the seq that the first message
+-- continues if that is not the last one. Without messages only the metadata changes.
 
 create or replace function pgthreads.write_messages(
   p_owner_user_id text,
@@ -33,7 +33,8 @@ begin
     end);
     v_digests := array_append(v_digests, v_digest);
   end loop;
-  -- The messages first: their foreign key then finds the thread's row locked already.
+  -- The messages come first: the check of their foreign key then finds the thread's row locked
+  -- already.
   insert into pgthreads.message
     (owner_user_id, state_key, seq, message_id, message, digest, parent_seq)
   select p_owner_user_id, p_state_key, p_count + u.place, u.id, u.body::json, u.digest,
@@ -48,7 +49,7 @@ begin
       else pgthreads.merge_metadata(t.metadata, p_metadata)
     end,
     updated_at = p_now,
-    -- Most appends leave it alone: it is indexed, and list_threads knows how far it lags.
+    -- Most appends do not change it, because it is indexed. list_threads knows how old it may be.
     recent_at = case
       when t.recent_at between p_now - interval '59 seconds' and p_now then t.recent_at
       else p_now
@@ -60,5 +61,5 @@ $$;
 
 comment on function pgthreads.write_messages(
   text, text, text[], text[], int, bytea, int, text, jsonb, timestamptz) is
-  'Writes messages behind a thread''s last one, under the caller''s lock; returns their new count.';
+  'Writes messages behind a thread''s last one, under the caller''s lock; returns the new count.';
 revoke all on function pgthreads.write_messages from public;

@@ -115,7 +115,7 @@ select test.refuses(
 );
 select test.refuses(
   $$ select pgthreads.append_thread('alice', 'n', test.messages(1, 5)) $$,
-  'THMAX', 'p_messages has 5 messages, %is 4.', '%new thread%',
+  'THMAX', 'p_messages has 5 messages; %is 4.', '%new thread%',
     'more than a thread holds, in one call'
 );
 select lives_ok(
@@ -130,7 +130,7 @@ select lives_ok(
 select test.refuses(
   format('select pgthreads.append_thread(%L, %L, %L)', 'alice', 'c',
     jsonb_build_array(test.message('m', repeat('é', 100)))),
-  'THMAX', 'messages[0] has % bytes, the limit is 200.', '%URL%',
+  'THMAX', 'messages[0] has % bytes; the limit is 200.', '%URL%',
     'bytes are counted, not characters'
 );
 

@@ -176,7 +176,7 @@ select pgthreads.set_tenant('alice') \gset
 select outcome from test.ask('u7', 'enqueue') union all select outcome
   from test.ask('u8', 'interrupt') \g /dev/null
 select test.refuses(
-  $$ select * from test.ask('u9', 'enqueue') $$, 'THTRN', '2 messages wait for thread k, %',
+  $$ select * from test.ask('u9', 'enqueue') $$, 'THTRN', '2 messages wait for thread k; %',
   '%max_queued%', 'the queue is bounded'
 );
 select results_eq(

@@ -40,7 +40,7 @@ select ok(test.everything() = :'everything', 'and changes nothing');
 select test.refuses(
   $$ select pgthreads.complete_turn('alice', 'k', 't1', 'failed',
     test.message('a1', 'answer', 'assistant')) $$,
-  'THLST', 'Turn t1 of thread k is completed.', '%ends once%', 'another end'
+  'THLST', 'Turn t1 of thread k is completed.', '%only once%', 'another end'
 );
 select test.refuses(
   $$ select pgthreads.complete_turn('alice', 'k', 't1', 'completed',

@@ -57,7 +57,7 @@ select test.refuses(
 );
 select test.refuses(
   $$ select pgthreads.complete_turn('alice', 'k', 't3', 'failed', p_usage => '{"tokens": 1}') $$,
-  'THLST', 'Turn t3 of thread k is abandoned.', '%ends once%', 'nor can it end without an answer'
+  'THLST', 'Turn t3 of thread k is abandoned.', '%only once%', 'nor can it end without an answer'
 );
 select results_eq(
   $$ select status from pgthreads.complete_turn('alice', 'k', 't4', 'completed',

@@ -53,7 +53,7 @@ select results_eq(
 select is(test.turn('t1'), 'completed a1 {"tokens": 5}  t', 'and changes nothing');
 select test.refuses(
   $$ select pgthreads.finish_turn('alice', 'k', 't1', 'failed') $$,
-  'THLST', 'Turn t1 of thread k is completed.', '%ends once%', 'another end'
+  'THLST', 'Turn t1 of thread k is completed.', '%only once%', 'another end'
 );
 
 -- Without an answer.

@@ -59,7 +59,7 @@ select is(
 );
 select test.refuses(
   format('select pgthreads.load_thread(%L, %L, %s, %s)', 'alice', 'k', w.last, w.before),
-  '22023', format('last is %s, before_seq is %s.', w.last, w.before), '%count from 1%',
+  '22023', format('last is %s, before_seq is %s.', w.last, w.before), '%from 1 on%',
   format('last %s before %s', w.last, w.before)
 )
 from (values ('0', 'null'), ('null', '0'), ('-1', '1'), ('1', '-2147483648')) as w (last, before);

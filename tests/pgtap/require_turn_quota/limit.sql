@@ -18,7 +18,7 @@ set local role tap_server;
 select is(test.ask('alice', 'one'), 'started', 'the first turn');
 select is(test.ask('alice', 'two'), 'started', 'the second turn');
 select test.refuses(
-  $$ select test.ask('alice', 'three') $$, 'THBSY', '%2 running turns, the limit is 2.',
+  $$ select test.ask('alice', 'three') $$, 'THBSY', '%2 running turns; the limit is 2.',
   '%max_turns_per_owner%', 'the third turn is refused, and its message is not stored'
 );
 select is(test.ask('alice', 'one', 'again'), 'running',
