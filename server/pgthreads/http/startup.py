@@ -120,7 +120,7 @@ async def _check_database(threads: Threads) -> None:
         ) from error
     if version != probes.API_VERSION:
         raise StartError(
-            f"the database speaks version {version} of the contract, this server"
+            f"the database has version {version} of the contract, and this server needs"
             f" {probes.API_VERSION}",
             "Run pgthreads migrate with the release of this server.",
         )
