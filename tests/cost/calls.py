@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
+# As servers pass JSON.
+_JSON: LiteralString = "pgthreads.clean_json(%(input)s)"
 _TENANT: LiteralString = "select from pgthreads.set_tenant('ada') as t (owner), lateral pgthreads."
 _APPEND: LiteralString = (
-    _TENANT + "append_thread(t.owner, 'k', jsonb_build_array(%(input)s::jsonb)) as a"
+    _TENANT + "append_thread(t.owner, 'k', jsonb_build_array(pgthreads.clean_json(%(input)s))) as a"
 )
 _BEGIN: LiteralString = (
     _TENANT + "begin_turn(t.owner, 'k',"
@@ -19,7 +21,9 @@ _BEGIN: LiteralString = (
 )
 _JOURNAL: LiteralString = _TENANT + "write_journal(t.owner, 'k', 'turn', 0, %(input)s) as w"
 _LATE: LiteralString = "update pgthreads.turn set lease_until = now() - interval '1 second'"
-_QUESTION: LiteralString = _TENANT + "begin_turn(t.owner, 'k', %(input)s::jsonb, 'turn') as b"
+_QUESTION: LiteralString = (
+    _TENANT + "begin_turn(t.owner, 'k', pgthreads.clean_json(%(input)s), 'turn') as b"
+)
 # The rows are like those of append_thread, which would take long for thousands of branches.
 _HISTORY: Sequence[LiteralString] = (
     "insert into pgthreads.thread (owner_user_id, state_key) values ('ada', 'k')",
@@ -43,37 +47,46 @@ class Call:
     before: Sequence[LiteralString] = ()
 
 
-def _piece(name: LiteralString, domain: str, kind: LiteralString = "text") -> Call:
-    return Call(name, domain, "select pgthreads." + name + "(%(input)s::" + kind + ")")
+def _piece(name: LiteralString, domain: str, value: LiteralString = "%(input)s") -> Call:
+    return Call(name, domain, "select pgthreads." + name + "(" + value + ")")
 
 
 CALLS: Sequence[Call] = (
     _piece("redact_text", "text"),
-    _piece("redact_message", "message", "jsonb"),
-    _piece("redact_json", "json", "jsonb"),
-    _piece("is_ui_message", "message", "jsonb"),
+    _piece("redact_message", "message", _JSON),
+    _piece("redact_json", "json", _JSON),
+    _piece("is_ui_message", "message", _JSON),
     Call("clean_json", "json", "select pg_column_size(pgthreads.clean_json(%(input)s))"),
     _piece("assemble_message", "frames"),
     Call("set_tenant", "text", "select pgthreads.set_tenant(%(input)s)"),
     Call("verify_tenant_token", "text", "select pgthreads.verify_tenant_token(%(input)s)"),
-    Call("append_thread", "messages", _TENANT + "append_thread(t.owner, 'k', %(input)s::jsonb) a"),
+    Call(
+        "append_thread",
+        "messages",
+        _TENANT + "append_thread(t.owner, 'k', pgthreads.clean_json(%(input)s)) a",
+    ),
     Call(
         "append_thread: metadata",
         "object",
-        _TENANT + "append_thread(t.owner, 'k', '[]', null, null, %(input)s::jsonb) a",
+        _TENANT
+        + "append_thread(t.owner, 'k', '[]', null, null, pgthreads.clean_json(%(input)s)) a",
     ),
-    Call("save_thread", "messages", _TENANT + "save_thread(t.owner, 'k', %(input)s::jsonb) a"),
+    Call(
+        "save_thread",
+        "messages",
+        _TENANT + "save_thread(t.owner, 'k', pgthreads.clean_json(%(input)s)) a",
+    ),
     Call(
         "save_thread: again",
         "messages",
-        _TENANT + "save_thread(t.owner, 'k', %(input)s::jsonb) a",
-        (_TENANT + "save_thread(t.owner, 'k', %(input)s::jsonb) a",),
+        _TENANT + "save_thread(t.owner, 'k', pgthreads.clean_json(%(input)s)) a",
+        (_TENANT + "save_thread(t.owner, 'k', pgthreads.clean_json(%(input)s)) a",),
     ),
     Call("begin_turn", "question", _QUESTION),
     Call(
         "begin_turn: again",
         "question",
-        _TENANT + "begin_turn(t.owner, 'k', %(input)s::jsonb, 'other') as b",
+        _TENANT + "begin_turn(t.owner, 'k', pgthreads.clean_json(%(input)s), 'other') as b",
         (_QUESTION,),
     ),
     Call(
@@ -159,7 +172,7 @@ CALLS: Sequence[Call] = (
     Call(
         "update_thread: metadata",
         "object",
-        _TENANT + "update_thread(t.owner, 'k', null, %(input)s::jsonb) as u",
+        _TENANT + "update_thread(t.owner, 'k', null, pgthreads.clean_json(%(input)s)) as u",
         (_BEGIN,),
     ),
     Call(

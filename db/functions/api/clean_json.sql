@@ -2,6 +2,10 @@
 -- people, models and tools do produce, become U+FFFD. JSON that comes from outside goes through
 -- this function, because the type jsonb refuses such text before any other function could see it.
 --
+-- JSON of more than 100,000 lists and objects is refused before it is parsed: PostgreSQL takes 260
+-- bytes for each while it makes a jsonb, which is 130 MB for a megabyte of brackets, and as much
+-- again wherever a value is built that contains them.
+--
 -- It only makes replacements in the whole text, so that a megabyte of escapes costs as little as a
 -- megabyte of words. Meanwhile three control characters, which JSON text cannot hold, stand for
 -- escaped backslashes and for the halves of surrogate pairs; so a `u` behind an escaped backslash
@@ -15,8 +19,29 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_most constant int := 100000;
   v_text text;
 begin
+  if octet_length(p_text) > v_most
+    and octet_length(p_text) * 2 - octet_length(replace(p_text, '[', ''))
+      - octet_length(replace(p_text, '{', '')) > v_most
+  then
+    -- Those in strings do not count.
+    v_text := (
+      select string_agg(s.piece, '' order by s.place)
+      from unnest(string_to_array(replace(replace(p_text, E'\\\\', ''), E'\\"', ''), '"'))
+        with ordinality as s (piece, place)
+      where s.place % 2 = 1
+    );
+    if octet_length(v_text) * 2 - octet_length(replace(v_text, '[', ''))
+      - octet_length(replace(v_text, '{', '')) > v_most
+    then
+      raise exception 'the JSON has too many lists and objects' using
+        errcode = 'THMAX',
+        detail = format('More than %s are not parsed.', v_most),
+        hint = 'Pass a value of so many as a string that holds its JSON.';
+    end if;
+  end if;
   -- This is PL/pgSQL because that keeps its plans. A function in SQL would be planned for every
   -- answer.
   if strpos(p_text, E'\\u') = 0 then
@@ -42,6 +67,6 @@ end;
 $$;
 
 comment on function pgthreads.clean_json(text) is
-  'Turns JSON text into jsonb, with U+FFFD in place of U+0000 and lone surrogates.';
+  'Turns JSON text into jsonb: U+FFFD for U+0000 and lone surrogates, 100,000 lists at most.';
 revoke all on function pgthreads.clean_json(text) from public;
 grant execute on function pgthreads.clean_json(text) to pgthreads_server;

@@ -12,8 +12,9 @@ parallel safe
 as $$
   select case
     when pg_catalog.pg_column_size(p_value) operator(pg_catalog.>) 32768
+      or pg_catalog.jsonb_typeof(p_value) operator(pg_catalog.=) 'number'
       then pgthreads.fit_doubles(p_value)
-    else not pg_catalog.jsonb_path_exists(p_value, '$.** ? (@.type() == "number"
+    else not pg_catalog.jsonb_path_exists(p_value, '$.**{last} ? (@.type() == "number"
         && (@ > 1e300 || @ < -1e300 || (@ > -1e-300 && @ < 1e-300)))')
       or pgthreads.fit_doubles(p_value)
   end;

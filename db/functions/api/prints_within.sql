@@ -16,15 +16,21 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  -- A path does not count a value as a part of itself.
+  v_value jsonb := case
+    when jsonb_typeof(p_value) = 'number' then jsonb_build_array(p_value)
+    else p_value
+  end;
   v_path jsonpath;
   v_numbers jsonb;
   v_bytes bigint := 0::bigint;
 begin
   foreach v_path in array array[
-    'strict $.** ? (@ > 1e20)', 'strict $.** ? (@ < -1e20)',
-    'strict $.** ? (@ < 1e-20 && @ > -1e-20 && @ != 0)', 'strict $.** ? (@ == 0)']::jsonpath[]
+    'strict $.**{last} ? (@ > 1e20)', 'strict $.**{last} ? (@ < -1e20)',
+    'strict $.**{last} ? (@ < 1e-20 && @ > -1e-20 && @ != 0)',
+    'strict $.**{last} ? (@ == 0)']::jsonpath[]
   loop
-    v_numbers := jsonb_path_query_array(p_value, v_path);
+    v_numbers := jsonb_path_query_array(v_value, v_path);
     if v_numbers <> '[]' then
       -- Each of these has at least 21 digits, except for zeros, which may have one.
       if v_numbers -> 0 <> '0' and jsonb_array_length(v_numbers) > p_bytes / 21 then

@@ -12,11 +12,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- This is PL/pgSQL because that keeps its plans. A function in SQL would be planned for each new
-  -- thread.
+  -- thread. It reads json, which is scanned, because making a jsonb of many lists takes a hundred
+  -- times their memory.
   return (
     select btrim(left(t.text, 80))
     from unnest(p_messages) with ordinality as m (body, place)
-    cross join jsonb_array_elements(m.body::jsonb -> 'parts') with ordinality as p (part, place)
+    cross join json_array_elements(m.body::json -> 'parts') with ordinality as p (part, place)
     cross join lateral (
       select case p.part ->> 'type'
         when 'text' then p.part ->> 'text'
@@ -33,7 +34,7 @@ begin
     ) as w (words)
     cross join regexp_replace(
       btrim(left(w.words, 400), E' \t\r\n'), '[[:space:]]+', ' ', 'g') as t (text)
-    where m.body::jsonb ->> 'role' = 'user' and t.text ~ '[^[:space:]]'
+    where m.body::json ->> 'role' = 'user' and t.text ~ '[^[:space:]]'
     order by m.place, p.part ->> 'type' = 'file', p.place
     limit 1
   );
