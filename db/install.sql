@@ -1,10 +1,10 @@
--- Installs or upgrades schema pgthreads. Safe to run again, and twice at once.
+-- Installs or upgrades schema pgthreads. It is safe to run it again, and to run it twice at once.
 --
 --   psql -1 -v ON_ERROR_STOP=1 -f db/install.sql
 --
 -- Run it as a superuser, or as a role with CREATEROLE that may create schemas in this database.
--- Migrations are read with `cat` from the folder of this file: PGTHREADS_DB, else as psql was told
--- by -f, else db/.
+-- Migrations are read with `cat` from the folder of this file. That is PGTHREADS_DB if it is set,
+-- otherwise the folder of the file that psql got with -f, or db/ if that cannot be found out.
 
 \set QUIET on
 \set ON_ERROR_STOP on

@@ -1,14 +1,16 @@
--- The ledger of migrations and the one function that applies them: psql and every other installer
--- hand it the same bytes, so that the same checksum is kept whichever of them ran.
--- Runs as pgthreads_owner.
+-- The ledger of migrations and the one function that applies them. psql and every other installer
+-- pass it the same bytes, so that the same checksum is stored whichever of them runs. This file
+-- runs as pgthreads_owner.
 
--- An upgrade changes every table or its policies, and servers go on calling meanwhile, in whatever
--- order their calls lock tables. So all tables are locked here, at once or not at all: whoever
--- waits while holding some gives up long before the caller's deadlock_timeout (1 s by default)
--- would end a call, and between two tries the callers that queued up behind it get through.
+-- An upgrade changes every table or its policies. Meanwhile servers go on calling functions, which
+-- lock tables in any order. So this locks all tables, either all of them at once or none. A try
+-- that holds some tables and waits for others gives up long before a deadlock_timeout (by default
+-- 1 s) would end somebody's call; and between two tries, the calls that have queued up behind it
+-- get through.
 --
--- An autovacuum steps aside only for who waits longer than deadlock_timeout. So that is waited for
--- first, in a mode that no call conflicts with, and which keeps the next autovacuum away.
+-- An autovacuum gives way only to a session that waits for longer than deadlock_timeout. So this
+-- waits for it first, in a mode that conflicts with no call and that keeps the next autovacuum
+-- away.
 do $$
 declare
   v_tables regclass[] := array(
@@ -17,7 +19,8 @@ declare
     where c.relnamespace = 'pgthreads'::regnamespace
       and c.relkind in ('r', 'p', 'v')
       and not c.relispartition
-    -- Mostly as the functions do: limits and rules first, then threads, then what belongs to them.
+    -- This is mostly the order of the functions: limits and rules first, then threads, then what
+    -- belongs to threads.
     order by
       c.relkind = 'v',
       array_position(array['config', 'redaction_rule', 'thread'], c.relname::text),
@@ -26,7 +29,8 @@ declare
   v_names text := array_to_string(v_tables, ', ');
   v_lock_timeout text := current_setting('lock_timeout');
   v_tries constant int := 30;
-  -- Who held a table at every try: a transaction that is older than those of the servers' calls.
+  -- These sessions held a table at every try, so their transactions are older than those of the
+  -- servers' calls.
   v_holders text[];
 begin
   if v_tables <> '{}' then
@@ -58,12 +62,13 @@ exception
   when lock_not_available or deadlock_detected then
     raise exception 'the tables of pgthreads are in use' using
       errcode = 'lock_not_available',
-      detail = format('Sessions that use them: %s.', coalesce(
+      detail = format('These sessions use them: %s.', coalesce(
         (
           select string_agg(distinct split_part(h.holder, ' ', 1), ', ')
           from unnest(v_holders) as h (holder)
         ),
-        -- No try came so far: a VACUUM or an index that is built. Calls hold weaker locks.
+        -- If there was no try at all, a VACUUM or the building of an index is in the way. Calls
+        -- hold weaker locks.
         (
           select string_agg(distinct l.pid::text, ', ')
           from pg_catalog.pg_locks as l
@@ -71,7 +76,7 @@ exception
             and l.mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
         ),
         'unknown')),
-      hint = 'Nothing was changed. Run it again when pg_dump and long transactions are done.';
+      hint = 'Nothing was changed. Run it again when pg_dump and long transactions have ended.';
 end;
 $$;
 
@@ -85,7 +90,7 @@ create table if not exists pgthreads.migration (
 );
 alter table pgthreads.migration enable row level security;
 alter table pgthreads.migration force row level security;
-comment on table pgthreads.migration is 'Applied migrations and the sha256 of their text.';
+comment on table pgthreads.migration is 'The applied migrations, and the sha256 of their text.';
 
 do $$
 begin
@@ -119,7 +124,8 @@ begin
   if v_applied is not null then
     raise exception 'migration % was edited after it had been applied', p_name using
       errcode = 'object_not_in_prerequisite_state',
-      detail = format('Applied checksum %s, checksum of the file %s.', v_applied, v_checksum),
+      detail = format('The applied checksum is %s, the checksum of the file is %s.',
+        v_applied, v_checksum),
       hint = 'Restore the file as it was released and put the change into a new migration.';
   end if;
   execute p_sql;
@@ -129,11 +135,11 @@ end;
 $$;
 
 comment on function pgthreads.apply_migration(text, text) is
-  'Runs a migration that has not run yet; refuses one that was edited after it had run.';
+  'Runs a migration that has not run yet; refuses one that was edited after it ran.';
 revoke all on function pgthreads.apply_migration(text, text) from public;
 
--- The functions of an older release would come back beside newer ones of other signatures, and
--- calls of either would be ambiguous.
+-- An older release would create its functions again, beside newer ones with other signatures. Calls
+-- would then be ambiguous.
 create or replace function pgthreads.refuse_older_release()
 returns void
 language plpgsql
@@ -150,12 +156,12 @@ begin
   if v_unknown is not null then
     raise exception 'this database has the schema of a newer release' using
       errcode = 'object_not_in_prerequisite_state',
-      detail = format('Not of this release: %s.', v_unknown),
-      hint = 'Install with the newest release; servers of the one before it go on working.';
+      detail = format('These migrations are not part of this release: %s.', v_unknown),
+      hint = 'Install the newest release; servers of the release before it go on working.';
   end if;
 end;
 $$;
 
 comment on function pgthreads.refuse_older_release() is
-  'Refuses an installation that does not bring every migration that has run.';
+  'Refuses an installation that does not have every migration that has run.';
 revoke all on function pgthreads.refuse_older_release() from public;

@@ -1,9 +1,10 @@
--- What every installation begins with: the right database, one at a time, then
--- the four roles, and the schema that the first of them owns. Roles belong to the whole cluster,
--- so they may exist already, or be made by another installation at this very moment.
+-- Every installation begins with this. It checks the database, waits for other installations, and
+-- creates the four roles and the schema, which the first of the roles owns. Roles belong to the
+-- whole cluster, so they may exist already, or another installation may be creating them at this
+-- moment.
 
--- Names and literals below mean what they say, whatever settings the installer comes with; so these
--- stay until the end of the installation.
+-- These settings hold until the end of the installation, so that names and literals mean the same
+-- whatever settings the installer's session has.
 set local search_path = pg_catalog, pg_temp;
 set local standard_conforming_strings = on;
 set local row_security = on;
@@ -15,13 +16,13 @@ begin
       errcode = 'object_not_in_prerequisite_state',
       detail = format('Its encoding is %s, in which not all that people write can be stored.',
         pg_catalog.getdatabaseencoding()),
-      hint = 'Install into one that is: create database chat encoding ''UTF8'' template template0.';
+      hint = 'Use one that is: create database chat encoding ''UTF8'' template template0.';
   end if;
 end;
 $$;
 
--- One installation at a time in this database. Any login can take such a lock, so it is waited for
--- a minute and no longer, and whoever holds it is named.
+-- Only one installation runs at a time in a database. Any login can take such a lock, so this waits
+-- for at most a minute, and then names who holds it.
 do $$
 declare
   v_key constant bigint := 7304721120260101;
@@ -50,8 +51,8 @@ exception
           and l.objid::bigint = v_key & 4294967295
           and l.objsubid = 1
       ), 'a session that has ended meanwhile')),
-      hint = 'Nothing was changed. If that is no installation, end it with pg_terminate_backend, '
-        'and run this again.';
+      hint = 'Nothing was changed. If that is no installation, end the session with '
+        'pg_terminate_backend, and run this again.';
 end;
 $$;
 
@@ -74,8 +75,9 @@ begin
 end;
 $$;
 
--- An installer who is not a superuser has to be able to become the owner to create things as it.
--- Since PostgreSQL 16 whoever made a role is a member of it, but one that may not become it.
+-- An installer who is not a superuser has to be able to become the owner role, in order to create
+-- things as that role. Since PostgreSQL 16 whoever creates a role is a member of it, but may not
+-- become it.
 do $$
 declare
   v_way text :=
@@ -86,25 +88,25 @@ begin
   end if;
 exception
   when insufficient_privilege then
-    -- Since PostgreSQL 16 CREATEROLE is not enough to hand out a role that somebody else has made.
+    -- Since PostgreSQL 16, CREATEROLE is not enough to grant a role that somebody else has created.
     raise exception 'role % may not become pgthreads_owner', current_user using
       errcode = 'insufficient_privilege',
       detail = format(
-        'Another database of this cluster has pgthreads already, and its roles. Besides superusers'
-        ' these may hand pgthreads_owner out: %s.',
+        'Another database of this cluster already has pgthreads, and its roles. Besides superusers,'
+        ' these roles may grant pgthreads_owner: %s.',
         coalesce((
           select string_agg(distinct quote_ident(m.member::regrole::text), ', ')
           from pg_catalog.pg_auth_members as m
           where m.roleid = 'pgthreads_owner'::regrole and m.admin_option
         ), 'none')),
-      hint = format('Let one of them run: grant pgthreads_owner to %I', current_user);
+      hint = format('Ask one of them to run: grant pgthreads_owner to %I', current_user);
 end;
 $$;
 
 create schema if not exists pgthreads authorization pgthreads_owner;
 
--- Only where it differs: since PostgreSQL 16 it takes the admin option on a role to comment on it,
--- and the roles may have been made by somebody else for another database of the cluster.
+-- A comment is only written where it differs. Since PostgreSQL 16 that takes the admin option on
+-- the role, and somebody else may have created the roles for another database of the cluster.
 do $$
 declare
   v_role text;

@@ -1,12 +1,13 @@
--- Splits thread, message and turn into hash partitions by owner, with the data that is in them.
--- Every function, policy and key works on them as before, because each names the owner first.
+-- Splits thread, message and turn into hash partitions by owner, together with their data. Every
+-- function, policy and key works on them as before, because each names the owner first.
 --
 --   psql -1 -v ON_ERROR_STOP=1 -f db/optional/partition_by_owner.sql -f db/install.sql
 --
--- Both files in one transaction: the second one makes policies, triggers, grants and views again.
--- As a superuser, whom row level security lets copy the rows, while nobody is served: every row is
--- copied under exclusive locks. What else depends on the tables, a view or a foreign key of an
--- application, stops it; drop that before and make it again afterwards. 16 partitions, unless the
+-- Run both files in one transaction, because the second one creates policies, triggers, grants and
+-- views again. Run them as a superuser, because row level security does not stop superusers from
+-- copying the rows, and while nobody is served, because every row is copied under exclusive locks.
+-- If anything else depends on the tables, such as a view or a foreign key of an application, this
+-- fails; drop that first and create it again afterwards. There will be 16 partitions unless the
 -- setting pgthreads.partitions says otherwise: PGOPTIONS='-c pgthreads.partitions=64' psql …
 
 set local search_path = pg_catalog, pg_temp;
@@ -39,15 +40,15 @@ begin
           from pg_class as c
           where c.oid = format('pgthreads.%s', v_table)::regclass
         ));
-      -- Policies and statement triggers of a table are not those of its partitions: whoever names a
-      -- partition meets these.
+      -- A table's policies and statement triggers do not hold for whoever names one of its
+      -- partitions. These do.
       execute format('alter table %s enable row level security', v_part);
       execute format('alter table %s force row level security', v_part);
       execute format(
         'create policy %s_owner on %s for select to pgthreads_owner using (owner_user_id ='
         ' nullif(current_setting(''app.current_user_id'', true), ''''))', v_table, v_part);
       execute format('comment on table %s is %L', v_part,
-        format('A part of the owners of %s; used through it alone.', v_table));
+        format('The rows of some owners in %s; always use that table.', v_table));
       if v_table = 'message' then
         execute format(
           'create trigger message_grow_only before update or delete or truncate on %s'
@@ -63,7 +64,7 @@ begin
       obj_description(format('pgthreads.%s', v_table)::regclass, 'pg_class'));
   end loop;
 
-  -- Indexes and constraints get the names that they had: functions and later migrations use them.
+  -- Indexes and constraints get their old names, because functions and later migrations use them.
   create temporary table renamed on commit drop as
   select n.indexrelid::regclass as index,
     (select c.relname from pg_class as c where c.oid = o.indexrelid) as name

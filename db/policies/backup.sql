@@ -1,7 +1,7 @@
 -- Row level security for backups: a member of pgthreads_backup reads every row of every table, so
 -- that pg_dump --enable-row-security is complete where nobody is a superuser or has BYPASSRLS. It
--- is one rule for all tables, those of later migrations and of optional parts too, because a dump
--- that lacks a table would be found out only when it is needed.
+-- is one rule for all tables, including those of later migrations and of optional parts, because
+-- nobody would notice that a dump lacks a table until it is needed.
 
 grant usage on schema pgthreads to pgthreads_backup;
 

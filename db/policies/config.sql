@@ -1,4 +1,4 @@
--- Limits hold no tenant's data: the owner role, and whoever it lets, changes them.
+-- Limits are no tenant's data. The owner role changes them, and whoever it allows to.
 
 alter table pgthreads.config enable row level security;
 alter table pgthreads.config force row level security;
@@ -19,7 +19,7 @@ create or replace trigger config_tenancy
   after update of require_verified_tenant on pgthreads.config
   for each row execute function pgthreads.refresh_tenancy();
 
--- An installation has written requires_token() anew.
+-- The installation has replaced requires_token() by one that says false.
 update pgthreads.config as c
 set require_verified_tenant = true
 where c.require_verified_tenant;

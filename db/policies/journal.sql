@@ -1,5 +1,6 @@
--- Row level security of journal: the functions alone see it. Maintenance clears it away, and for
--- that sees which turns it is about; what is in it is not redacted, and no other role may read it.
+-- Row level security of journal: only the functions see its frames, because they are not redacted.
+-- Maintenance deletes rows, and for that sees which turns they belong to. No other role sees
+-- anything.
 
 alter table pgthreads.journal enable row level security;
 alter table pgthreads.journal force row level security;

@@ -1,8 +1,8 @@
 -- Row level security of message: MESSAGES_GROW_ONLY and TENANT_SCOPED. There is no policy for
--- UPDATE, and one for DELETE for maintenance alone, so no other role but one that bypasses row
--- level security reaches a stored row; the triggers stand behind that. The server role's policy
--- looks at the thread, because a message does not know that its thread is deleted; it is for SELECT
--- alone, so no write ever meets the subquery.
+-- UPDATE, and the one for DELETE is for maintenance. So nobody else can change or remove a stored
+-- row, except a role that bypasses row level security, and the trigger stops that one. The server
+-- role's policy looks at the thread, because a message does not know that its thread is deleted. It
+-- is for SELECT alone, so no write ever meets the subquery.
 
 alter table pgthreads.message enable row level security;
 alter table pgthreads.message force row level security;

@@ -1,5 +1,4 @@
--- Row level security of queued_turn: only begin_turn sees it, and maintenance, which clears it
--- away.
+-- Row level security of queued_turn: only begin_turn sees it, and maintenance, which deletes rows.
 
 alter table pgthreads.queued_turn enable row level security;
 alter table pgthreads.queued_turn force row level security;

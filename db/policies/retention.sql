@@ -1,4 +1,4 @@
--- Retention is the operators': the functions that serve clients neither read nor write it.
+-- Retention belongs to the operators. The functions that serve clients neither read nor write it.
 
 alter table pgthreads.retention enable row level security;
 alter table pgthreads.retention force row level security;

@@ -1,4 +1,4 @@
--- Keys hold no tenant's data, and whoever reads one can be any tenant: the owner role alone.
+-- Keys are no tenant's data. Whoever can read one can be any tenant, so only the owner role may.
 
 alter table pgthreads.tenant_key enable row level security;
 alter table pgthreads.tenant_key force row level security;

@@ -1,4 +1,4 @@
--- The secret of the proofs is read by the functions that make and check them, as the owner role.
+-- Only the functions that make and check proofs read their secret; they run as the owner role.
 
 alter table pgthreads.tenant_secret enable row level security;
 alter table pgthreads.tenant_secret force row level security;

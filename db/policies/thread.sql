@@ -1,5 +1,5 @@
--- Row level security of thread: the functions, which run as the owner role, see a tenant's threads;
--- a session of the server role sees those that are not deleted, and writes none.
+-- Row level security of thread: the functions, which run as the owner role, see a tenant's threads.
+-- A session of the server role sees those that are not deleted, and writes none.
 
 alter table pgthreads.thread enable row level security;
 alter table pgthreads.thread force row level security;
@@ -20,8 +20,8 @@ create policy thread_server on pgthreads.thread for select to pgthreads_server
     and deleted_at is null
   );
 
--- Maintenance sees and removes threads of all tenants. It locks them, for which PostgreSQL wants a
--- policy and a privilege of UPDATE, but no new version of a row passes the check.
+-- Maintenance sees and removes threads of all tenants. It locks them, and for that PostgreSQL wants
+-- a policy and a privilege for UPDATE; but no new version of a row passes the check.
 drop policy if exists thread_maintenance_select on pgthreads.thread;
 create policy thread_maintenance_select on pgthreads.thread for select to pgthreads_maintenance
   using (true);

@@ -1,5 +1,5 @@
--- Row level security of turn: only the functions see it, and maintenance, which may give up a turn
--- and change nothing else.
+-- Row level security of turn: only the functions and maintenance see it. Maintenance may give up a
+-- running turn and remove turns, and can change nothing else.
 
 alter table pgthreads.turn enable row level security;
 alter table pgthreads.turn force row level security;

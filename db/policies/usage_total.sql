@@ -1,5 +1,5 @@
--- Row level security of usage_total: maintenance reads it, and the trigger of turn writes it as
--- whoever removes turns.
+-- Row level security of usage_total: maintenance reads it. The trigger of turn writes it, with the
+-- rights of whoever removes turns.
 
 alter table pgthreads.usage_total enable row level security;
 alter table pgthreads.usage_total force row level security;

@@ -1,4 +1,4 @@
--- The last verification holds no tenant's data, and is the operators'.
+-- The last verification is no tenant's data, and belongs to the operators.
 
 alter table pgthreads.verification enable row level security;
 alter table pgthreads.verification force row level security;

@@ -1,6 +1,6 @@
--- The read contract: a thread a row, its messages as one UIMessage[], of the newest branch. Runs
--- with the rights and under the policies of whoever reads it, and so calls no function that has
--- others.
+-- The read contract: one row for each thread, with the messages of its newest branch as one
+-- UIMessage[]. The view has the rights and policies of whoever reads it, so it calls no function
+-- that runs with other rights.
 
 create or replace view pgthreads.ai_threads
 with (security_invoker = true)
@@ -37,8 +37,9 @@ select
       ) as b on true
       where r.parent_seq > 0
     )
-    -- Hashed, and so one scan of the thread: a join to the ranges of many branches is quadratic
-    -- where the planner takes threads to be short. "is true" keeps it from being made a join.
+    -- PostgreSQL hashes the branch's numbers, so this is one scan of the thread. A join to the
+    -- ranges of many branches takes quadratic time if the planner takes threads to be short, and
+    -- "is true" keeps it from making one.
     select coalesce(jsonb_agg(m.message::jsonb order by m.seq), '[]'::jsonb)
     from pgthreads.message as m
     where m.owner_user_id = t.owner_user_id

@@ -1,4 +1,4 @@
--- The running turns of all owners, for operators. lease_left is negative for one whose server is
+-- The running turns of all owners, for operators. lease_left is negative for a turn whose worker is
 -- gone.
 
 create or replace view pgthreads.open_turns
@@ -17,6 +17,6 @@ from pgthreads.turn as n
 where n.status = 'running';
 
 comment on view pgthreads.open_turns is
-  'Running turns with their age and what is left of their lease; for maintenance.';
+  'The running turns, with their age and what is left of their lease; for maintenance.';
 revoke all on pgthreads.open_turns from public, pgthreads_server;
 grant select on pgthreads.open_turns to pgthreads_maintenance;

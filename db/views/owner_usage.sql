@@ -1,7 +1,7 @@
--- Threads, messages, bytes and turns by owner, for operators. Reads every message's row of the
--- owners asked for, but not their bodies, and every turn's: bytes are those of the stored messages,
--- after compression. Turns and what they have used include those that are removed already
--- (usage_total).
+-- Threads, messages, bytes and turns of each owner, for operators. For the owners that are asked
+-- for, this reads the row of every message, but not its body, and the row of every turn. bytes are
+-- those of the stored messages, after compression. The turns and what they used include turns that
+-- have been removed already (usage_total).
 
 create or replace view pgthreads.owner_usage
 with (security_invoker = true)

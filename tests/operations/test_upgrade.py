@@ -227,7 +227,7 @@ def test_an_upgrade_that_has_to_wait_gives_up_and_harms_nobody(
         with at_work(database) as clients, pytest.raises(MigrateError, match="in use") as refusal:
             migrate(database.admin_dsn)
         # It names this session, and none of the clients, which hold tables only for moments.
-        assert f"Sessions that use them: {reader.info.backend_pid}." in str(refusal.value)
+        assert f"These sessions use them: {reader.info.backend_pid}." in str(refusal.value)
 
     assert "Run it again" in refusal.value.hint
     assert max(client.slowest for client in clients) < 5

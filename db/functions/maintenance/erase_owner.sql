@@ -1,12 +1,12 @@
--- Removes everything of an owner, deleted or not, and returns a receipt: what was removed, and each
--- thread's last digest, against which a copy kept elsewhere can be recognised.
+-- Removes everything of an owner, whether it is deleted or not, and returns a receipt: what was
+-- removed, and each thread's last digest, by which a copy that is kept elsewhere can be recognised.
 --
--- One transaction by default, so that it is all or nothing. With p_batch a call removes so many
--- threads at most: repeat it until the receipt says complete, and keep every receipt. Whoever calls
--- has to see to it that the owner writes no more. Locks: the owner's threads in the order of their
--- keys; it waits for those who hold them, since none may be left out. Before those the advisory
--- lock that write_journal() shares. Any login can take that one, so it is waited for a minute and
--- no longer, unless lock_timeout says otherwise, and whoever holds it is named.
+-- By default this is one transaction, so that all is removed or nothing. With p_batch a call
+-- removes at most p_batch threads: repeat it until the receipt says complete, and keep every
+-- receipt. The caller has to make sure that the owner writes no more. Locks: the advisory lock that
+-- write_journal() shares, then the owner's threads in the order of their keys. It waits for whoever
+-- holds a thread, because none may be left out. Any login can take the advisory lock; so this waits
+-- for it for at most a minute, unless lock_timeout says otherwise, and then names who holds it.
 
 create or replace function pgthreads.erase_owner(p_owner_user_id text, p_batch int default null)
 returns jsonb
@@ -32,7 +32,7 @@ begin
     raise exception 'not an owner id' using
       errcode = 'invalid_parameter_value',
       detail = 'An owner id has 1 to 255 characters.',
-      hint = 'owner_usage lists the owners.';
+      hint = 'Look for the owner''s id in the view owner_usage, which lists the owners.';
   end if;
   if p_batch is not null then
     perform pgthreads.require_batch(p_batch);
@@ -45,7 +45,7 @@ begin
     raise exception 'the owner is on hold' using
       errcode = 'object_not_in_prerequisite_state',
       detail = 'The owner''s row in pgthreads.retention has no purge_after: nothing is removed.',
-      hint = 'Delete that row, if the hold has ended.';
+      hint = 'Delete that row if the hold has ended, and repeat the call.';
   end if;
   if v_lock_timeout = '0' then
     perform set_config('lock_timeout', '60s', true);
@@ -58,7 +58,7 @@ begin
         errcode = 'lock_not_available',
         detail = format('It is held by %s.',
           pgthreads.lock_holders(1886807154, hashtext(p_owner_user_id))),
-        hint = 'Nothing was removed. If no turn of the owner runs and no other erasure does, end'
+        hint = 'Nothing was removed. If neither a turn of the owner nor another erasure runs, end'
           || ' that session with pg_terminate_backend, and repeat the call.';
   end;
   perform set_config('lock_timeout', v_lock_timeout, true);
@@ -84,7 +84,7 @@ begin
     select from pgthreads.thread as t where t.owner_user_id = p_owner_user_id
   );
   if v_complete then
-    -- What a journal has without a thread was written behind a purge.
+    -- Journals without a thread were written after the thread had been purged.
     delete from pgthreads.journal as j where j.owner_user_id = p_owner_user_id;
     delete from pgthreads.retention as r where r.owner_user_id = p_owner_user_id;
     delete from pgthreads.usage_total as u where u.owner_user_id = p_owner_user_id;
@@ -102,6 +102,6 @@ end;
 $$;
 
 comment on function pgthreads.erase_owner(text, int) is
-  'Removes everything of an owner; returns a receipt with counts and last digests.';
+  'Removes everything of an owner; returns a receipt with counts and the threads'' last digests.';
 revoke all on function pgthreads.erase_owner(text, int) from public;
 grant execute on function pgthreads.erase_owner(text, int) to pgthreads_maintenance;

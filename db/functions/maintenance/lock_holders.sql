@@ -1,5 +1,5 @@
--- Who holds the advisory lock of two keys in this database, for people: any login can take such a
--- lock, so whoever is kept waiting by one says by whom.
+-- Says in words who holds the advisory lock with two keys in this database. Any login can take such
+-- a lock, so a function that waits for one in vain names who holds it.
 
 create or replace function pgthreads.lock_holders(p_class int, p_key int)
 returns text
@@ -25,6 +25,6 @@ end;
 $$;
 
 comment on function pgthreads.lock_holders(int, int) is
-  'Which sessions hold the advisory lock with these two keys, in words.';
+  'Says in words which sessions hold the advisory lock with these two keys.';
 revoke all on function pgthreads.lock_holders(int, int) from public;
 grant execute on function pgthreads.lock_holders(int, int) to pgthreads_maintenance;

@@ -1,5 +1,6 @@
--- Notes that the digests of all threads were verified just now, for monitoring. verify_threads does
--- not do it by itself: it takes pages and no lock, and also runs on a standby.
+-- Notes for monitoring that the digests of all threads were verified just now. verify_threads does
+-- not do this by itself, because it verifies one page at a time, takes no lock, and also runs on a
+-- standby.
 
 create or replace function pgthreads.note_verification(p_threads bigint, p_bad bigint)
 returns timestamptz

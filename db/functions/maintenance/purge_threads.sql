@@ -1,10 +1,11 @@
--- Removes for good a batch of the threads that were deleted long enough ago, the longest first: the
--- other half of SOFT_DELETE_DEFAULT. Long enough is what the owner's row in retention says, else
--- config; p_deleted_before can only make it longer. `more` tells that the batch was full.
+-- Removes a batch of the threads that were deleted long enough ago, the earliest first, for good:
+-- the other half of SOFT_DELETE_DEFAULT. The owner's row in retention says how long that is, or
+-- otherwise config does; p_deleted_before can only make it longer. `more` says that the batch was
+-- full.
 --
--- Locks: the row of each thread of the batch, until the transaction ends, and none that somebody
--- else holds: such a thread is left for a later call. So a batch ends behind 10,000 messages, too;
--- a thread goes whole or not at all.
+-- Locks: the row of each thread of the batch, until the transaction ends. A thread that somebody
+-- else has locked is left for a later call. So that locks are not held for long, a batch also ends
+-- after 10,000 messages; a thread is removed as a whole or not at all.
 
 create or replace function pgthreads.purge_threads(
   p_deleted_before interval default null,
@@ -27,7 +28,7 @@ begin
     raise exception 'not an age of deleted threads' using
       errcode = 'invalid_parameter_value',
       detail = format('p_deleted_before is %s.', p_deleted_before),
-      hint = 'Say for how long a thread has to be deleted, or null for what the policy says.';
+      hint = 'Pass how long ago a thread must have been deleted, or null for what retention says.';
   end if;
   threads := 0;
   messages := 0;
@@ -40,7 +41,7 @@ begin
     cross join pgthreads.config as c
     left join pgthreads.retention as r on r.owner_user_id = t.owner_user_id
     where t.deleted_at <= v_now - coalesce(p_deleted_before, '0')
-      -- Null, and so never, for an owner on hold.
+      -- For an owner on hold this is null, so nothing is removed.
       and t.deleted_at <= v_now
         - case when r.owner_user_id is null then c.purge_after else r.purge_after end
     order by t.deleted_at
@@ -61,6 +62,6 @@ end;
 $$;
 
 comment on function pgthreads.purge_threads(interval, int) is
-  'Removes a batch of threads that were deleted longer ago than retention and config say.';
+  'Removes a batch of the threads that were deleted longer ago than retention or config says.';
 revoke all on function pgthreads.purge_threads(interval, int) from public;
 grant execute on function pgthreads.purge_threads(interval, int) to pgthreads_maintenance;

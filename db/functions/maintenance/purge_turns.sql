@@ -1,14 +1,14 @@
--- Removes a batch of the turns that finished long enough ago, and of the late answers, the oldest
--- first. Long enough is what config says; p_before can only make it longer. What the turns have
--- used is added to usage_total. Nothing of an owner on hold goes. `more` tells that a batch was
--- full.
+-- Removes a batch of the turns that finished long enough ago, and a batch of the late answers, the
+-- oldest first. config says how long that is; p_before can only make it longer. What the turns have
+-- used is added to usage_total. Nothing of an owner on hold is removed. `more` says that a batch
+-- was full.
 --
--- Locks: the table retention in a mode that only a purge and a vacuum of it take and that keeps no
--- reader or writer waiting, so that one purge runs at a time; another does nothing, and says so.
--- Only roles that may write that table can take the lock. Then the rows that it removes. No
--- thread's lock is taken, and nobody waits: a turn that has ended changes no more. (Rows that
--- others hold are not skipped: for that PostgreSQL wants a policy that lets maintenance update
--- turns that have ended.)
+-- Locks: the table retention, in a mode that only a purge of turns and a vacuum of that table take
+-- and that keeps no reader or writer waiting, so that one purge runs at a time; another one does
+-- nothing, and says so. Only roles that may write that table can take the lock. Then the rows that
+-- it removes. It takes no thread's lock and nobody waits for it, because a turn that has ended
+-- never changes again. (It does not skip rows that others have locked: for that PostgreSQL would
+-- need a policy that lets maintenance update turns that have ended.)
 
 create or replace function pgthreads.purge_turns(
   p_before interval default null,
@@ -38,7 +38,7 @@ begin
     raise exception 'not an age of finished turns' using
       errcode = 'invalid_parameter_value',
       detail = format('p_before is %s.', p_before),
-      hint = 'Say for how long a turn has to be over, or null for what config says.';
+      hint = 'Pass how long ago a turn must have finished, or null for what config says.';
   end if;
   select greatest(c.turns_kept, case when c.turns_kept is not null then p_before end),
     greatest(c.late_answers_kept, case when c.late_answers_kept is not null then p_before end)
@@ -52,8 +52,8 @@ begin
   exception
     when lock_not_available then
       raise warning 'nothing was removed: another purge of turns is running' using
-        detail = 'Another session holds a lock of the table pgthreads.retention.',
-        hint = 'Repeat the call when it has ended.';
+        detail = 'Another session holds a lock on the table pgthreads.retention.',
+        hint = 'Repeat the call when that purge has ended.';
       return next;
       return;
   end;
@@ -103,6 +103,6 @@ end;
 $$;
 
 comment on function pgthreads.purge_turns(interval, int) is
-  'Removes a batch of finished turns and late answers that are older than config says.';
+  'Removes a batch of the finished turns and late answers that are older than config says.';
 revoke all on function pgthreads.purge_turns(interval, int) from public;
 grant execute on function pgthreads.purge_turns(interval, int) to pgthreads_maintenance;

@@ -1,6 +1,6 @@
--- abandon_turn for reap_turns, which is for no tenant: sets the turn's owner as the tenant, and
--- puts back what was set before. Maintenance may call it, because it can do nothing to a turn whose
--- server lives, and it appends what that turn's own server has written.
+-- abandon_turn for reap_turns, which works for no tenant: sets the turn's owner as the tenant, and
+-- restores what was set before. Maintenance may call it, because it can do nothing to a turn whose
+-- worker lives, and it appends only what that turn's own worker has written.
 
 create or replace function pgthreads.reap_turn(
   p_owner_user_id text,
@@ -28,6 +28,6 @@ end;
 $$;
 
 comment on function pgthreads.reap_turn(text, text, text) is
-  'Gives up a turn whose lease has ended, as its owner; for reap_turns.';
+  'Gives up a turn whose lease has ended, as its owner; reap_turns calls it.';
 revoke all on function pgthreads.reap_turn(text, text, text) from public;
 grant execute on function pgthreads.reap_turn(text, text, text) to pgthreads_maintenance;

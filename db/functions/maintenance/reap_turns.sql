@@ -1,12 +1,13 @@
--- Closes a batch of running turns whose lease ended p_grace ago or longer, as abandoned, and
--- returns them: their servers are gone, and what the journal holds of their answers is appended.
--- begin_turn and append_thread do the same for the one thread they are called for. A grace leaves a
--- server that was only late the chance to take its lease back. Also deletes a batch of what such
--- servers have left in the journal.
+-- Ends a batch of running turns whose lease ended p_grace ago or earlier, as abandoned, and returns
+-- them. Their workers are gone, and what the journal holds of their answers is appended. begin_turn
+-- and append_thread do the same for the one thread for which they are called. A grace gives a
+-- worker that was only late the chance to take its lease back. This also deletes a batch of the
+-- journals that such workers have left.
 --
--- Locks: the thread's row, then the turn's, of one turn after the other; a pair that somebody else
--- holds is left for a later call, and so is one that fails. They are held until the transaction
--- ends, so a batch ends early when it has taken v_patience: call again until nothing comes back.
+-- Locks: the thread's row, then the turn's, one turn after the other. A turn of which somebody else
+-- holds a lock is left for a later call, and so is one that fails. The locks are held until the
+-- transaction ends, so a batch ends early once it has taken v_patience: repeat the call until it
+-- returns no rows.
 
 create or replace function pgthreads.reap_turns(
   p_batch int default 100,
@@ -18,7 +19,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 set role = 'pgthreads_maintenance'
 set plan_cache_mode = force_generic_plan
--- A plain scan of turn_one_running marks entries that are dead, so that later ones pass them by.
+-- A plain scan of the index turn_one_running marks its dead entries, so that later scans skip them.
 set enable_seqscan = off
 set enable_bitmapscan = off
 set jit = off
@@ -34,7 +35,7 @@ begin
     raise exception 'not a grace' using
       errcode = 'invalid_parameter_value',
       detail = format('p_grace is %s.', coalesce(p_grace::text, 'null')),
-      hint = 'Say for how long a lease has to be over; 0 is not at all.';
+      hint = 'Pass how long ago a lease must have ended; 0 means any lease that has ended.';
   end if;
   for owner_user_id, state_key, turn_id in
     select n.owner_user_id, n.state_key, n.turn_id
@@ -59,13 +60,13 @@ begin
       return next;
     exception
       when others then
-        raise warning 'turn % of thread % is not closed: % %',
+        raise warning 'turn % of thread % is not ended: % %',
           turn_id, state_key, sqlstate, sqlerrm;
     end;
     exit when v_closed = p_batch
       or (v_closed > 0 and clock_timestamp() - v_began > v_patience);
   end loop;
-  -- Journals of turns that have ended, and whose server did not come to forget them.
+  -- Delete the journals of turns that have ended which their workers have not deleted.
   delete from pgthreads.journal as j
   where (j.owner_user_id, j.state_key, j.turn_id) in (
     select f.owner_user_id, f.state_key, f.turn_id
@@ -85,6 +86,6 @@ end;
 $$;
 
 comment on function pgthreads.reap_turns(int, interval) is
-  'Closes a batch of running turns whose lease has ended, and returns them.';
+  'Ends a batch of running turns whose lease has ended, as abandoned, and returns them.';
 revoke all on function pgthreads.reap_turns(int, interval) from public;
 grant execute on function pgthreads.reap_turns(int, interval) to pgthreads_maintenance;

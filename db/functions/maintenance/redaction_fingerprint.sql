@@ -1,5 +1,5 @@
--- A number that is another one after any change of the redaction rules, for monitoring: maintenance
--- may not read the rules. Below 2^53, so that it survives as a double.
+-- A number that changes with every change of the redaction rules, for monitoring, because
+-- maintenance may not read the rules. It is below 2^53, so that a double can hold it.
 
 create or replace function pgthreads.redaction_fingerprint()
 returns bigint

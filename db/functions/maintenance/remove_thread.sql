@@ -1,5 +1,5 @@
--- Removes one thread for good: turns, messages, header. The caller has locked its row. The only
--- place that deletes messages; bytes are those of the stored messages, after compression.
+-- Removes one thread for good, with its turns, messages and header. The caller has locked its row.
+-- No other function deletes messages. bytes are those of the stored messages, after compression.
 
 create or replace function pgthreads.remove_thread(p_owner_user_id text, p_state_key text)
 returns table (messages int, turns int, bytes bigint)
@@ -33,6 +33,6 @@ end;
 $$;
 
 comment on function pgthreads.remove_thread(text, text) is
-  'Deletes a thread''s rows, and counts them; for purge_threads and erase_owner.';
+  'Deletes a thread''s rows and counts them; purge_threads and erase_owner call it.';
 revoke all on function pgthreads.remove_thread(text, text) from public;
 grant execute on function pgthreads.remove_thread(text, text) to pgthreads_maintenance;

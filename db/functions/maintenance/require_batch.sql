@@ -1,4 +1,4 @@
--- Refuses a batch that does nothing, or that is none.
+-- Refuses a size of a batch that is null, too small or too large.
 
 create or replace function pgthreads.require_batch(p_batch int)
 returns void
@@ -8,10 +8,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_batch is null or p_batch not between 1 and 10000 then
-    raise exception 'not a size of a batch' using
+    raise exception 'not a batch size' using
       errcode = 'invalid_parameter_value',
       detail = format('p_batch is %s.', coalesce(p_batch::text, 'null')),
-      hint = 'A batch has 1 to 10000 threads; call again for more.';
+      hint = 'Pass 1 to 10000, and repeat the call for more.';
   end if;
 end;
 $$;

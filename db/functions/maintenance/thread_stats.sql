@@ -1,6 +1,6 @@
--- Counts and sizes for operators. Reads the headers of all threads, the running turns, what waits
--- and late answers, never messages; bytes are those of the tables on disk with their indexes,
--- partitions and dead rows. Takes no lock.
+-- Counts and sizes for operators. Reads the headers of all threads, the running turns, the waiting
+-- messages' tickets and the late answers, but never messages. bytes are those of the tables on
+-- disk, with their indexes, partitions and dead rows. Takes no lock.
 
 create or replace function pgthreads.thread_stats()
 returns table (
@@ -70,6 +70,6 @@ as $$
 $$;
 
 comment on function pgthreads.thread_stats() is
-  'Threads, messages, running and dead turns, what waits, and the tables'' sizes, across tenants.';
+  'Threads, messages, turns, waiting messages and the sizes of the tables, across tenants.';
 revoke all on function pgthreads.thread_stats() from public;
 grant execute on function pgthreads.thread_stats() to pgthreads_maintenance;

@@ -1,7 +1,7 @@
--- verify_thread for a page of threads, deleted ones too, of all owners or of one, in the order of
--- their keys. The last row's owner and key are where the next page begins; an empty page is the
--- end. A page has p_batch threads at most, and ends early behind 20,000 messages, so that no
--- statement keeps its snapshot for long. Takes no lock.
+-- Verifies a page of threads as verify_thread does, of all owners or of one, in the order of their
+-- keys, including deleted threads. The next page begins after the last row's owner and key; an
+-- empty page is the end. A page has at most p_batch threads, and ends early after 20,000 messages,
+-- so that no statement keeps its snapshot for long. Takes no lock.
 
 create or replace function pgthreads.verify_threads(
   p_owner_user_id text default null,
@@ -27,7 +27,7 @@ set jit = off
 as $$
 #variable_conflict use_column
 declare
-  -- Below every owner and key, which have a character at least.
+  -- The empty string comes before every owner and key, which have at least one character.
   v_owner text collate "C" := coalesce(p_after_owner_user_id, '');
   v_key text collate "C" := coalesce(p_after_state_key, '');
 begin
@@ -68,6 +68,6 @@ end;
 $$;
 
 comment on function pgthreads.verify_threads(text, int, text, text) is
-  'Verifies a page of threads; the last row tells where the next page begins.';
+  'Verifies a page of threads; the next page begins after its last row.';
 revoke all on function pgthreads.verify_threads(text, int, text, text) from public;
 grant execute on function pgthreads.verify_threads(text, int, text, text) to pgthreads_maintenance;

@@ -1,5 +1,5 @@
--- Row level security of message_search, and the triggers that keep it. Only the functions see it,
--- and maintenance, which removes what a thread leaves behind.
+-- Row level security of message_search, and the triggers that write it. Only the functions see it,
+-- and maintenance, which removes the words of threads that it removes.
 
 alter table pgthreads.message_search enable row level security;
 alter table pgthreads.message_search force row level security;

@@ -1,5 +1,6 @@
--- The language holds no tenant's data: the owner role, and whoever it lets, changes it. At the
--- first installation all that is stored is indexed here, after the policies and triggers.
+-- The language is no tenant's data. The owner role changes it, and whoever it allows to. At the
+-- first installation all stored messages are indexed here, after the policies and triggers were
+-- created.
 
 alter table pgthreads.search_config enable row level security;
 alter table pgthreads.search_config force row level security;

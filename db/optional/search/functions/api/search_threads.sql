@@ -1,7 +1,8 @@
--- The owner's threads in which a message or the title fits a query as people type it into search
--- engines: words, "phrases", or, -not. One row a thread, of its best hit; best first. A hit is one
--- message, or the title, that fits the whole query. Looks through the words of this owner's threads
--- and nobody else's; all branches; not deleted threads.
+-- The owner's threads that fit a query as people type it into search engines: words, "phrases", or,
+-- -not. A hit is one message, or the title, that fits the whole query. There is one row for each
+-- thread, with its best hit, and the best thread comes first. This looks through the words of all
+-- branches of this owner's threads, but neither through deleted threads nor through anybody
+-- else's.
 
 create or replace function pgthreads.search_threads(
   p_owner_user_id text,
@@ -39,7 +40,7 @@ begin
     raise exception 'not a search query' using
       errcode = 'invalid_parameter_value',
       detail = format('It has %s characters.', coalesce(char_length(p_query)::text, 'no')),
-      hint = 'A query has at most 1000 characters.';
+      hint = 'Pass a query of at most 1000 characters.';
   end if;
   if p_limit is null or p_limit not between 1 and 100
     or p_offset is null or p_offset not between 0 and 10000
@@ -48,9 +49,10 @@ begin
       errcode = 'invalid_parameter_value',
       detail = format('p_limit is %s, p_offset %s.', coalesce(p_limit::text, 'null'),
         coalesce(p_offset::text, 'null')),
-      hint = 'A page has 1 to 100 threads, and begins after 10000 of them at the latest.';
+      hint = 'Ask for 1 to 100 threads, after at most 10000 others.';
   end if;
-  -- Two steps: a sequential scan counts as dear here, and with an expression it would be compiled.
+  -- These are two steps because this function makes a sequential scan look expensive, and one with
+  -- an expression in it would be compiled just in time.
   select c.* into strict v_config from pgthreads.search_config as c;
   v_language := v_config.language::regconfig;
   v_query := websearch_to_tsquery(v_language, p_query);

@@ -1,4 +1,4 @@
--- Trigger of message: keeps the words of what was appended. Runs with the rights of the append.
+-- Trigger of message: keeps the words of appended messages. Runs with the rights of the append.
 
 create or replace function pgthreads.index_messages()
 returns trigger
@@ -10,7 +10,8 @@ as $$
 declare
   v_config pgthreads.search_config;
 begin
-  -- By itself: the caller turned sequential scans off, and a dear plan is compiled each time.
+  -- This is a statement of its own because the caller has turned sequential scans off, so that a
+  -- plan with one looks expensive and is compiled just in time.
   select c.* into strict v_config from pgthreads.search_config as c;
   insert into pgthreads.message_search (owner_user_id, state_key, seq, tsv)
   select w.owner_user_id, w.state_key, w.seq, w.tsv
@@ -18,7 +19,7 @@ begin
     select n.owner_user_id, n.state_key, n.seq,
       pgthreads.message_words(v_config.language::regconfig, n.message) as tsv
     from new_messages as n
-    -- Keeps the words from being made twice, here and in the condition.
+    -- The offset keeps the words from being made twice, here and for the condition.
     offset 0
   ) as w
   where w.tsv <> '';

@@ -1,7 +1,8 @@
--- What search looks through of a message: its text parts, not reasoning and not what tools said.
--- Cut, because a tsvector holds 1 MB and an append must never fail for it. And what has no space in
--- it for hundreds of characters is cut into pieces: of a long run of letters and underscores the
--- parser of PostgreSQL takes the square of its length, which were 5 s for 50,000 characters.
+-- The text of a message that search looks through: its text parts, but neither reasoning nor what
+-- tools returned. It is cut, because a tsvector holds 1 MB and no append may fail because of that.
+-- Words of hundreds of characters are cut into pieces, because the time of PostgreSQL's parser
+-- grows with the square of the length of a run of letters and underscores; 50,000 characters took
+-- it 5 s.
 
 create or replace function pgthreads.message_text(p_message json)
 returns text
@@ -17,7 +18,7 @@ declare
     where p.part ->> 'type' = 'text'
   );
 begin
-  -- Few texts have many underscores, so hardly any is looked at word by word.
+  -- Few texts have many underscores, so hardly any text is looked at word by word.
   if octet_length(v_text) - octet_length(replace(v_text, '_', '')) < 100
     or not exists (
       select from regexp_split_to_table(v_text, '[[:space:]]') as w (word)

@@ -1,4 +1,5 @@
--- A message as search keeps it. System messages are left out: they are no conversation.
+-- The words of a message as search keeps them. System messages are left out, because they are no
+-- part of the conversation.
 
 create or replace function pgthreads.message_words(p_language regconfig, p_message json)
 returns tsvector

@@ -1,6 +1,6 @@
--- Makes the words of all threads anew: at the installation, and after a change of the language.
--- Reads every tenant's messages, so row level security is not forced on the owner for the while.
--- Locks: the tables, against everybody, until the end of the transaction.
+-- Makes the words of all threads again: at the installation, and after a change of the language.
+-- Reads every tenant's messages, so meanwhile row level security is not forced on the owner. Locks:
+-- the tables, against everybody, until the transaction ends.
 
 create or replace function pgthreads.rebuild_search()
 returns bigint
@@ -41,5 +41,5 @@ end;
 $$;
 
 comment on function pgthreads.rebuild_search() is
-  'Makes what search_threads looks through anew; for the owner role, while nobody is served.';
+  'Makes again what search_threads looks through; for the owner role, while nobody is served.';
 revoke all on function pgthreads.rebuild_search() from public;

@@ -1,4 +1,4 @@
--- Trigger of thread: a thread that is removed for good takes its words along.
+-- Trigger of thread: removes the words of threads that are removed for good.
 
 create or replace function pgthreads.unindex_threads()
 returns trigger
