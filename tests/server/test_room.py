@@ -28,6 +28,9 @@ async def service(server_dsn: str, admin_dsn: str) -> AsyncIterator[Service]:
         ("numbers", [1e300] * 4_000, False),
         ("large-picture", [1, binary(bytes(900_000), "image/png")], False),
         ("large-text", "x" * 1_040_000, False),
+        ("lists", [[]] * 80_000, True),
+        ("many-lists", [[]] * 100_000, False),
+        ("brackets", "[" * 200_000, True),
     ],
 )
 async def test_a_tool_s_output_that_does_not_fit_is_told_in_its_place(
@@ -52,6 +55,21 @@ async def test_a_tool_s_output_that_does_not_fit_is_told_in_its_place(
         assert len(json.dumps(shown)) < 200
         assert not isinstance(output, list) or not isinstance(output[0], int) or shown[0] == 1
     assert text_of(stored) == "y" * 40_000
+
+
+async def test_lists_of_several_calls_are_counted_together(service: Service) -> None:
+    calls = [
+        each
+        for n in range(3)
+        for each in (ToolCallStart(f"c{n}", "look", {}), ToolCallResult(f"c{n}", [{}] * 40_000))
+    ]
+    service.executor.script = says(*calls, TextDelta("Done."), Done())
+    assert chunks_of(await service.chat("several", "hi"))[-1]["type"] == "finish"
+    parts = (await service.messages("several"))[-1]["parts"]
+    outputs = [part["output"] for part in parts if "output" in part]
+    assert outputs[:2] == [[{}] * 40_000] * 2
+    assert "too large to be kept" in outputs[2]
+    assert text_of({"parts": parts}) == "Done."
 
 
 async def test_arguments_and_errors_that_do_not_fit_are_told_in_their_place(

@@ -21,6 +21,9 @@ _FILE_TYPES = frozenset(("image", "audio", "media", "file", "image-data", "file-
 _LONGEST_NUMBER = 330
 """Digits of the longest double. JSON writes it with an exponent, and jsonb writes every digit."""
 
+MOST_LISTS = 90_000
+"""Lists and objects that a message has room for. The database takes 100,000 (`clean_json.sql`)."""
+
 _EXPONENT = re.compile(r"[0-9]e[+-]?[0-9]")
 
 
@@ -83,28 +86,41 @@ def without_files(value: JsonValue, tell: Callable[[File], str]) -> JsonValue:
     return value
 
 
-def fitting(output: JsonValue, room: int) -> JsonValue:
-    """The output, made to fit into `room` bytes.
+def fitting(output: JsonValue, room: int, limit: int) -> JsonValue:
+    """The output, made to fit into `room` of the `limit` bytes of a message.
 
     If it is larger, its files are left out. If it is still larger then, a sentence replaces it.
     """
-    if (size := json_size(output)) <= room:
+    if (size := json_size(output, limit)) <= room:
         return output
     smaller = without_files(
         output, lambda file: f"[A file that was too large to be kept: {file.described()}.]"
     )
-    if json_size(smaller) <= room:
+    if json_size(smaller, limit) <= room:
         return smaller
     return f"[The tool's output was too large to be kept: {size:,} bytes.]"
 
 
-def json_size(value: JsonValue) -> int:
-    """How many bytes a value has as PostgreSQL's jsonb prints it, or a few more."""
+def json_size(value: JsonValue, limit: int = 0) -> int:
+    """How many bytes a value has as PostgreSQL's jsonb prints it, or a few more.
+
+    With the `limit` of a message, a value of many lists and objects has the part of it that they
+    are of `MOST_LISTS`, if that is more.
+    """
     text = json.dumps(value, ensure_ascii=False)
     size = len(text) if text.isascii() else len(text.encode())
     if _EXPONENT.search(text):
         size += _LONGEST_NUMBER * sum("e" in repr(number) for number in _floats(value))
+    if (text.count("[") + text.count("{")) * limit > size * MOST_LISTS:
+        size = max(size, _lists(value) * limit // MOST_LISTS)
     return size
+
+
+def _lists(value: JsonValue) -> int:
+    if not isinstance(value, Mapping | list):
+        return 0
+    inner = value.values() if isinstance(value, Mapping) else value
+    return 1 + sum(_lists(each) for each in inner if isinstance(each, Mapping | list))
 
 
 def _floats(value: JsonValue) -> Iterator[float]:

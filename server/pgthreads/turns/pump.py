@@ -21,6 +21,7 @@ from ..events import (
     Error,
     Executor,
     ExecutorRequest,
+    JsonValue,
     ReasoningDelta,
     TextDelta,
     ToolCallResult,
@@ -180,17 +181,17 @@ class Pump(LiveTurn):
     def _fitting(self, event: ToolCallStart | ToolCallResult) -> ToolCallStart | ToolCallResult:
         """The event, or one with a text in place of a value for which the message has no room."""
         room = self._limit - int(self._limit * ROOM_FOR_TEXT) - _CALL_SIZE
-        if self._size + _size_of(event) <= room:
+        if self._size + self._size_of_call(event) <= room:
             return event
-        self._size = json_size(self._draft.message())
+        self._size = self._size_of(self._draft.message())
         room -= self._size
-        if _size_of(event) <= room:
+        if self._size_of_call(event) <= room:
             return event
         log.warning("turn %s: arguments or output of a tool are too large", self.request.turn_id)
         if isinstance(event, ToolCallResult):
             result = error_text(event.result) if event.is_error else event.result
-            return replace(event, result=fitting(result, room))
-        return replace(event, args={"omitted": fitting(json.dumps(event.args), 0)})
+            return replace(event, result=fitting(result, room, self._limit))
+        return replace(event, args={"omitted": fitting(json.dumps(event.args), 0, 0)})
 
     def _fits(self, event: AiEvent) -> bool:
         """Whether the message can still be stored with this event in it.
@@ -207,15 +208,25 @@ class Pump(LiveTurn):
             case TextDelta(text) | ReasoningDelta(text):
                 added = 6 * len(text)
             case ToolCallStart() | ToolCallResult():
-                added = _size_of(event)
+                added = self._size_of_call(event)
             case _:
                 return True
         if self._size + added > self._limit:
-            self._size = json_size(self._draft.message())
+            self._size = self._size_of(self._draft.message())
             if isinstance(event, TextDelta | ReasoningDelta | AssistantFinal):
                 added = json_size(text)
         self._size += added
         return self._size <= self._limit
+
+    def _size_of(self, value: JsonValue) -> int:
+        """How much of the message's limit a value takes."""
+        return json_size(value, self._limit)
+
+    def _size_of_call(self, event: ToolCallStart | ToolCallResult) -> int:
+        if isinstance(event, ToolCallStart):
+            parts = (event.tool_call_id, event.tool_name, event.args)
+            return _CALL_SIZE + sum(map(self._size_of, parts))
+        return self._size_of(error_text(event.result) if event.is_error else event.result)
 
     async def _store(
         self, status: EndStatus, code: str | None, journal: JournalPiece | None
@@ -243,9 +254,3 @@ class Pump(LiveTurn):
 
 _CALL_SIZE = 300
 """Bytes of a tool part's keys and state, and of the error that it gets if the turn ends first."""
-
-
-def _size_of(event: ToolCallStart | ToolCallResult) -> int:
-    if isinstance(event, ToolCallStart):
-        return _CALL_SIZE + sum(map(json_size, (event.tool_call_id, event.tool_name, event.args)))
-    return json_size(error_text(event.result) if event.is_error else event.result)
