@@ -433,7 +433,7 @@ def test_an_installer_who_may_not_become_the_owner(
             told = f"{refusal.value} HINT: {refusal.value.hint}"
         assert f"role {second['user']} may not become pgthreads_owner" in told
         assert str(first["user"]) in told
-        (command,) = re.findall(r"Let one of them run: (.*)", told)
+        (command,) = re.findall(r"Ask one of them to run: (.*)", told)
         with psycopg.connect(helpful, autocommit=True) as helper:
             helper.execute(command)
         install(way, dsn)
