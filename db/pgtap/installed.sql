@@ -1,15 +1,15 @@
 -- The installed suite: pgTAP for a database that is in use. It checks that schema pgthreads is as
--- this release made it, and that its functions keep their promises to an owner who exists for this
--- transaction alone. It takes some seconds and is right under live traffic: it takes no lock that a
--- call waits for, reads no other owner's rows, and ends with a rollback.
+-- this release made it, and that its functions keep their promises to an owner who exists in this
+-- transaction alone. It takes some seconds and can be run under live traffic: it takes no lock that
+-- a call waits for, reads no other owner's rows, and ends with a rollback.
 --
 --   pg_prove -d chat db/pgtap/installed.sql
 --   psql -X -q -A -t -v ON_ERROR_STOP=1 -d chat -f db/pgtap/installed.sql
 --   pgthreads doctor --pgtap --database-url postgresql://dba@localhost/chat
 --
 -- Run it on the primary, as a role that is a member of pgthreads_server and pgthreads_maintenance.
--- It uses pgTAP where the database has it, in whatever schema. Otherwise it creates the extension,
--- inside of the transaction: for that the role needs CREATE on the database.
+-- It uses pgTAP from whichever schema of the database has it. Otherwise it creates the extension
+-- within its transaction; for that the role needs CREATE on the database.
 --
 -- With config.require_verified_tenant it needs a tenant token of an owner without threads, in the
 -- setting pgthreads.pgtap_tenant: PGOPTIONS="-c pgthreads.pgtap_tenant=…". A member of
@@ -41,8 +41,8 @@ begin
     if not pg_has_role(current_user, v_role, v_way) then
       raise exception 'the role % may not become %', current_user, v_role using
         errcode = 'insufficient_privilege',
-        hint = format('An administrator runs: grant pgthreads_server, pgthreads_maintenance to %I',
-          current_user);
+        hint = format('Ask an administrator to run: grant pgthreads_server, pgthreads_maintenance'
+          ' to %I', current_user);
     end if;
   end loop;
   select n.nspname into v_schema
@@ -60,13 +60,13 @@ begin
       raise exception 'pgTAP is neither in this database nor on its server' using
         errcode = 'undefined_function',
         hint = 'Install its package on the server (Debian: postgresql-15-pgtap), or load'
-          ' pgtap.sql into a schema of this database; it is SQL alone.';
+          ' pgtap.sql into a schema of this database; it is only SQL.';
     end if;
     if not has_database_privilege(current_database(), 'create') then
       raise exception 'pgTAP is not in this database, and % may not create it', current_user using
         errcode = 'insufficient_privilege',
-        hint = format('Its owner runs: create extension pgtap; or grant create on database %I to %I',
-          current_database(), current_user);
+        hint = format('Ask the database''s owner to run: create extension pgtap; or grant create on'
+          ' database %I to %I', current_database(), current_user);
     end if;
     v_schema := format('pgthreads_pgtap_%s', pg_backend_pid());
     execute format('create schema %I', v_schema);
@@ -76,7 +76,7 @@ begin
 end;
 $$;
 
--- What the catalogue says about the schema, a fact a row.
+-- What the catalogue says about the schema, one fact in each row.
 create temp view present as
 with roles as (
   select r.oid, r.rolname from pg_roles as r
@@ -139,7 +139,7 @@ select 'function', format('%s(%s)', f.proname, f.identity), concat_ws('; ',
     left join roles as r on r.oid = a.grantee
     where a.grantee <> f.proowner
   ),
-  -- Not that of requires_token(), which the switch of verified tenancy writes anew.
+  -- The text of requires_token() is left out, because config.require_verified_tenant replaces it.
   case when f.prosrc <> '' and f.proname <> 'requires_token' then 'body ' || md5(f.prosrc) end)
 from functions as f
 join pg_language as l on l.oid = f.prolang
@@ -216,7 +216,7 @@ from relations as r
 join pg_trigger as t on t.tgrelid = r.oid
 where not t.tgisinternal and t.tgparentid = 0;
 
--- The same as this release made it; part search belongs to db/optional/search.
+-- The same facts as this release made them. The part search belongs to db/optional/search.
 create temp table released (part text, kind text, name text, fact text);
 -- released: written by make manifest, do not edit
 insert into released values
@@ -649,9 +649,9 @@ insert into released values
   ('search', 'trigger', 'thread.message_search_title', 'CREATE TRIGGER message_search_title AFTER UPDATE OF title ON pgthreads.thread FOR EACH ROW WHEN ((old.title IS DISTINCT FROM new.title)) EXECUTE FUNCTION pgthreads.index_title(); enabled');
 -- end of released
 
--- Runs a statement as a role, for the throw-away owner, and undoes nothing but the role: the first
--- column of its first row as text, or the SQLSTATE of its refusal. $1 is the owner, $2 an object with
--- messages.
+-- Runs a statement as a role, for the throw-away owner, and then restores the role. Returns the
+-- first column of the first row as text, or the SQLSTATE if the statement is refused. $1 is the
+-- owner, and $2 is an object with messages.
 create function pg_temp.said(
   p_sql text,
   p_role text default 'pgthreads_server',
@@ -674,12 +674,13 @@ begin
   return v_said;
 exception
   when others then
-    -- What the block has set is undone, the role as well.
+    -- PostgreSQL has undone what the block has set, including the role.
     return sqlstate;
 end;
 $$;
 
--- Whether the calls can be tried: an owner nobody else has, and messages to send.
+-- Prepare the calls: an owner whom nobody else has, and messages to send. Stop if they cannot be
+-- tried.
 do $$
 declare
   v_way text :=
@@ -702,12 +703,12 @@ begin
     v_owner := pgthreads.set_tenant(v_tenant);
     if exists (select from pgthreads.thread as t where t.owner_user_id = v_owner) then
       raise exception 'the owner of the token in pgthreads.pgtap_tenant has threads' using
-        hint = 'Sign a token for an owner who has none, such as a random name.';
+        hint = 'Sign a token for an owner who has no threads, such as a random name.';
     end if;
   exception
     when sqlstate 'THTEN' then
       raise exception 'the suite needs a tenant token: %', sqlerrm using
-        hint = 'Give it one of an owner without threads: PGOPTIONS="-c pgthreads.pgtap_tenant=…".';
+        hint = 'Pass that of an owner without threads: PGOPTIONS="-c pgthreads.pgtap_tenant=…".';
   end;
   perform set_config('role', v_role, true);
   perform set_config('pgthreads.pgtap_owner', v_owner, true);
@@ -743,7 +744,7 @@ select is_empty(
   'nothing else is in the schema'
 );
 
--- Rules for whatever is there, parts of the application's own included.
+-- Rules for everything in the schema, including what the application has put there.
 select is_empty(
   $$
     select p.oid::regprocedure
@@ -818,7 +819,7 @@ select is(
   'the server role may serve'
 );
 
--- Appends: stored once, in order, whole, and by nobody but the functions.
+-- Appends: messages are stored once, in order and whole, and only the functions store them.
 select is(
   pg_temp.said($$ select a.appended from pgthreads.append_thread(
     $1, 'k', jsonb_build_array($2 -> 'u1', $2 -> 'a1')) as a $$),
@@ -972,8 +973,9 @@ select is(
   pg_temp.said('select count(*) from pgthreads.ai_threads'), '1', 'and is not shown'
 );
 
--- Redaction: its rules, screens and triggers; then that what is stored is what redact_text() says, for
--- a sample of each kind that ships. Each is appended alone, so that no screen does another one's work.
+-- Redaction: its rules, screens and triggers; then, for a sample of each kind that ships, that the
+-- stored text is what redact_text() returns. Each sample is appended alone, so that no screen does
+-- the work of another one.
 select is(
   pg_temp.said($$ select string_agg(concat_ws(': ', f.rule, f.fault), '; ')
     from pgthreads.redaction_faults() as f $$),
