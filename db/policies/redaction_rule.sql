@@ -1,6 +1,6 @@
--- Redaction rules hold no tenant's data: the owner role, and whoever it lets, changes them.
--- Triggers try each rule on its example, and keep redaction_screen; the update at the end is for
--- rules that a migration made or changed, and for what a release changed in how screens are joined.
+-- Redaction rules are no tenant's data. The owner role changes them, and whoever it allows to.
+-- Triggers try each rule on its example, and write redaction_screen. The update at the end is for
+-- rules that a migration has made or changed, and for releases that join screens in another way.
 
 alter table pgthreads.redaction_rule enable row level security;
 alter table pgthreads.redaction_rule force row level security;

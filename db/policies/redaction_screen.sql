@@ -1,4 +1,4 @@
--- The joined screens hold no tenant's data. Only the trigger of redaction_rule writes them.
+-- The joined screens are no tenant's data. Only the trigger of redaction_rule writes them.
 
 alter table pgthreads.redaction_screen enable row level security;
 alter table pgthreads.redaction_screen force row level security;

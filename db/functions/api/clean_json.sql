@@ -26,7 +26,7 @@ begin
     and octet_length(p_text) * 2 - octet_length(replace(p_text, '[', ''))
       - octet_length(replace(p_text, '{', '')) > v_most
   then
-    -- Those in strings do not count.
+    -- Brackets and braces in strings do not count.
     v_text := (
       select string_agg(s.piece, '' order by s.place)
       from unnest(string_to_array(replace(replace(p_text, E'\\\\', ''), E'\\"', ''), '"'))
@@ -39,7 +39,7 @@ begin
       raise exception 'the JSON has too many lists and objects' using
         errcode = 'THMAX',
         detail = format('More than %s are not parsed.', v_most),
-        hint = 'Pass a value of so many as a string that holds its JSON.';
+        hint = 'Pass such a value as a string that holds its JSON.';
     end if;
   end if;
   -- This is PL/pgSQL because that keeps its plans. A function in SQL would be planned for every

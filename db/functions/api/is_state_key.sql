@@ -1,6 +1,6 @@
--- Whether a text may name a thread: STATE_KEY_LIFECYCLE. It has no counted repetition, because the
--- automaton of one would be built anew at each look. The planner puts this expression in the place
--- of its call; require_state_key() says what is wrong with the others.
+-- Whether a text may name a thread: STATE_KEY_LIFECYCLE. The expression has no counted repetition,
+-- because PostgreSQL would build the automaton of one again at each look. The planner puts this
+-- expression in the place of its call. require_state_key() says what is wrong with other texts.
 
 create or replace function pgthreads.is_state_key(p_state_key text)
 returns boolean

@@ -1,7 +1,7 @@
--- Every string in a JSON value through the redaction rules, at any depth. Works on the canonical
--- text and not by recursion, so that depth costs no stack: with escapes out of the way, each second
--- piece between quotes is a string. One in front of a colon is a key and stays. Each string is
--- decoded before a rule sees it.
+-- Applies the redaction rules to every string in a JSON value, at any depth. It works on the
+-- canonical text and not by recursion, so that depth costs no stack: once escapes are replaced,
+-- every second piece between quotes is a string. A string before a colon is a key, and stays as it
+-- is. Each string is decoded before a rule sees it.
 
 create or replace function pgthreads.redact_json(p_value jsonb)
 returns jsonb
@@ -45,7 +45,7 @@ begin
       else p.piece
     end)
   into v_places, v_texts
-  -- In the order of the rows, which one order in an aggregate among these would sort anew.
+  -- These aggregates rely on the order of the rows; an order in one of them would sort them again.
   from unnest(v_pieces) with ordinality as p (piece, place)
   where p.place % 2 = 0 and right(p.piece, 1) <> v_key and p.piece <> '';
   if v_texts is null then
@@ -70,6 +70,6 @@ end;
 $$;
 
 comment on function pgthreads.redact_json(jsonb) is
-  'The value with redact_text applied to each of its strings; keys stay.';
+  'The value with redact_text applied to each of its strings; keys stay as they are.';
 revoke all on function pgthreads.redact_json(jsonb) from public;
 grant execute on function pgthreads.redact_json(jsonb) to pgthreads_server;

@@ -1,6 +1,6 @@
--- A UIMessage without secrets: REDACT_BEFORE_PERSIST. Ids, types and states are left alone, and so
--- is the body of a data URL; every other string goes through the rules. A message that the screen
--- finds clean comes back as it is.
+-- Returns a UIMessage without secrets: REDACT_BEFORE_PERSIST. Ids, types, states and the bodies of
+-- data URLs stay as they are; every other string goes through the rules. A message that the screen
+-- finds clean is returned as it is.
 
 create or replace function pgthreads.redact_message(p_message jsonb)
 returns jsonb
@@ -24,7 +24,8 @@ begin
   if not pgthreads.may_hold_secret((p_message - 'id')::text) then
     return p_message;
   end if;
-  -- What is looked at, in one value: what it costs does not grow with the number of parts.
+  -- All that has to be looked at goes into one value, so that the cost does not grow with the
+  -- number of parts.
   v_open := jsonb_build_object(
     'message', p_message - array['id', 'role', 'parts'],
     'parts', (

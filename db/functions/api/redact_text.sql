@@ -1,5 +1,6 @@
--- One decoded string through all enabled rules, in their order, unless their screens say that it
--- holds nothing: the same as becomes of it in a message, so that a wrong screen shows here as well.
+-- Applies all enabled rules, in their order, to one decoded string, unless their screens say that
+-- it holds no secret. The result is what becomes of the string in a message, so a wrong screen
+-- shows here as well.
 
 create or replace function pgthreads.redact_text(p_text text)
 returns text

@@ -1,6 +1,6 @@
--- Whether redaction works as its rules say: a row for each fault, none if it does. For DBAs, for
--- `pgthreads doctor`, and for the tests of an installation. Reads rules and screens, and no
--- messages.
+-- What keeps redaction from working as its rules say: a row for each fault, and no row if it works.
+-- This is for DBAs, for `pgthreads doctor`, and for the installed suite. It reads rules and
+-- screens, and no messages.
 
 create or replace function pgthreads.redaction_faults()
 returns table (rule text, fault text)
@@ -26,7 +26,7 @@ begin
     join pgthreads.joined_screens() as j
       on (j.first_look, j.screen, j.folded) = (s.first_look, s.screen, s.folded)
   ) then
-    return query select null, 'redaction_screen is not what the enabled rules make it: '
+    return query select null, 'redaction_screen does not follow from the enabled rules: '
       'run `update pgthreads.redaction_rule set ordering = ordering`.';
   end if;
   return query
@@ -50,7 +50,7 @@ begin
         v_message := jsonb_build_object('id', 'm', 'role', 'user', 'parts', jsonb_build_array(
           jsonb_build_object('type', 'text', 'text', v_example)));
         if pgthreads.redact_message(v_message) = v_message then
-          v_fault := 'A message keeps its example.';
+          v_fault := 'Its example stays in a message.';
         end if;
       end if;
     exception
@@ -65,6 +65,6 @@ end;
 $$;
 
 comment on function pgthreads.redaction_faults() is
-  'One row for each fault of redaction: in its rules, their examples, screens or triggers.';
+  'One row for each fault of redaction, in its rules, their examples, the screens or the triggers.';
 revoke all on function pgthreads.redaction_faults() from public;
 grant execute on function pgthreads.redaction_faults() to pgthreads_server, pgthreads_maintenance;

@@ -1,6 +1,6 @@
--- What Luhn's formula adds up for up to sixteen digits, which are given as a hexadecimal number:
--- there each half of a byte is a digit, so that all are looked at together. Of the pair tu, u + 2t
--- is added, less 9 where t is 5 or more; the remainder by 255 is the sum of the bytes. The planner
+-- The sum of Luhn's formula for up to sixteen digits, which are given as a hexadecimal number. So
+-- each half of a byte is a digit, and all of them are added at once. For the pair tu the formula
+-- adds u + 2t, less 9 if t is 5 or more; the remainder by 255 is the sum of the bytes. The planner
 -- puts this expression in the place of its call.
 
 create or replace function pgthreads.bcd_luhn(p_digits bigint)
@@ -30,5 +30,5 @@ as $$
 $$;
 
 comment on function pgthreads.bcd_luhn(bigint) is
-  'What Luhn''s formula adds up for up to sixteen digits in binary-coded decimal.';
+  'The sum of Luhn''s formula for up to sixteen digits in binary-coded decimal.';
 revoke all on function pgthreads.bcd_luhn(bigint) from public;

@@ -1,6 +1,6 @@
--- Trigger of redaction_rule: refuses a rule that does not work on its example, and one that is
--- enabled without an example. A rule of before there were examples stays as it is until what it
--- does changes.
+-- Trigger of redaction_rule: refuses a rule that does not work on its example, and a rule that is
+-- enabled without an example. A rule that is older than examples stays as it is until somebody
+-- changes what it does.
 
 create or replace function pgthreads.check_redaction_rule()
 returns trigger
@@ -28,8 +28,8 @@ begin
     raise exception 'redaction rule % would not work', new.name using
       errcode = 'check_violation',
       detail = v_fault,
-      hint = 'Set example to a text that the rule takes something out of. Its pattern has to find'
-        || ' it in the text; screen, and first_look if there is one, in the text as JSON.';
+      hint = 'Set example to a text in which the rule finds something. Its pattern has to match in'
+        || ' the text; screen, and first_look if there is one, in the text as JSON.';
   end if;
   return null;
 end;

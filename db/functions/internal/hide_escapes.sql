@@ -1,5 +1,5 @@
--- A text of the same length in which the letters of JSON's escapes are control characters, so that
--- a word behind one has a boundary in front. redact_texts() can put them back.
+-- A text of the same length in which control characters replace the letters of JSON's escapes, so
+-- that a word after an escape has a boundary before it. redact_texts() can restore the letters.
 
 create or replace function pgthreads.hide_escapes(p_text text)
 returns text
@@ -21,5 +21,5 @@ end;
 $$;
 
 comment on function pgthreads.hide_escapes(text) is
-  'The text, as long as it is, with control characters for the letters of JSON''s escapes.';
+  'The text, in the same length, with control characters for the letters of JSON''s escapes.';
 revoke all on function pgthreads.hide_escapes(text) from public;

@@ -1,5 +1,5 @@
--- The remainder of an IBAN by 97 (ISO 13616), which is 1 if its check digits are right: its first
--- four characters come last, and letters count as two digits.
+-- The remainder of an IBAN by 97 (ISO 13616), which is 1 if its check digits are right. For that
+-- its first four characters are moved to the end, and each letter counts as two digits.
 
 create or replace function pgthreads.iban_remainder(p_iban text)
 returns int

@@ -1,9 +1,10 @@
--- Not called any more; a call of the release before may be in the middle of it during an upgrade.
+-- This is not called any more, but during an upgrade a call of the release before may be running
+-- it.
 --
--- Whether a text, without its spaces, hyphens and dots, is the number of a payment card: the first
--- digits of an issuer, as many digits as it gives, and a right check digit (ISO/IEC 7812). Kinds
--- that look like much else are left out: Visa's of 13 digits without groups, which look like an
--- EAN, and all of 17 and 18, which look like the ids of messages.
+-- Whether a text, without its spaces, hyphens and dots, is the number of a payment card: it has the
+-- first digits of an issuer, as many digits as that issuer's cards, and a right check digit
+-- (ISO/IEC 7812). Kinds that are easily mistaken are left out: Visa's of 13 digits without groups,
+-- which look like an EAN, and all of 17 and 18 digits, which look like the ids of messages.
 
 create or replace function pgthreads.is_card(p_text text)
 returns boolean

@@ -1,7 +1,8 @@
 -- What redaction_screen has to hold: the first looks and the screens of all enabled rules, each as
--- one expression, and what fold_text() may make a secret of: a format character, or an unusual
--- space or dash, between ASCII characters of a word, and other forms of ASCII letters and digits.
--- That one is apart, because it would double the states of the others.
+-- one expression, and an expression for characters that fold_text() may turn into a secret: a
+-- format character, or an unusual space or dash, between ASCII characters of a word, and other
+-- forms of ASCII letters and digits. That one is separate, because it would double the states of
+-- the others.
 
 create or replace function pgthreads.joined_screens()
 returns table (first_look text, screen text, folded text)

@@ -1,4 +1,4 @@
--- What Luhn's formula adds up for a number of up to 19 digits, modulo 10 (see is_luhn). Written
+-- The sum of Luhn's formula for a number of up to 19 digits, modulo 10 (see is_luhn). It is written
 -- out, because it is called for each number of a long text.
 
 create or replace function pgthreads.luhn_sum(p_number bigint)
@@ -31,5 +31,5 @@ end;
 $$;
 
 comment on function pgthreads.luhn_sum(bigint) is
-  'What Luhn''s formula adds up for the number, modulo 10.';
+  'The sum of Luhn''s formula for the number, modulo 10.';
 revoke all on function pgthreads.luhn_sum(bigint) from public;

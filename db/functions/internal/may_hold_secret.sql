@@ -1,5 +1,5 @@
--- Whether a text, as serialised JSON, may hold what a redaction rule looks for. Says yes rather
--- than no: without its row there is no knowing. append_thread() has the same with a first look
+-- Whether a text, which is serialised JSON, may hold what a redaction rule looks for. In doubt it
+-- says yes, also if redaction_screen has no row. ready_messages() asks the same, with a first look
 -- before it.
 
 create or replace function pgthreads.may_hold_secret(p_json text)

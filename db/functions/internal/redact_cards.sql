@@ -1,9 +1,10 @@
--- Not called any more; a call of the release before may be in the middle of it during an upgrade.
+-- This is not called any more, but during an upgrade a call of the release before may be running
+-- it.
 --
--- A run of digits, in groups with single spaces or hyphens between them, with the payment cards in
--- it replaced: a run may hold other numbers next to a card. A card is one group, or groups as cards
--- print them (4-4-4-4 and a rest of up to 3, 4-6-5, 4-6-4), with an issuer's first digits (ISO/IEC
--- 7812-1) and a right check digit.
+-- Replaces the payment cards in a run of digits, which are in groups with single spaces or hyphens
+-- between them; a run may have other numbers next to a card. A card is one group, or groups as they
+-- are printed on cards (4-4-4-4 and a rest of up to 3, 4-6-5, 4-6-4), with the first digits of an
+-- issuer (ISO/IEC 7812-1) and a right check digit.
 
 create or replace function pgthreads.redact_cards(p_digits text, p_replacement text)
 returns text

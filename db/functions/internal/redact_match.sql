@@ -1,8 +1,9 @@
--- Not called any more; a call of the release before may be in the middle of it during an upgrade.
+-- This is not called any more, but during an upgrade a call of the release before may be running
+-- it.
 --
--- A match of a rule with a verifier. What it has in front of the number (see the rules' <start>) is
--- kept. Of an IBAN's match the longest run of words from the start that passes is replaced, since
--- it may have swallowed the words behind it; in a run of digits each card.
+-- Redacts a match of a rule with a verifier. What comes before the number (see the rules' <start>)
+-- is kept. Of an IBAN's match, the longest run of words from its start that passes is replaced,
+-- because the match may include the words after it. Of a run of digits, each card is replaced.
 
 create or replace function pgthreads.redact_match(
   p_match text,

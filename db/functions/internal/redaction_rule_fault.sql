@@ -1,4 +1,4 @@
--- What keeps a redaction rule from working, tried on its example; null if nothing does.
+-- What keeps a redaction rule from working on its example; null if nothing does.
 
 create or replace function pgthreads.redaction_rule_fault(p_name text)
 returns text
@@ -12,7 +12,7 @@ declare
   v_json text;
 begin
   select r.* into strict v_rule from pgthreads.redaction_rule as r where r.name = p_name;
-  -- Also what is not tried on the example has to compile.
+  -- All of its expressions have to compile, even those that are not tried on the example.
   perform '' ~ v_rule.pattern, '' ~ v_rule.screen, '' ~ v_rule.first_look;
   if v_rule.example is null then
     return case when v_rule.enabled then 'It has no example, so nothing shows that it works.' end;

@@ -1,5 +1,5 @@
--- Keeps redaction_screen: the first looks and the screens of all enabled rules as one expression
--- each, so that a clean message costs one scan.
+-- Trigger of redaction_rule: writes redaction_screen, which has the first looks and the screens of
+-- all enabled rules as one expression each, so that a clean message costs one scan.
 
 create or replace function pgthreads.refresh_redaction_screen()
 returns trigger

@@ -1,7 +1,7 @@
--- Refuses JSON whose text would be many times longer than the value, before anybody prints it:
--- `1e300` is eight bytes as jsonb and 301 as text. Where a message or metadata is stored,
--- require_storable() has refused it before; this is for programs that call a redaction function by
--- itself.
+-- Refuses JSON whose text would be many times longer than the value, before anything prints it:
+-- `1e300` takes eight bytes as jsonb and 301 as text. When a message or metadata is stored,
+-- require_storable() has refused it already; this is for programs that call a redaction function
+-- directly.
 
 create or replace function pgthreads.require_printable(p_value jsonb)
 returns void
@@ -25,5 +25,5 @@ end;
 $$;
 
 comment on function pgthreads.require_printable(jsonb) is
-  'Raises THMAX for JSON whose numbers would make a far longer text of it.';
+  'Raises THMAX for JSON whose numbers would make its text many times longer.';
 revoke all on function pgthreads.require_printable(jsonb) from public;

@@ -1,6 +1,7 @@
--- Not called any more; a call of the release before may be in the middle of it during an upgrade.
+-- This is not called any more, but during an upgrade a call of the release before may be running
+-- it.
 --
--- Which part of what a rule found passes the rule's check: verified_parts() for one text.
+-- Which part of a rule's match passes the rule's check: verified_parts() for one text.
 
 create or replace function pgthreads.verified_part(p_text text, p_verifier text)
 returns int[]

@@ -36,12 +36,12 @@ delete from pgthreads.redaction_rule where name = 'jwt';
 alter table pgthreads.redaction_screen disable trigger all;
 update pgthreads.redaction_screen set screen = 'nowhere';
 select ok(
-  (select bool_or(f like 'redaction_screen is not what the enabled rules make it%')
+  (select bool_or(f like 'redaction_screen does not follow from the enabled rules%')
     from test.faults() as f),
   'screens that are not those of the rules'
 );
 select ok(
-  (select bool_or(f = 'us_ssn: A message keeps its example.') from test.faults() as f),
+  (select bool_or(f = 'us_ssn: Its example stays in a message.') from test.faults() as f),
   'and what follows from that'
 );
 delete from pgthreads.redaction_rule;
