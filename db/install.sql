@@ -90,6 +90,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/fit_doubles.sql
 \ir functions/internal/fit_range.sql
 \ir functions/api/fold_json.sql
+\ir functions/internal/fold_sign.sql
 \ir functions/internal/fold_text.sql
 \ir functions/api/forget_journal.sql
 \ir functions/api/has_message_shape.sql

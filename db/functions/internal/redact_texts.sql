@@ -4,6 +4,11 @@
 -- is blank for the rules after it. At the end the spans, which are counted in bytes, are cut out of
 -- the original.
 --
+-- At most 10,000 matches are cut out. The string with the first one beyond that becomes a mark as a
+-- whole, and so does every string behind it; so nothing gets through because of the bound. A match
+-- counts even if it fails its rule's check, unless the rule looks for the form of a number alone:
+-- long lists of other numbers have to stay.
+--
 -- U+FDD0 to U+FDD2 separate here. These noncharacters mean nothing in a text that is interchanged;
 -- in a text that has them they become U+FFFD.
 
@@ -23,6 +28,7 @@ declare
   v_field constant text := chr(64978);
   -- What hide_escapes() puts in the place of b, f, n, r and t.
   v_hidden constant text := chr(2) || chr(3) || chr(4) || chr(5) || chr(6);
+  v_excess constant text := '[REDACTED:too_many_secrets]';
   v_many constant boolean := cardinality(p_texts) > 1;
   v_text text := array_to_string(p_texts, v_between, '');
   v_copy text;
@@ -30,8 +36,16 @@ declare
   v_escapes boolean;
   v_fold_starts int[];
   v_fold_shifts int[];
+  v_string_starts int[];
   v_bytes bytea;
   v_rule record;
+  v_pass int;
+  v_scan text;
+  -- How many matches may still come, what stands before the first one too many, and how many
+  -- strings do not become v_excess.
+  v_left int := 10000;
+  v_before text;
+  v_kept int := cardinality(p_texts);
   v_marks text;
   v_marked text;
   v_found record;
@@ -67,6 +81,16 @@ begin
     select f.copy, f.starts, f.shifts
     into strict v_copy, v_fold_starts, v_fold_shifts
     from pgthreads.fold_text(v_text) as f;
+    -- Where the copy's bytes were is not known, so strings are replaced as a whole.
+    if v_fold_starts is null and v_copy <> v_text then
+      v_string_starts := array(
+        select sum(octet_length(s.string) + octet_length(v_between)) over (
+            order by s.place rows between unbounded preceding and current row
+          ) - octet_length(s.string) - octet_length(v_between)
+        from unnest(string_to_array(v_copy, v_between)) with ordinality as s (string, place)
+        order by s.place
+      );
+    end if;
   end if;
 
   -- The letter of an escape would hide where a word starts: JSON is often inside of a string.
@@ -76,7 +100,7 @@ begin
     v_copy := pgthreads.hide_escapes(v_copy);
   end if;
 
-  v_is_direct := v_fold_starts is null and not v_escapes;
+  v_is_direct := v_fold_starts is null and v_string_starts is null and not v_escapes;
   -- In a long text each needle is a scan, so those that few texts have are looked for together.
   if octet_length(v_lower) > 65536 then
     v_has_rare := v_lower ~ coalesce((
@@ -88,7 +112,8 @@ begin
     ), '[^\s\S]');
   end if;
   for v_rule in
-    select r.pattern, r.min_length, r.verifier, t.front, t.back,
+    select r.pattern, r.min_length, r.verifier, r.needles, t.front, t.back,
+      r.verifier is not null and strpos(r.replacement, '\') = 0 as counts_checked,
       strpos(r.replacement, '\') = 0 as is_plain,
       substr(r.replacement, 1 + char_length(t.front),
         char_length(r.replacement) - char_length(t.front) - char_length(t.back)) as replacement
@@ -124,9 +149,29 @@ begin
       v_copy := translate(v_copy, v_hidden, 'bfnrt');
     end if;
     -- What passes a check may be a part of a match, and another may be in what is left of it.
-    for v_pass in 1..3 loop
-      v_marked := regexp_replace(v_copy, v_rule.pattern, v_marks, 'g');
-      exit when v_marked = v_copy;
+    v_pass := 1;
+    v_scan := null;
+    loop
+      -- Each match has a needle in it, so most texts need no search for the first match too many.
+      if not v_rule.counts_checked and octet_length(v_copy) > v_left
+        and (v_rule.needles is null or v_left < (
+          select sum((octet_length(v_lower) - octet_length(replace(v_lower, n.needle, '')))
+            / octet_length(n.needle))
+          from unnest(v_rule.needles) as n (needle)
+        ))
+      then
+        v_before := split_part(
+          regexp_replace(v_copy, v_rule.pattern, v_match, 1, v_left + 1), v_match, 1);
+        if octet_length(v_before) < octet_length(v_copy) then
+          v_kept := cardinality(string_to_array(v_before || v_between, v_between)) - 2;
+          v_copy := array_to_string(
+            (string_to_array(v_copy, v_between))[1:v_kept], v_between, '');
+          v_is_direct := false;
+          v_direct := null;
+        end if;
+      end if;
+      v_marked := regexp_replace(coalesce(v_scan, v_copy), v_rule.pattern, v_marks, 'g');
+      exit when v_marked = coalesce(v_scan, v_copy);
       -- No match goes from one string into the next, and each string has its own start and end.
       if v_many and (
         v_rule.pattern ~ '(?:^|[^[\\])\^|\$|\\[AZ]'
@@ -137,9 +182,10 @@ begin
         v_marked := (
           select string_agg(regexp_replace(s.string, v_rule.pattern, v_marks, 'g'), v_between
             order by s.place)
-          from unnest(string_to_array(v_copy, v_between)) with ordinality as s (string, place)
+          from unnest(string_to_array(coalesce(v_scan, v_copy), v_between)) with ordinality
+            as s (string, place)
         );
-        exit when v_marked = v_copy;
+        exit when v_marked = coalesce(v_scan, v_copy);
       end if;
 
       -- What stands in front of all matches has as many fields as a match.
@@ -181,9 +227,40 @@ begin
         select v.starts, v.lengths
         into strict v_part_starts, v_part_lengths
         from pgthreads.verified_parts(v_cores, v_rule.verifier) as v;
+        exit when v_rule.counts_checked
+          and cardinality(array_remove(v_part_starts, null)) = 0;
+      end if;
+      if v_rule.counts_checked and cardinality(v_cores) > v_left then
+        select array_to_string((string_to_array(v_marked, v_match))[1:c.place - 1], '')
+        into v_before
+        from (
+          select u.place
+          from unnest(v_part_starts) with ordinality as u (start, place)
+          where u.start is not null
+          order by u.place
+          limit 1 offset v_left
+        ) as c;
+        if found then
+          v_kept := cardinality(string_to_array(v_before || v_between, v_between)) - 2;
+          v_copy := array_to_string(
+            (string_to_array(v_copy, v_between))[1:v_kept], v_between, '');
+          v_is_direct := false;
+          v_direct := null;
+          v_scan := array_to_string(
+            (string_to_array(v_scan, v_between))[1:v_kept], v_between, '');
+          continue;
+        end if;
       end if;
 
       select string_agg(w.lead || repeat(chr(1), w.bytes) || w.tail, '') as copy,
+        case when v_rule.counts_checked then
+          string_agg(
+            case
+              when w.bytes > 0 then w.lead || repeat(chr(1), w.bytes) || w.tail
+              else repeat(chr(1), octet_length(w.core) - octet_length(right(w.core, 1)))
+                || right(w.core, 1) || w.rest
+            end, '')
+        end as scan,
         case when v_is_direct then
           string_agg(w.lead || case when w.bytes > 0 then w.replacement else '' end || w.tail, '')
         end as text,
@@ -193,12 +270,12 @@ begin
         coalesce(bool_or(w.in_part), false) as in_part
       into strict v_found
       from (
-        select m.lead, m.bytes, m.tail, m.replacement, m.in_part,
+        select m.lead, m.bytes, m.tail, m.replacement, m.in_part, m.core, m.rest,
           (octet_length(m.lead) + coalesce(
             sum(octet_length(m.lead) + m.bytes + octet_length(m.tail)) over (
               order by m.place rows between unbounded preceding and 1 preceding), 0))::int as start
         from (
-          select c.place, c.replacement,
+          select c.place, c.replacement, c.core, c.rest,
             case
               when c.part_start > 0 then c.front || left(c.core, c.part_start)
               else c.front
@@ -243,28 +320,65 @@ begin
         -- Once for all aggregates: an order in each would be a sort for each.
         order by m.place
       ) as w;
+      v_left := v_left - case
+        when v_rule.counts_checked then coalesce(cardinality(v_found.starts), 0)
+        else cardinality(v_cores) - 1
+      end;
       exit when v_found.starts is null;
-      v_copy := v_found.copy;
+      if v_scan is null then
+        v_copy := v_found.copy;
+      else
+        v_bytes := convert_to(v_copy, 'UTF8');
+        v_copy := (
+          select string_agg(
+              convert_from(substr(v_bytes, 1 + s.covered, s.start - s.covered), 'UTF8')
+                || repeat(chr(1), s.ends - s.start), '' order by s.start)
+            || convert_from(substr(v_bytes, 1 + max(s.ends)), 'UTF8')
+          from (
+            select u.start, u.ends, lag(u.ends, 1, 0) over (order by u.start) as covered
+            from unnest(v_found.starts, v_found.ends) as u (start, ends)
+          ) as s
+        );
+      end if;
+      -- What was found and is no secret need not be found again; its last character stays, for
+      -- whatever comes after it.
+      v_scan := v_found.scan;
       v_direct := v_found.text;
       v_is_direct := false;
       v_starts := v_starts || v_found.starts;
       v_ends := v_ends || v_found.ends;
       v_replacements := v_replacements || v_found.replacements;
-      exit when v_rule.verifier is null or not v_found.in_part;
+      exit when v_rule.verifier is null or not v_found.in_part or v_pass = 3;
+      v_pass := v_pass + 1;
     end loop;
     if v_escapes and strpos(v_rule.pattern, '\\') > 0 then
       v_copy := pgthreads.hide_escapes(v_copy);
     end if;
   end loop;
 
-  if v_starts = '{}' then
+  if v_kept < cardinality(p_texts) then
+    v_text := array_to_string(p_texts[1:v_kept], v_between, '');
+  elsif v_starts = '{}' then
     return p_texts;
+  end if;
+  if v_string_starts is not null then
+    return array(
+      select case
+        when u.place > v_kept or u.place in (
+          select width_bucket(s.start, (select v_string_starts || array[]::int[]))
+          from unnest(v_starts) as s (start)
+        ) then v_excess
+        else u.string
+      end
+      from unnest(p_texts) with ordinality as u (string, place)
+      order by u.place
+    );
   end if;
   if v_direct is not null then
     return case when v_many then string_to_array(v_direct, v_between) else array[v_direct] end;
   end if;
   v_bytes := convert_to(v_text, 'UTF8');
-  v_text := (
+  v_text := coalesce((
     select string_agg(
         convert_from(substr(v_bytes, 1 + c.covered, c.start - c.covered), 'UTF8') || c.replacement,
         ''
@@ -279,22 +393,31 @@ begin
             order by s.start, s.ends desc rows between unbounded preceding and 1 preceding), 0)
             as covered
         from (
+          -- Flat, for width_bucket() would make that of a variable's array for each call.
           select a.replacement,
             a.start + case
               when v_fold_starts is null then 0
-              else v_fold_shifts[width_bucket(a.start, v_fold_starts)]
+              else v_fold_shifts[
+                width_bucket(a.start, (select v_fold_starts || array[]::int[]))]
             end as start,
             a.ends + case
               when v_fold_starts is null then 0
-              else v_fold_shifts[width_bucket(a.ends, v_fold_starts)]
+              else v_fold_shifts[
+                width_bucket(a.ends, (select v_fold_starts || array[]::int[]))]
             end as ends
           from unnest(v_starts, v_ends, v_replacements) as a (start, ends, replacement)
+          where a.start < octet_length(v_copy)
         ) as s
       ) as u
       where u.ends > u.covered
     ) as c
-  );
-  return case when v_many then string_to_array(v_text, v_between) else array[v_text] end;
+  ), v_text);
+  return case
+      when v_kept = 0 then '{}'
+      when v_many then string_to_array(v_text, v_between)
+      else array[v_text]
+    end
+    || array_fill(v_excess, array[cardinality(p_texts) - v_kept]);
 end;
 $$;
 

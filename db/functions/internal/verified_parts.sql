@@ -172,7 +172,7 @@ begin
               end as count
             from (
               select g.found, g.start, g.length, g.gap, g.gaps, case
-                  when g.start is not null then null
+                  when g.start is not null or octet_length(g.found) < 13 then null
                   -- A dot or a hyphen behind it ends a sentence; with more behind that it is a
                   -- longer token.
                   when g.gap = '' then case when v_try = 1 then rtrim(g.found, '.-') end
