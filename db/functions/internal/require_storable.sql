@@ -16,7 +16,7 @@ begin
     raise exception '% is nested too deep', p_what using
       errcode = 'THMAX',
       detail = 'It has more than 60 levels.',
-      hint = 'Pass values below level 60 as strings that hold their JSON.';
+      hint = 'Nest at most 60 levels: pass what is deeper as a string that holds its JSON.';
   end if;
   if not pgthreads.is_short(p_value, p_bytes) then
     if pg_column_size(p_value) <= p_bytes::bigint * 4 + 1024

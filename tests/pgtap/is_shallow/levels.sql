@@ -32,7 +32,7 @@ select lives_ok(
     test.message('m') || jsonb_build_object('metadata', test.deep(59, '[', ']', '1')))) $$,
   'a message of 60 levels is stored'
 );
-select test.refuses(s.sql, 'THMAX', '%60 levels%', '%level 60%', s.what)
+select test.refuses(s.sql, 'THMAX', '%60 levels%', '%60 levels%', s.what)
 from (values
   ('a message', $$ select pgthreads.append_thread('alice', 'k', jsonb_build_array(
     test.message('n') || jsonb_build_object('metadata', test.deep(60, '[', ']', '1')))) $$),
