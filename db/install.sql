@@ -147,6 +147,7 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/redact_match.sql
 \ir functions/api/redact_message.sql
 \ir functions/api/redact_text.sql
+\ir functions/internal/redact_messages.sql
 \ir functions/internal/redact_texts.sql
 \ir functions/api/redaction_faults.sql
 \ir functions/maintenance/redaction_fingerprint.sql

@@ -1,12 +1,19 @@
 -- Checks, redacts and prints the messages of one append, each id once: REDACT_BEFORE_PERSIST and
 -- UIMESSAGE_IS_CONTRACT. This is for messages of which ready_messages() cannot be sure, in its one
 -- look, that they are plain and clean.
+--
+-- Messages are redacted in batches of some 20,000 bytes, and longer ones alone. What becomes of a
+-- message must not depend on its neighbours, or the same message would not be the same when it is
+-- sent again: so no batch has as many matches as redact_texts() cuts out.
 
 create or replace function pgthreads.prepare_messages(p_messages jsonb)
 returns table (message_id text, body text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
+set plan_cache_mode = force_generic_plan
+set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -14,10 +21,9 @@ declare
   v_message jsonb;
   v_place bigint;
   v_fault text;
-  v_text text;
   v_id text;
-  v_ids text[] := array[]::text[];
-  v_texts text[] := array[]::text[];
+  v_ids text[];
+  v_texts text[];
 begin
   select c.* into strict v_config from pgthreads.config as c;
   if jsonb_array_length(p_messages) > v_config.max_messages then
@@ -28,8 +34,11 @@ begin
       hint = 'Start a new thread.';
   end if;
   for v_message, v_place in
-    select e.value, e.ordinality - 1
-    from jsonb_array_elements(p_messages) with ordinality as e (value, ordinality)
+    select e.value, e.place - 1
+    from jsonb_array_elements(p_messages) with ordinality as e (value, place)
+    where (pg_column_size(e.value) <= v_config.max_message_bytes / 36
+      and pgthreads.is_plain_message(e.value)) is not true
+    order by e.place
   loop
     perform pgthreads.require_storable(
       v_message, format('messages[%s]', v_place), v_config.max_message_bytes);
@@ -45,25 +54,75 @@ begin
         detail = format('messages[%s]: %s', v_place, v_fault),
         hint = 'Pass messages that validateUIMessages of the AI SDK accepts.';
     end if;
-    v_id := v_message ->> 'id';
-    v_text := v_message::text;
-    -- redact_message looks again without the id, which may well look like a secret.
-    if pgthreads.may_hold_secret(v_text) then
-      v_text := pgthreads.redact_message(v_message)::text;
-    end if;
-    if v_id = any (v_ids) then
-      if v_texts[array_position(v_ids, v_id)] <> v_text then
-        raise exception 'two messages have the same id and different content' using
-          errcode = 'THDUP',
-          detail = format('messages[%s] has the id %L of a message before it.', v_place, v_id),
-          hint = 'Give every message an id of its own.';
-      end if;
-      continue;
-    end if;
-    v_ids := array_append(v_ids, v_id);
-    v_texts := array_append(v_texts, v_text);
-    return query select v_id, v_text;
   end loop;
+
+  with batch as materialized (
+    select array_agg(d.place order by d.place) as places,
+      array_agg(d.id order by d.place) as ids,
+      array_agg(d.text order by d.place) as texts,
+      array_agg(d.message order by d.place) as messages,
+      string_agg(d.look, E'\n') as look
+    from (
+      select n.place, n.id, n.text, n.message, n.look,
+        case
+          when n.is_alone then -n.place
+          else sum(case when n.is_alone then 0 else octet_length(n.text) end) over (
+            order by n.place) / 20000
+        end as number
+      from (
+        select e.place, e.value as message, t.id, t.text,
+          -- redact_texts() replaces its separators in all texts of a call.
+          octet_length(t.text) > 20000 or t.text ~ '[\uFDD0-\uFDD2]' as is_alone,
+          -- Without the id, which may well look like a secret and stays as it is.
+          case
+            when starts_with(t.text, '{"id": "' || t.id) then right(t.text, -8 - char_length(t.id))
+            else t.text
+          end as look
+        from jsonb_array_elements(p_messages) with ordinality as e (value, place)
+        cross join lateral (select e.value ->> 'id' as id, e.value::text as text offset 0) as t
+        offset 0
+      ) as n
+    ) as d
+    group by d.number
+  )
+  select coalesce(array_agg(a.id order by a.place), '{}'),
+    coalesce(array_agg(a.text order by a.place), '{}')
+  into strict v_ids, v_texts
+  from (
+    select r.place, r.id, coalesce(r.redacted::text, r.text) as text
+    from batch as b
+    cross join lateral rows from (
+      unnest(b.places), unnest(b.ids), unnest(b.texts),
+      unnest(case
+        when pgthreads.may_hold_secret(b.look) then pgthreads.redact_messages(b.messages)
+      end)
+    ) as r (place, id, text, redacted)
+  ) as a;
+
+  select d.place - 1, d.id into v_place, v_id
+  from (
+    select u.place, u.id, u.text, first_value(u.text) over (
+      partition by u.id order by u.place) as first_text
+    from unnest(v_ids, v_texts) with ordinality as u (id, text, place)
+  ) as d
+  where d.text <> d.first_text
+  order by d.place
+  limit 1;
+  if found then
+    raise exception 'two messages have the same id and different content' using
+      errcode = 'THDUP',
+      detail = format('messages[%s] has the id %L of a message before it.', v_place, v_id),
+      hint = 'Give every message an id of its own.';
+  end if;
+  return query
+    select d.id, d.text
+    from (
+      select u.place, u.id, u.text, row_number() over (
+        partition by u.id order by u.place) as nth
+      from unnest(v_ids, v_texts) with ordinality as u (id, text, place)
+    ) as d
+    where d.nth = 1
+    order by d.place;
 end;
 $$;
 
