@@ -42,11 +42,11 @@ class Attackers:
         "One user sends short messages, one after the other, to a server with its default limits,"
         f" reads each answer to its end, and loads the thread. Meanwhile {ATTACKERS} attackers,"
         " each with a token of their own, send as fast as they can what costs most: messages of 1"
-        " MB of digits, of numbers and of nested arrays, whole threads and lists read again and"
-        " again, bodies that are never complete, streams that nobody reads, and tokens that are"
-        " not valid. Times with and without attackers alternate; the bar is on the ratio of the"
-        " 99th percentiles. Where there are enough cores, the attackers' own process does not"
-        " share those of the server."
+        " MB of digits, of numbers, of nested arrays and of halves of characters, bodies of many"
+        " messages, whole threads and lists read again and again, bodies that are never complete,"
+        " streams that nobody reads, and tokens that are not valid. Times with and without"
+        " attackers alternate; the bar is on the ratio of the 99th percentiles. Where there are"
+        " enough cores, the attackers' own process does not share those of the server."
     )
 
     def run(self, context: Context) -> list[Row]:
@@ -144,6 +144,8 @@ _COSTLY = (
     lambda: _body(new_thread(), "hi", '{"m": [' + ",".join(["1e300"] * 160_000) + "]}"),
     lambda: _body(new_thread(), "hi", '{"m": [' + ",".join(["[[[[1]]]]"] * 90_000) + "]}"),
     lambda: _body(new_thread(), "sk-ant-" * (_MEGABYTE // 7)),
+    lambda: _body(new_thread(), "halves").replace(b"halves", rb"\ud800" * (_MEGABYTE // 6)),
+    lambda: b'{"messages": [%b7]}' % (b'{"role": "user"},' * (_MEGABYTE // 17)),
 )
 
 

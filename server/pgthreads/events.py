@@ -15,6 +15,13 @@ JsonValue: TypeAlias = Any
 UIMessage: TypeAlias = dict[str, Any]
 """The AI SDK's message: `{id, role, parts, metadata?}`."""
 
+
+class JsonText(str):
+    """JSON as text, which the database gets as it is."""
+
+    __slots__ = ()
+
+
 FinishReason: TypeAlias = Literal[
     "stop", "length", "content-filter", "tool-calls", "error", "other"
 ]

@@ -364,7 +364,7 @@ async def test_kept_after_it_was_stored(server_dsn: str, admin_dsn: str, folder:
         await service.chat("kept", "hi", "u1")
         (kept,) = Spool(folder).kept()
         assert kept.answer.message == (await service.messages("kept"))[-1]
-        assert (kept.begin.message["id"], kept.begin.message_count) == ("u1", 1)
+        assert (kept.begin.question["id"], kept.begin.message_count) == ("u1", 1)
         assert modes(folder) == {".": 0o700, ".kept": 0o600}
     # Another start leaves the file alone, whatever its setting.
     async with serving(server_dsn, admin_dsn, folder):

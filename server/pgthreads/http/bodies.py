@@ -1,20 +1,22 @@
-"""Reads request bodies: strict JSON, and of a chat request only what counts.
+"""Request bodies: strict JSON, of which only what is read becomes objects.
 
-CLIENT_SENDS_USER_ONLY: of everything that a client sends, only the text and file parts of the last
-user message are used. `begin_turn` checks them, and refuses any other role or part. The id of the
-message before that one says where the page continues the thread; nothing else of it is used.
+The loop that reads a body serves everybody else as well, and a megabyte of numbers or lists would
+keep it for a tenth of a second. So msgspec decodes a body into pieces of itself (`Raw`): it checks
+the grammar and makes no objects. What is for the database goes there as the bytes that came.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import math
+import re
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import Any, NoReturn
+from typing import TypeVar
 
+import msgspec
 from aiohttp import web
-from nanoid import generate
+from msgspec import Raw, Struct
 
 from ..errors import (
     BadJsonError,
@@ -22,25 +24,49 @@ from ..errors import (
     BodyTimeoutError,
     LimitError,
     MediaTypeError,
-    MessageError,
-    StateKeyError,
 )
-from ..events import UIMessage
+from ..events import JsonText
 from ..postgres.fairness import LARGE
-from ..postgres.nesting import without_gc
-from ..settings import BUSY_POLICIES, STALE_POLICIES
-from ..turns.begin import ChatRequest
 from .app_keys import LIMITS, SETTINGS
 
-USER_PARTS = frozenset(("text", "file"))
-MAX_ID = 256
-MAX_TURN_ID = 128
+MAX_DIGITS = 4300
+"""The longest whole number that is accepted, because Python's `int` takes no longer one."""
+
+ABSENT = Raw()
+"""The value of a field that the body does not have."""
 
 
-async def read_object(request: web.Request) -> dict[str, Any]:
-    """Return the body as a JSON object.
+class Body(Struct, rename="camel"):
+    """What is read of a body: fields of type Raw, with `ABSENT` as their default."""
 
-    Raises MediaTypeError, BodyTimeoutError, BadRequestError, BadJsonError and LimitError.
+
+Shape = TypeVar("Shape", bound=Body)
+Taken = TypeVar("Taken")
+
+_LONE_HALF = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+_NO_SECOND_HALF = re.compile(rb"\\(?!u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\")
+_HELD = b"\x01\x01"
+"""Stands for an escaped backslash for a moment. JSON has no control characters in strings."""
+
+_SHAPE = bytes.maketrans(b"123456789E", b"000000000e")
+_SUSPICIOUS = (b"e000", b"0" * 200)
+"""One of these is in the shape of a number that is out of range, without its signs `+`.
+
+It has an exponent of three digits, or else so many digits that one of two digits is too much.
+"""
+_NUMBER = re.compile(rb"\d[\d.eE+-]{4,}+")
+
+
+async def read_object(
+    request: web.Request, shape: type[Shape], take: Callable[[Shape], Taken]
+) -> Taken:
+    """Return what `take` makes of the body, a JSON object.
+
+    Raises what `take` raises, and MediaTypeError, BodyTimeoutError, BadRequestError, BadJsonError
+    and LimitError.
     """
     if request.content_type != "application/json":
         raise MediaTypeError(
@@ -57,173 +83,113 @@ async def read_object(request: web.Request) -> dict[str, Any]:
         raise BadRequestError("the body ended before its length") from error
     except web.RequestPayloadError as error:
         raise BadRequestError("the body cannot be decoded", detail=str(error)) from error
+    # A large one takes the time of others, although they are served after each of its pieces.
+    async with request.app[LIMITS].bodies.enter() if len(body) > LARGE else nullcontext():
+        pieces = []
+        for piece in without_lone_halves(body):
+            pieces.append(piece)
+            await asyncio.sleep(0)
+        body = b"".join(pieces)
+        decoded = decode(body, shape)
+        for piece in outside_strings(body):
+            require_finite(piece)
+            await asyncio.sleep(0)
+        return take(decoded)
+
+
+def decode(body: bytes, shape: type[Shape]) -> Shape:
+    """Check that a body is a JSON object, and return the fields of `shape`.
+
+    Raises BadJsonError, BadRequestError and LimitError. Halves of surrogate pairs must not stand
+    alone in it, and the range of its numbers is not looked at.
+    """
     try:
-        lane = request.app[LIMITS].bodies.enter() if len(body) > LARGE else nullcontext()
-        # While a large body is parsed, all other requests of this worker wait.
-        async with lane:
-            with without_gc():
-                value = json.loads(
-                    body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
-                )
+        # msgspec looks only at what becomes a string, whether it is UTF-8.
+        body.decode()
+        return msgspec.json.decode(body, type=shape)
     except RecursionError as error:
         raise LimitError(
             "the body is nested too deep", hint="no JSON is taken that has more than 60 levels"
         ) from error
-    except ValueError as error:
+    except msgspec.ValidationError as error:
+        raise BadRequestError("the body is not a JSON object") from error
+    except (ValueError, msgspec.DecodeError) as error:
         raise BadJsonError("the body is not JSON in UTF-8", detail=str(error)) from error
-    if not isinstance(value, dict):
-        raise BadRequestError("the body is not a JSON object")
-    return value
 
 
-def chat_request(body: dict[str, Any]) -> ChatRequest:
-    """Take from the body of a chat request what counts. Raises MessageError, BadRequestError."""
-    model = body.get("model")
-    if model is not None and (not isinstance(model, str) or len(model) > 200):
-        raise BadRequestError("model is not a string of at most 200 characters")
-    turn_id = body.get("turnId")
-    if turn_id is not None and not _is_id(turn_id, MAX_TURN_ID):
-        raise BadRequestError(f"turnId is not a string of 1 to {MAX_TURN_ID} characters")
-    message, shown_before = _question(body)
-    regenerate = body.get("trigger") == "regenerate-message"
-    replaces = body.get("messageId")
-    if not isinstance(replaces, str) or not (regenerate or _is_edit(body, message, replaces)):
-        replaces = None
-    on_stale = _choice(body, "onStale", STALE_POLICIES)
-    parent_id = body.get("parentId")
-    if parent_id is None:
-        parent_id = shown_before
-    elif parent_id == "" or _is_id(parent_id, MAX_ID):
-        on_stale = "branch"
-    else:
-        raise BadRequestError(f"parentId is not a string of at most {MAX_ID} characters")
-    return ChatRequest(
-        message=message,
-        model=model,
-        replaces=replaces,
-        regenerate=regenerate,
-        on_busy=_choice(body, "onBusy", BUSY_POLICIES),
-        parent_id=parent_id,
-        on_stale=on_stale,
-        turn_id=turn_id,
-    )
+def without_lone_halves(body: bytes) -> Iterator[bytes]:
+    r"""Return JSON in pieces, with `\u0000` for each half of a surrogate pair that stands alone.
 
-
-def continued_answer(body: dict[str, Any]) -> str | None:
-    """Return the id of the answer that the client wants to have continued; None for a question.
-
-    `sendAutomaticallyWhen` of the AI SDK asks for that when an answer ends with a tool's result:
-    the last message is then the answer, and `messageId` names it.
+    msgspec refuses such halves. The database makes U+FFFD of either, and where a half is refused
+    U+0000 is refused as well.
     """
-    messages, message_id = body.get("messages"), body.get("messageId")
-    if body.get("message") is not None or body.get("trigger") == "regenerate-message":
-        return None
-    last = messages[-1] if isinstance(messages, list) and messages else None
-    if not isinstance(last, dict) or last.get("role") != "assistant":
-        return None
-    return message_id if isinstance(message_id, str) and message_id == last.get("id") else None
+    if (rb"\ud" not in body and rb"\uD" not in body) or _HELD[:1] in body:
+        yield body
+        return
+    held = body.replace(rb"\\", _HELD)
+    begin = 0
+    while begin < len(held):
+        # A piece begins with an escape that is not the second half of a pair.
+        cut = _NO_SECOND_HALF.search(held, begin + LARGE)
+        end = cut.start() if cut else len(held)
+        yield _LONE_HALF.sub(rb"\\u0000", held[begin:end]).replace(_HELD, rb"\\")
+        begin = end
 
 
-def _is_edit(body: dict[str, Any], message: UIMessage, message_id: str) -> bool:
-    """Whether the client's last message replaces an earlier one with the same id."""
-    messages = body.get("messages")
-    last = messages[-1] if body.get("message") is None and isinstance(messages, list) else message
-    return isinstance(last, dict) and last.get("role") == "user" and message["id"] == message_id
-
-
-def _is_id(value: object, longest: int) -> bool:
-    """Whether this can be an id in the database."""
-    if not isinstance(value, str) or not 1 <= len(value) <= longest or "\0" in value:
-        return False
-    return not any("\ud800" <= each <= "\udfff" for each in value)
-
-
-def _choice(body: dict[str, Any], name: str, choices: tuple[str, ...]) -> str | None:
-    value = body.get(name)
-    if value is not None and value not in choices:
-        raise BadRequestError(f"{name} is not one of {', '.join(choices)}")
-    return value
-
-
-def state_key_of(body: dict[str, Any]) -> str | None:
-    """Return `stateKey`, or the chat's `id`, which is all that an unchanged `useChat` sends.
-
-    Raises StateKeyError if it is not a string.
-    """
-    key = body.get("stateKey")
-    if key is None:
-        key = body.get("id")
-    if key is None:
-        return None
-    if not isinstance(key, str):
-        raise StateKeyError("the state key is not a string")
-    return key
-
-
-def _question(body: dict[str, Any]) -> tuple[UIMessage, str | None]:
-    """Return the last user message, and the id of the message before it.
-
-    The id is "" if there is no message before it, and None if the client does not say.
-    """
-    message = body.get("message")
-    before: str | None = None
-    if message is None:
-        messages = body.get("messages")
-        if not isinstance(messages, list):
-            raise MessageError(
-                "there is no user message", hint="send messages: UIMessage[], or message"
-            )
-        for place in reversed(range(len(messages))):
-            message = messages[place]
-            if isinstance(message, dict) and message.get("role") == "user":
-                before = _before(body, messages, place)
-                break
+def outside_strings(body: bytes) -> Iterator[bytes]:
+    """Return JSON in pieces, without its strings. No number is cut in two."""
+    # Nothing is left of escapes, so that each quote begins or ends a string.
+    text = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    begin = 0
+    while begin < len(text):
+        end = begin + LARGE
+        quote = text.find(b'"', end)
+        if text.count(b'"', begin, end) % 2:
+            end = quote + 1
         else:
-            raise MessageError(
-                "there is no user message",
-                hint="the last message of role user is the one that counts",
-            )
-    elif isinstance(message, str):
-        message = {"role": "user", "parts": [{"type": "text", "text": message}]}
-    if not isinstance(message, dict) or message.get("role") != "user":
-        raise MessageError(
-            "there is no user message", hint="message is a string or a UIMessage of role user"
-        )
-    return {"id": message.get("id", generate()), "role": "user"} | _content(message), before
+            found = text.find(b",", end, max(quote, 0) or len(text))
+            end = found if found >= 0 else quote
+        if end <= begin:
+            end = len(text)
+        yield b'"'.join(text[begin:end].split(b'"')[::2])
+        begin = end
 
 
-def _before(body: dict[str, Any], messages: list[Any], place: int) -> str | None:
-    if place == 0:
-        # The AI SDK's own transport names a trigger and sends everything that the page shows.
-        # Others send only the last message, which does not say where it belongs.
-        return "" if isinstance(body.get("trigger"), str) else None
-    known = messages[place - 1]
-    before = known.get("id") if isinstance(known, dict) else None
-    return before if isinstance(before, str) and _is_id(before, MAX_ID) else None
+def require_finite(piece: bytes) -> None:
+    """Raise BadJsonError if a number in JSON without strings is out of range."""
+    shape = piece.translate(_SHAPE, b"+")
+    if not any(each in shape for each in _SUSPICIOUS):
+        return
+    if not all(map(_is_finite, _NUMBER.findall(piece))):
+        raise BadJsonError("the body is not JSON in UTF-8", detail="a number is out of range")
 
 
-def _content(message: dict[str, Any]) -> dict[str, Any]:
-    parts = message.get("parts")
-    if isinstance(parts, list):
-        parts = [
-            part
-            for part in parts
-            if not isinstance(part, dict)
-            or not isinstance(part.get("type"), str)
-            or part["type"] in USER_PARTS
-        ]
-    content = {"parts": parts}
-    if isinstance(message.get("metadata"), dict):
-        content["metadata"] = message["metadata"]
-    return content
+def is_given(raw: Raw) -> bool:
+    """Whether a field is there and not null."""
+    return bytes(memoryview(raw)[:5]) not in (b"", b"null")
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def is_object(raw: Raw) -> bool:
+    """Whether a field is an object."""
+    return bytes(memoryview(raw)[:1]) == b"{"
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("a number is out of range")
-    return number
+def is_list(raw: Raw) -> bool:
+    """Whether a field is a list."""
+    return bytes(memoryview(raw)[:1]) == b"["
+
+
+def string_of(raw: Raw) -> str | None:
+    """Return the string that a field is; None if it is anything else."""
+    if bytes(memoryview(raw)[:1]) != b'"':
+        return None
+    return msgspec.json.decode(raw, type=str)
+
+
+def json_text(json: Raw | bytes) -> JsonText:
+    """Return JSON as the text that the database gets."""
+    return JsonText(bytes(json), "utf-8")
+
+
+def _is_finite(number: bytes) -> bool:
+    return len(number) <= MAX_DIGITS if number.isdigit() else math.isfinite(float(number))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from functools import partial
 
 from aiohttp import web
 
@@ -12,7 +13,8 @@ from ..message.wire import nothing_to_add
 from ..turns.begin import ChatRequest
 from ..turns.turn import Ending, LiveTurn
 from .app_keys import LIMITS, METRICS, OWNER, RUNTIME, SETTINGS, STATE_KEY
-from .bodies import chat_request, continued_answer, read_object, state_key_of
+from .bodies import read_object
+from .chat_body import ChatBody, chat_request, continued_answer, state_key_of
 from .sending import Sender
 from .state_keys import require_state_key
 
@@ -35,22 +37,27 @@ async def post_chat(request: web.Request) -> web.StreamResponse:
 
 
 async def _answer(request: web.Request) -> web.StreamResponse:
-    body = await read_object(request)
+    chat = await read_object(request, ChatBody, partial(_asked, request))
+    if isinstance(chat, str):
+        # No tool call is waiting for anything from the client, so there is nothing to continue.
+        if _wants_json(request):
+            return web.Response(status=204)
+        return web.Response(body=nothing_to_add(chat), headers=SSE_HEADERS)
+    turn = await _begin(request, chat)
+    with turn.reading():
+        if _wants_json(request):
+            return _response(await asyncio.shield(turn.ended))
+        return await _stream(request, turn)
+
+
+def _asked(request: web.Request, body: ChatBody) -> ChatRequest | str:
+    """Return what is asked for; the id of an answer, if that is to be continued."""
     key = state_key_of(body)
     if key is not None:
         require_state_key(key)
         request[STATE_KEY] = key
     continued = continued_answer(body)
-    if continued is not None:
-        # No tool call is waiting for anything from the client, so there is nothing to continue.
-        if _wants_json(request):
-            return web.Response(status=204)
-        return web.Response(body=nothing_to_add(continued), headers=SSE_HEADERS)
-    turn = await _begin(request, chat_request(body))
-    with turn.reading():
-        if _wants_json(request):
-            return _response(await asyncio.shield(turn.ended))
-        return await _stream(request, turn)
+    return chat_request(body) if continued is None else continued
 
 
 async def _begin(request: web.Request, chat: ChatRequest) -> LiveTurn:

@@ -10,14 +10,25 @@ import re
 from typing import Any
 
 from aiohttp import ETag, web
+from msgspec import Raw
 
 from ..errors import BadRequestError, ThreadNotFoundError
+from ..events import JsonText
 from ..postgres.rows import ThreadHeader
 from .app_keys import OWNER, THREADS
-from .bodies import read_object
+from .bodies import ABSENT, Body, is_given, is_object, json_text, read_object, string_of
 from .state_keys import require_state_key
 
 MAX_INT = 2**31 - 1
+
+
+class _Change(Body):
+    """The body of a PATCH."""
+
+    title: Raw = ABSENT
+    metadata: Raw = ABSENT
+
+
 _ENTITY_TAG = re.compile(r'"([^"]*)"')
 
 
@@ -84,14 +95,7 @@ async def list_branches(request: web.Request) -> web.Response:
 async def patch_thread(request: web.Request) -> web.Response:
     """Rename a thread, or merge keys into its metadata, or both."""
     key = require_state_key(request.match_info["state_key"])
-    body = await read_object(request)
-    title, metadata = body.get("title"), body.get("metadata")
-    if not isinstance(title, str | None):
-        raise BadRequestError("title is not a string")
-    if not isinstance(metadata, dict | None):
-        raise BadRequestError("metadata is not an object")
-    if title is None and metadata is None:
-        raise BadRequestError("there is nothing to change", hint="send title, metadata or both")
+    title, metadata = await read_object(request, _Change, _changed)
     thread = await request.app[THREADS].update_thread(
         request[OWNER], key, title=title, metadata=metadata
     )
@@ -102,6 +106,19 @@ async def delete_thread(request: web.Request) -> web.Response:
     """Delete a thread for every reader."""
     await request.app[THREADS].soft_delete_thread(request[OWNER], request.match_info["state_key"])
     return web.Response(status=204)
+
+
+def _changed(change: _Change) -> tuple[str | None, JsonText | None]:
+    """Return the title and the metadata that are to be changed."""
+    title = string_of(change.title)
+    if title is None and is_given(change.title):
+        raise BadRequestError("title is not a string")
+    has_metadata = is_given(change.metadata)
+    if has_metadata and not is_object(change.metadata):
+        raise BadRequestError("metadata is not an object")
+    if title is None and not has_metadata:
+        raise BadRequestError("there is nothing to change", hint="send title, metadata or both")
+    return title, json_text(change.metadata) if has_metadata else None
 
 
 def _header(thread: ThreadHeader, **more: Any) -> bytes:

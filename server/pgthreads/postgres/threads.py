@@ -19,7 +19,7 @@ import psycopg
 from psycopg.rows import BaseRowFactory, args_row, class_row
 
 from ..errors import BadRequestError, LimitError
-from ..events import JsonValue, UIMessage
+from ..events import JsonText, JsonValue, UIMessage
 from .errors import from_database
 from .fairness import Fairness
 from .lanes import Lanes, Thread
@@ -102,7 +102,7 @@ class Threads:
         self,
         owner_user_id: str,
         state_key: str,
-        message: UIMessage,
+        message: UIMessage | JsonText,
         turn_id: str,
         *,
         last: int | None = None,
@@ -329,7 +329,7 @@ class Threads:
         state_key: str,
         *,
         title: str | None = None,
-        metadata: dict[str, JsonValue] | None = None,
+        metadata: dict[str, JsonValue] | JsonText | None = None,
     ) -> ThreadHeader:
         """Rename a thread, or merge keys into its metadata, or both. An empty title removes it."""
         rows = await self._rows(
@@ -433,6 +433,8 @@ def _select(row: type, of: LiteralString) -> LiteralString:
 
 def _dumps(value: JsonValue) -> str:
     """JSON for `clean_json`. A lone surrogate is escaped, because UTF-8 has no bytes for it."""
+    if isinstance(value, JsonText):
+        return value
     try:
         text = json.dumps(value, ensure_ascii=False)
         text.encode()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from nanoid import generate
 
 from ..errors import PgThreadsError, TurnLostError, TurnRunningError, UnavailableError
-from ..events import UIMessage
+from ..events import JsonText, UIMessage
 from ..postgres.rows import BegunTurn
 from ..postgres.threads import Threads
 from .running import RunningTurns
@@ -40,7 +40,7 @@ class ChatRequest:
     runs; None leaves either to the `TurnPolicy`. With a `turn_id` the request can be sent again.
     """
 
-    message: UIMessage
+    message: UIMessage | JsonText
     model: str | None = None
     replaces: str | None = None
     regenerate: bool = False

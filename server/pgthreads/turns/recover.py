@@ -102,7 +102,7 @@ async def _is_at_its_place(threads: Threads, answer: Answer, begin: Begin) -> bo
         return True
     if begin.regenerate:
         return count == begin.message_count
-    question = str(begin.message.get("id"))
+    question = str(begin.question.get("id"))
     return begin.replaces is None and await _message(threads, answer, question) is not None
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..errors import PgThreadsError, TurnRunningError
 from ..events import Executor, ExecutorRequest
-from ..postgres.nesting import loads, without_gc
+from ..postgres.pieces import load_messages
 from ..postgres.rows import BegunTurn, TurnKey
 from ..postgres.threads import Threads
 from .begin import Beginner, ChatRequest, TurnPolicy
@@ -149,7 +149,7 @@ class TurnRuntime:
             return answered(key, begun.answer)
         if begun.outcome == "running":
             return self._find(owner_user_id, state_key, begun)
-        return self._start(owner_user_id, state_key, chat, begun)
+        return await self._start(owner_user_id, state_key, chat, begun)
 
     def _find(self, owner_user_id: str, state_key: str, begun: BegunTurn) -> LiveTurn:
         """Return the turn that is already answering the message."""
@@ -163,14 +163,13 @@ class TurnRuntime:
             )
         return self._followed.turn(TurnKey(owner_user_id, state_key, begun.turn_id))
 
-    def _start(
+    async def _start(
         self, owner_user_id: str, state_key: str, chat: ChatRequest, begun: BegunTurn
     ) -> LiveTurn:
         """Start the pump of a turn that has begun."""
         if begun.history is None or begun.turn_id is None or begun.max_message_bytes is None:
             raise PgThreadsError("begin_turn returned no history")
-        with without_gc():
-            messages = loads(begun.history)
+        messages = await load_messages(begun.history)
         pump = Pump(
             self._turn_threads,
             self._executor,

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass, replace
 
 from ..errors import AnswerTooSlowError, PgThreadsError, TurnLostError, UnavailableError
-from ..events import JsonValue, UIMessage
+from ..events import JsonText, JsonValue, UIMessage
 from ..message.draft import EndStatus
 from ..postgres.rows import JournalPiece
 from ..postgres.threads import Threads
@@ -39,12 +39,20 @@ class Begin:
     `message_count` is how many messages its thread had then, including the question.
     """
 
-    message: UIMessage
+    message: UIMessage | JsonText
     replaces: str | None
     regenerate: bool
     message_count: int
     parent_id: str | None = None
     stale: str = "append"
+
+    @property
+    def question(self) -> UIMessage:
+        """The message as an object, which takes a while if it is large."""
+        if not isinstance(self.message, JsonText):
+            return self.message
+        question: UIMessage = json.loads(self.message)
+        return question
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,9 @@ class Spool:
         The modification time of the file says until when it is kept. No lock is needed, because the
         complete file is renamed into its place.
         """
-        text = json.dumps({"answer": asdict(answer), "begin": asdict(begin)}).encode()
+        text = json.dumps(
+            {"answer": asdict(answer), "begin": asdict(begin) | {"message": begin.question}}
+        ).encode()
         name = _name(answer)
         writing, path = self._folder / (name + _KEEPING), self._folder / (name + _KEPT)
         fd = os.open(writing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

@@ -1,0 +1,242 @@
+"""Takes from the body of a chat request what counts.
+
+CLIENT_SENDS_USER_ONLY: of everything that a client sends, only the text and file parts of the last
+user message are used. `begin_turn` checks them, and refuses any other role or part. The id of the
+message before that one says where the page continues the thread; nothing else of it is used.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import compress
+
+import msgspec
+from msgspec import Raw, Struct
+from nanoid import generate
+
+from ..errors import BadRequestError, LimitError, MessageError, StateKeyError
+from ..events import JsonText
+from ..settings import BUSY_POLICIES, STALE_POLICIES
+from ..turns.begin import ChatRequest
+from .bodies import ABSENT, Body, is_given, is_list, is_object, json_text, string_of
+
+USER_PARTS = frozenset(("text", "file"))
+MAX_ID = 256
+MAX_TURN_ID = 128
+
+MAX_MESSAGES = 50_000
+"""How many messages a body may have.
+
+It is no setting, because nobody needs another value. A UIMessage has at least 60 bytes, so a body
+of the default size hardly holds more; a thread has 10,000 messages by default; and a client may
+always send the last message alone.
+"""
+
+
+class ChatBody(Body):
+    """The body of a chat request."""
+
+    id: Raw = ABSENT
+    state_key: Raw = ABSENT
+    message: Raw = ABSENT
+    messages: Raw = ABSENT
+    message_id: Raw = ABSENT
+    parent_id: Raw = ABSENT
+    turn_id: Raw = ABSENT
+    trigger: Raw = ABSENT
+    model: Raw = ABSENT
+    on_busy: Raw = ABSENT
+    on_stale: Raw = ABSENT
+
+
+class _Message(Struct, gc=False):
+    id: Raw = ABSENT
+    role: Raw = ABSENT
+    parts: Raw = ABSENT
+    metadata: Raw = ABSENT
+
+
+class _Part(Struct, gc=False):
+    type: Raw = ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """The last user message, whether the page shows none after it, and the id of the one before."""
+
+    message: _Message
+    is_last: bool
+    before: str | None = None
+
+
+def chat_request(body: ChatBody) -> ChatRequest:
+    """Take from the body of a chat request what counts. Raises MessageError, BadRequestError."""
+    model = string_of(body.model)
+    if is_given(body.model) and (model is None or len(model) > 200):
+        raise BadRequestError("model is not a string of at most 200 characters")
+    turn_id = string_of(body.turn_id)
+    if is_given(body.turn_id) and not _is_id(turn_id, MAX_TURN_ID):
+        raise BadRequestError(f"turnId is not a string of 1 to {MAX_TURN_ID} characters")
+    question = _question(body)
+    regenerate = string_of(body.trigger) == "regenerate-message"
+    replaces = string_of(body.message_id)
+    is_edit = question.is_last and string_of(question.message.id) == replaces
+    if not regenerate and not is_edit:
+        replaces = None
+    on_stale = _choice("onStale", body.on_stale, STALE_POLICIES)
+    parent_id = string_of(body.parent_id)
+    if not is_given(body.parent_id):
+        parent_id = question.before
+    elif parent_id == "" or _is_id(parent_id, MAX_ID):
+        on_stale = "branch"
+    else:
+        raise BadRequestError(f"parentId is not a string of at most {MAX_ID} characters")
+    return ChatRequest(
+        message=_sent(question.message),
+        model=model,
+        replaces=replaces,
+        regenerate=regenerate,
+        on_busy=_choice("onBusy", body.on_busy, BUSY_POLICIES),
+        parent_id=parent_id,
+        on_stale=on_stale,
+        turn_id=turn_id,
+    )
+
+
+def continued_answer(body: ChatBody) -> str | None:
+    """Return the id of the answer that the client wants to have continued; None for a question.
+
+    `sendAutomaticallyWhen` of the AI SDK asks for that when an answer ends with a tool's result:
+    the last message is then the answer, and `messageId` names it.
+    """
+    message_id = string_of(body.message_id)
+    if message_id is None or is_given(body.message):
+        return None
+    if string_of(body.trigger) == "regenerate-message":
+        return None
+    messages = _messages(body.messages)
+    last = messages[-1] if messages else None
+    if last is None or string_of(last.role) != "assistant":
+        return None
+    return message_id if message_id == string_of(last.id) else None
+
+
+def state_key_of(body: ChatBody) -> str | None:
+    """Return `stateKey`, or the chat's `id`, which is all that an unchanged `useChat` sends.
+
+    Raises StateKeyError if it is not a string.
+    """
+    key = body.state_key if is_given(body.state_key) else body.id
+    if not is_given(key):
+        return None
+    text = string_of(key)
+    if text is None:
+        raise StateKeyError("the state key is not a string")
+    return text
+
+
+def _is_id(value: str | None, longest: int) -> bool:
+    """Whether this can be an id in the database."""
+    return value is not None and 1 <= len(value) <= longest and "\0" not in value
+
+
+def _choice(name: str, raw: Raw, choices: tuple[str, ...]) -> str | None:
+    value = string_of(raw)
+    if is_given(raw) and value not in choices:
+        raise BadRequestError(f"{name} is not one of {', '.join(choices)}")
+    return value
+
+
+def _question(body: ChatBody) -> _Question:
+    """Return the last user message."""
+    if not is_given(body.message):
+        return _last_question(body)
+    if string_of(body.message) is not None:
+        parts = b'[{"type": "text", "text": %b}]' % bytes(body.message)
+        return _Question(_Message(parts=Raw(parts)), is_last=True)
+    sent = _message(body.message)
+    if sent is None or string_of(sent.role) != "user":
+        raise MessageError(
+            "there is no user message", hint="message is a string or a UIMessage of role user"
+        )
+    return _Question(sent, is_last=True)
+
+
+def _last_question(body: ChatBody) -> _Question:
+    messages = _messages(body.messages)
+    if messages is None:
+        raise MessageError(
+            "there is no user message", hint="send messages: UIMessage[], or message"
+        )
+    for place in reversed(range(len(messages))):
+        message = messages[place]
+        if message is not None and string_of(message.role) == "user":
+            is_last = place == len(messages) - 1
+            return _Question(message, is_last, _before(body, messages, place))
+    raise MessageError(
+        "there is no user message", hint="the last message of role user is the one that counts"
+    )
+
+
+def _messages(raw: Raw) -> list[_Message | None] | None:
+    """Return what the page shows, with None for what is no message; None if it is no list."""
+    if not is_list(raw):
+        return None
+    # Each message has a brace at least, and whatever is none has a comma behind it.
+    if bytes(raw).count(b"{") + bytes(raw).count(b",") > MAX_MESSAGES:
+        _require_messages(len(msgspec.json.decode(raw, type=list[Raw])))
+    try:
+        return list(msgspec.json.decode(raw, type=list[_Message]))
+    except msgspec.ValidationError:
+        return [_message(each) for each in msgspec.json.decode(raw, type=list[Raw])]
+
+
+def _require_messages(count: int) -> None:
+    if count > MAX_MESSAGES:
+        raise LimitError(
+            "there are too many messages in the body",
+            hint=f"send at most {MAX_MESSAGES}; the last one is all that is needed",
+        )
+
+
+def _message(raw: Raw) -> _Message | None:
+    return msgspec.json.decode(raw, type=_Message) if is_object(raw) else None
+
+
+def _before(body: ChatBody, messages: list[_Message | None], place: int) -> str | None:
+    """Return the id of the message before the question, "" if the question is the first one."""
+    if place == 0:
+        # The AI SDK's own transport names a trigger and sends everything that the page shows.
+        # Others send only the last message, which does not say where it belongs.
+        return "" if string_of(body.trigger) is not None else None
+    known = messages[place - 1]
+    before = None if known is None else string_of(known.id)
+    return before if _is_id(before, MAX_ID) else None
+
+
+def _sent(message: _Message) -> JsonText:
+    """Return what is taken of a user message, as JSON of the bytes that came."""
+    given = bytes(message.id) or json.dumps(generate()).encode()
+    metadata = b', "metadata": %b' % bytes(message.metadata) if is_object(message.metadata) else b""
+    return json_text(
+        b'{"id": %b, "role": "user", "parts": %b%b}' % (given, _taken(message.parts), metadata)
+    )
+
+
+def _taken(parts: Raw) -> bytes:
+    """Leave out the parts that are none of a user's. What is no part, the database refuses."""
+    try:
+        types = [bytes(each.type) for each in msgspec.json.decode(parts, type=list[_Part])]
+    except msgspec.DecodeError:
+        return bytes(parts) or b"null"
+    is_taken = {each: _is_taken(each) for each in set(types)}
+    if all(is_taken.values()):
+        return bytes(parts)
+    every = msgspec.json.decode(parts, type=list[Raw])
+    return b"[%b]" % b",".join(compress(every, map(is_taken.__getitem__, types)))
+
+
+def _is_taken(kind: bytes) -> bool:
+    text = string_of(Raw(kind))
+    return text is None or text in USER_PARTS
