@@ -34,12 +34,14 @@ begin
     v_digests := array_append(v_digests, v_digest);
   end loop;
   -- The messages come first: the check of their foreign key then finds the thread's row locked
-  -- already.
-  insert into pgthreads.message
-    (owner_user_id, state_key, seq, message_id, message, digest, parent_seq)
-  select p_owner_user_id, p_state_key, p_count + u.place, u.id, u.body::json, u.digest,
-    case when u.place = 1 then p_parent end
-  from unnest(p_ids, p_bodies, v_digests) with ordinality as u (id, body, digest, place);
+  -- already. FOUND says that the loop had one.
+  if found then
+    insert into pgthreads.message
+      (owner_user_id, state_key, seq, message_id, message, digest, parent_seq)
+    select p_owner_user_id, p_state_key, p_count + u.place, u.id, u.body::json, u.digest,
+      case when u.place = 1 then p_parent end
+    from unnest(p_ids, p_bodies, v_digests) with ordinality as u (id, body, digest, place);
+  end if;
   update pgthreads.thread as t
   set message_count = p_count + cardinality(p_ids),
     head_digest = v_digest,
