@@ -17,8 +17,9 @@ from tests.database import APP_ROLE, Database
 
 from bench.harness import Context, System
 from bench.messages import Exchange, conversation, dumps, new_thread
+from pgthreads.postgres.calls import with_lock_timeout
 from pgthreads.postgres.pool import Pool, RawJson
-from pgthreads.postgres.threads import Threads, with_lock_timeout
+from pgthreads.postgres.threads import Threads
 
 Call = Callable[[], object]
 Connection = psycopg.Connection[tuple[Any, ...]]

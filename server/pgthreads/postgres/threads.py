@@ -7,23 +7,12 @@ call whose connection broke is sent once more (`pool.py`).
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import fields
-from functools import cache
-from typing import Any, LiteralString, TypeVar
 
-import psycopg
-from psycopg.rows import BaseRowFactory, args_row, class_row
+from psycopg.rows import args_row, class_row
 
-from ..errors import BadRequestError, LimitError
 from ..events import JsonText, JsonValue, UIMessage
-from .errors import from_database
-from .fairness import Fairness
-from .lanes import Lanes, Thread
-from .pool import Pool
+from .calls import Calls, dumps, select
 from .rows import (
     BegunTurn,
     Branch,
@@ -37,29 +26,10 @@ from .rows import (
     TurnKey,
     TurnState,
 )
-from .tenants import Tenant, named
-
-Row = TypeVar("Row")
-
-_SET_TENANT = re.compile(r"pgthreads\.set_tenant\((%s|k\.owner)\)")
 
 
-class Threads:
-    """The SQL functions over a pool.
-
-    Every coroutine raises the class of `errors` for the function's SQLSTATE, or `UnavailableError`
-    if the database does not answer. `tenant` makes of an owner what set_tenant is given. With a
-    `fairness`, costly requests wait for each other.
-    """
-
-    def __init__(
-        self, pool: Pool, tenant: Tenant = named, *, fairness: Fairness | None = None
-    ) -> None:
-        self._pool = pool
-        self._tenant = tenant
-        self._fairness = fairness
-        self._lanes = Lanes(seconds=pool.timeouts.acquire)
-        self._lock_ms = max(1, round(pool.timeouts.lock * 1000))
+class Threads(Calls):
+    """The SQL functions over a pool; `Calls` says what every coroutine raises."""
 
     async def api_version(self) -> int:
         """Return the version of the SQL contract."""
@@ -120,13 +90,13 @@ class Threads:
         parameters in full.
         """
         rows = await self._rows(
-            _select(BegunTurn, "b") + " from pgthreads.set_tenant(%s) as t(owner),"
+            select(BegunTurn, "b") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.begin_turn("
             "t.owner, %s, pgthreads.clean_json(%s), %s, %s, null, %s, %s, %s, %s, %s) as b",
             (
                 owner_user_id,
                 state_key,
-                _dumps(message),
+                dumps(message),
                 turn_id,
                 last,
                 replaces,
@@ -143,7 +113,7 @@ class Threads:
     async def extend_turn(self, owner_user_id: str, state_key: str, turn_id: str) -> TurnState:
         """Extend the lease. Return whether the turn is still ours, and whether it should stop."""
         rows = await self._rows(
-            _select(TurnState, "e") + " from pgthreads.set_tenant(%s) as t(owner),"
+            select(TurnState, "e") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.extend_turn(t.owner, %s, %s) as e",
             (owner_user_id, state_key, turn_id),
             class_row(TurnState),
@@ -178,8 +148,8 @@ class Threads:
                 state_key,
                 turn_id,
                 status,
-                None if message is None else _dumps(message),
-                _dumps(usage) if usage else None,
+                None if message is None else dumps(message),
+                dumps(usage) if usage else None,
                 error_code,
                 None if journal is None else journal.offset,
                 None if journal is None else journal.frames,
@@ -191,7 +161,7 @@ class Threads:
     async def extend_turns(self, turns: Sequence[TurnKey]) -> list[TurnState]:
         """Extend the leases of many turns, except for turns whose row somebody has locked."""
         return await self._each(
-            _select(TurnState, "e") + " from unnest(%s::text[], %s::text[], %s::text[])"
+            select(TurnState, "e") + " from unnest(%s::text[], %s::text[], %s::text[])"
             " with ordinality as k(owner, key, turn, n),"
             " lateral pgthreads.set_tenant(k.owner) as t(owner),"
             " lateral pgthreads.extend_turn(t.owner, k.key, k.turn, false) as e order by k.n",
@@ -203,7 +173,7 @@ class Threads:
     async def write_journals(self, pieces: Sequence[JournalPiece]) -> list[JournalState]:
         """Add to the journals of many turns."""
         return await self._each(
-            _select(JournalState, "w") + " from unnest("
+            select(JournalState, "w") + " from unnest("
             "%s::text[], %s::text[], %s::text[], %s::int[], %b::text[])"
             " with ordinality as k(owner, key, turn, start, frames, n),"
             " lateral pgthreads.set_tenant(k.owner) as t(owner),"
@@ -217,7 +187,7 @@ class Threads:
     async def read_journals(self, turns: Sequence[tuple[TurnKey, int]]) -> list[JournalRead | None]:
         """Return what each of many turns has sent from its offset on; None for an unknown turn."""
         rows = await self._each(
-            _select(JournalRead, "j") + ", k.n from unnest("
+            select(JournalRead, "j") + ", k.n from unnest("
             "%s::text[], %s::text[], %s::text[], %s::int[])"
             " with ordinality as k(owner, key, turn, start, n),"
             " lateral pgthreads.set_tenant(k.owner) as t(owner),"
@@ -244,7 +214,7 @@ class Threads:
     async def read_journal(self, owner_user_id: str, state_key: str) -> JournalRead | None:
         """Return the state of a thread's running turn and what it has sent; None if none runs."""
         rows = await self._rows(
-            _select(JournalRead, "j") + " from pgthreads.set_tenant(%s) as t(owner),"
+            select(JournalRead, "j") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.read_journal(t.owner, %s) as j",
             (owner_user_id, state_key),
             class_row(JournalRead),
@@ -266,7 +236,7 @@ class Threads:
             "select k.kept from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.keep_answer("
             "t.owner, %s, %s, pgthreads.clean_json(%s), %s, %s) as k(kept)",
-            (owner_user_id, state_key, turn_id, _dumps(message), reason, sqlstate),
+            (owner_user_id, state_key, turn_id, dumps(message), reason, sqlstate),
             alone=(owner_user_id, state_key),
         )
         return bool(kept)
@@ -286,7 +256,7 @@ class Threads:
     ) -> Sequence[ListedThread]:
         """Return a page of threads, the one with the latest append first."""
         return await self._rows(
-            _select(ListedThread, "l") + " from pgthreads.set_tenant(%s) as t(owner),"
+            select(ListedThread, "l") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.list_threads(t.owner, %s, %s) as l",
             (owner_user_id, limit, cursor),
             class_row(ListedThread),
@@ -307,7 +277,7 @@ class Threads:
         With `known_digest` equal to the thread's digest, the messages are left out.
         """
         rows = await self._rows(
-            _select(StoredThread, "r") + " from pgthreads.set_tenant(%s) as t(owner),"
+            select(StoredThread, "r") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.read_thread(t.owner, %s, %s, %s, %s, %s) as r",
             (owner_user_id, state_key, last, before_seq, known_digest, leaf_id),
             class_row(StoredThread),
@@ -317,7 +287,7 @@ class Threads:
     async def list_branches(self, owner_user_id: str, state_key: str) -> Sequence[Branch]:
         """Return the thread's branches, the newest first."""
         return await self._rows(
-            _select(Branch, "l") + " from pgthreads.set_tenant(%s) as t(owner),"
+            select(Branch, "l") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.list_branches(t.owner, %s) as l",
             (owner_user_id, state_key),
             class_row(Branch),
@@ -333,15 +303,15 @@ class Threads:
     ) -> ThreadHeader:
         """Rename a thread, or merge keys into its metadata, or both. An empty title removes it."""
         rows = await self._rows(
-            _select(ThreadHeader, "u") + " from pgthreads.set_tenant(%s) as t(owner),"
+            select(ThreadHeader, "u") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.update_thread(t.owner, %s,"
             " pgthreads.clean_json(%s) operator(pg_catalog.#>>) '{}',"
             " pgthreads.clean_json(%s)) as u",
             (
                 owner_user_id,
                 state_key,
-                None if title is None else _dumps(title),
-                None if metadata is None else _dumps(metadata),
+                None if title is None else dumps(title),
+                None if metadata is None else dumps(metadata),
             ),
             class_row(ThreadHeader),
             alone=(owner_user_id, state_key),
@@ -357,91 +327,3 @@ class Threads:
             alone=(owner_user_id, state_key),
         )
         return bool(deleted)
-
-    async def _value(
-        self, statement: LiteralString, values: Sequence[object], alone: Thread | None = None
-    ) -> Any:
-        """Send a statement, and return the first column of its first row."""
-        row = args_row(lambda value, *_: value)
-        return (await self._rows(statement, values, row, alone=alone))[0]
-
-    async def _each(
-        self,
-        statement: LiteralString,
-        turns: Sequence[TurnKey],
-        columns: Sequence[list[Any]],
-        row: BaseRowFactory[Row],
-    ) -> list[Row]:
-        """Call a function for many turns: arrays of owners, keys and ids, and then `columns`."""
-        keys = [list(column) for column in zip(*turns, strict=True)]
-        return await self._rows(statement, (*keys, *columns), row)
-
-    async def _rows(
-        self,
-        statement: LiteralString,
-        values: Sequence[object],
-        row: BaseRowFactory[Row],
-        *,
-        alone: Thread | None = None,
-    ) -> list[Row]:
-        """Send a statement. `alone` is the thread that it locks, whose calls queue up here."""
-        # The first value of a statement, if it has any, is the owner, or the owners of many turns.
-        fair: AbstractAsyncContextManager[None] = nullcontext()
-        if values:
-            first, *others = values
-            if self._fairness is not None and isinstance(first, str):
-                size = sum(len(each) for each in others if isinstance(each, str))
-                fair = self._fairness.turn(first, size)
-            tenants = (
-                [self._tenant(owner) for owner in first]
-                if isinstance(first, list)
-                else self._tenant(str(first))
-            )
-            values = (tenants, *others)
-        try:
-            async with self._lanes.enter(alone) if alone else nullcontext(), fair:
-                return await self._pool.fetch(
-                    with_lock_timeout(statement, self._lock_ms), values, row
-                )
-        except UnicodeEncodeError as error:
-            raise BadRequestError("a value is not Unicode text", detail=str(error)) from error
-        except psycopg.Error as error:
-            raise from_database(error) from error
-
-
-@cache
-def with_lock_timeout(statement: LiteralString, milliseconds: int) -> LiteralString:
-    """Let the call wait for a lock no longer than that.
-
-    The statement itself sets this, before it sets the tenant, and for its own transaction only.
-    Behind a pooler a setting of the session would apply to other clients as well, and PgBouncer
-    refuses settings that are sent when the session begins (`options`).
-    """
-    limited = (
-        r"pgthreads.set_tenant(case when set_config('lock_timeout', "
-        rf"'{milliseconds}ms', true) <> '' then \1 end)"
-    )
-    return _SET_TENANT.sub(limited, statement)
-
-
-@cache
-def _select(row: type, of: LiteralString) -> LiteralString:
-    """Name the fields of `row` as columns, because later releases may return more columns."""
-    columns = ", ".join(f"{of}.{each.name}" for each in fields(row))
-    return f"select {columns}"
-
-
-def _dumps(value: JsonValue) -> str:
-    """JSON for `clean_json`. A lone surrogate is escaped, because UTF-8 has no bytes for it."""
-    if isinstance(value, JsonText):
-        return value
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value)
-    except RecursionError as error:
-        raise LimitError(
-            "a value is nested too deep", hint="no JSON is taken that has more than 60 levels"
-        ) from error
-    return text
