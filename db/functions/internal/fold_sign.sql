@@ -1,7 +1,7 @@
--- What one character is in a text as redaction rules see it: nothing for a format character, the
--- ASCII character that it is another form of (NFKC: full width, mathematical; dashes, spaces;
--- digits of other scripts), otherwise itself. fold_text() asks this for each character that it
--- finds.
+-- One character as redaction rules see it. A format character becomes nothing. Another form of an
+-- ASCII character becomes that character: forms that NFKC knows, such as full width and
+-- mathematical ones, dashes, spaces, and digits of other scripts. Any other character stays as it
+-- is. fold_text() asks this for each unusual character.
 
 create or replace function pgthreads.fold_sign(p_sign text)
 returns text

@@ -1,12 +1,12 @@
--- A text as redaction rules see it: what fold_sign() makes of each unusual character in it. So a
--- secret is found although a zero-width space stands in it. The function returns the copy, and how
--- its bytes fall on those of the text: from byte starts[n] of the copy on, they are shifts[n] bytes
--- further on in the text. What NFKC makes several characters of stays. The text has no U+FDD0 to
--- U+FDD2.
+-- A text as redaction rules see it: a copy in which fold_sign() has replaced each unusual
+-- character. So a secret is found even if it has a zero-width space in it. The function also
+-- returns where the copy's bytes are in the text: from byte starts[n] of the copy on, they are
+-- shifts[n] bytes further on. A character that NFKC turns into several stays as it is. The text has
+-- no U+FDD0 to U+FDD2.
 --
--- Of a text with more than 100,000 unusual characters there is the copy alone, because the arrays
--- cost several times as much. Most of such a text is a few characters again and again, and one
--- replace() for each of them costs least.
+-- For a text with more than 100,000 unusual characters only the copy is returned, because the
+-- arrays cost several times as much. Most of such a text is a few characters that are repeated, and
+-- one replace() for each of them costs least.
 
 create or replace function pgthreads.fold_text(p_text text)
 returns table (copy text, starts int[], shifts int[])
@@ -45,7 +45,7 @@ begin
       exit when v_sign is null;
       v_before := octet_length(v_rest);
       v_rest := replace(v_rest, v_sign, '');
-      -- Characters that are rare are replaced together.
+      -- Rare characters are replaced together, below.
       exit when v_before - octet_length(v_rest) < v_before / 50;
       copy := replace(copy, v_sign, pgthreads.fold_sign(v_sign));
     end loop;
@@ -84,7 +84,7 @@ begin
         pgthreads.fold_sign(d.sign) as folded
       from (select distinct k.sign from pieces as k) as d
     )
-    -- Ordered once below: an order in each aggregate would be a sort for each.
+    -- The rows are ordered once, below; an order in each aggregate would be a sort for each.
     select string_agg(f.folded || f.rest, ''),
       array_agg((f.copied + octet_length(f.folded))::int),
       array_agg((f.passed - f.copied + f.bytes - octet_length(f.folded))::int)
@@ -107,5 +107,5 @@ end;
 $$;
 
 comment on function pgthreads.fold_text(text) is
-  'The text without format characters and with ASCII for other forms of it, and where that was.';
+  'The text without format characters and with ASCII in place of other forms, and where it was.';
 revoke all on function pgthreads.fold_text(text) from public;

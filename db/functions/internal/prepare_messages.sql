@@ -2,9 +2,9 @@
 -- UIMESSAGE_IS_CONTRACT. This is for messages of which ready_messages() cannot be sure, in its one
 -- look, that they are plain and clean.
 --
--- Messages are redacted in batches of some 20,000 bytes, and longer ones alone. What becomes of a
--- message must not depend on its neighbours, or the same message would not be the same when it is
--- sent again: so no batch has as many matches as redact_texts() cuts out.
+-- Messages are redacted in batches of about 20,000 bytes, and a longer message alone. The result
+-- for a message must not depend on its neighbours, because otherwise it would differ when the
+-- message is sent again. So no batch has as many matches as redact_texts() cuts out.
 
 create or replace function pgthreads.prepare_messages(p_messages jsonb)
 returns table (message_id text, body text)
@@ -73,7 +73,7 @@ begin
         select e.place, e.value as message, t.id, t.text,
           -- redact_texts() replaces its separators in all texts of a call.
           octet_length(t.text) > 20000 or t.text ~ '[\uFDD0-\uFDD2]' as is_alone,
-          -- Without the id, which may well look like a secret and stays as it is.
+          -- This leaves out the id, which may well look like a secret and stays as it is.
           case
             when starts_with(t.text, '{"id": "' || t.id) then right(t.text, -8 - char_length(t.id))
             else t.text

@@ -1,16 +1,16 @@
--- Decoded strings through all enabled rules, in their order, or through the one that is named. All
--- strings together, so that the cost grows with their length and not with their number: they are
--- joined, and each rule marks in one pass what it finds in a folded copy of that; what it replaces
--- is blank for the rules after it. At the end the spans, which are counted in bytes, are cut out of
+-- Applies all enabled rules, in their order, or the one that is named, to decoded strings. The
+-- strings are joined, so that the cost grows with their length and not with their number. Each rule
+-- marks in one pass what it finds in a folded copy of the joined text, and what it replaces is
+-- blank for the rules after it. At the end the spans, which are counted in bytes, are cut out of
 -- the original.
 --
--- At most 10,000 matches are cut out. The string with the first one beyond that becomes a mark as a
--- whole, and so does every string behind it; so nothing gets through because of the bound. A match
--- counts even if it fails its rule's check, unless the rule looks for the form of a number alone:
--- long lists of other numbers have to stay.
+-- At most 10,000 matches are cut out. The string with the first match beyond that is replaced by a
+-- mark as a whole, and so is every string after it; so no secret gets through because of the limit.
+-- A match counts even if it fails its rule's check, unless the rule looks only for the form of a
+-- number, because long lists of other numbers have to stay.
 --
--- U+FDD0 to U+FDD2 separate here. These noncharacters mean nothing in a text that is interchanged;
--- in a text that has them they become U+FFFD.
+-- The noncharacters U+FDD0 to U+FDD2 serve as separators. They mean nothing in a text that is
+-- interchanged; if a text has them, they become U+FFFD.
 
 create or replace function pgthreads.redact_texts(p_texts text[], p_rule text default null)
 returns text[]
@@ -26,7 +26,7 @@ declare
   v_between constant text := chr(64976);
   v_match constant text := chr(64977);
   v_field constant text := chr(64978);
-  -- What hide_escapes() puts in the place of b, f, n, r and t.
+  -- These are what hide_escapes() puts in the place of b, f, n, r and t.
   v_hidden constant text := chr(2) || chr(3) || chr(4) || chr(5) || chr(6);
   v_excess constant text := '[REDACTED:too_many_secrets]';
   v_many constant boolean := cardinality(p_texts) > 1;
@@ -41,8 +41,8 @@ declare
   v_rule record;
   v_pass int;
   v_scan text;
-  -- How many matches may still come, what stands before the first one too many, and how many
-  -- strings do not become v_excess.
+  -- How many more matches there may be, the text before the first one too many, and how many
+  -- strings are not replaced by v_excess.
   v_left int := 10000;
   v_before text;
   v_kept int := cardinality(p_texts);
@@ -59,7 +59,7 @@ declare
   v_found_replacements text[];
   v_part_starts int[];
   v_part_lengths int[];
-  -- Whether a pass can tell what becomes of the whole, because nothing was found before it.
+  -- Whether a pass can make the whole result, because nothing was found before it.
   v_is_direct boolean := true;
   v_has_rare boolean := true;
   v_direct text;
@@ -81,7 +81,7 @@ begin
     select f.copy, f.starts, f.shifts
     into strict v_copy, v_fold_starts, v_fold_shifts
     from pgthreads.fold_text(v_text) as f;
-    -- Where the copy's bytes were is not known, so strings are replaced as a whole.
+    -- If nobody knows where the copy's bytes were in the text, strings are replaced as a whole.
     if v_fold_starts is null and v_copy <> v_text then
       v_string_starts := array(
         select sum(octet_length(s.string) + octet_length(v_between)) over (
@@ -93,7 +93,7 @@ begin
     end if;
   end if;
 
-  -- The letter of an escape would hide where a word starts: JSON is often inside of a string.
+  -- Strings often contain JSON, and there the letter of an escape would hide where a word starts.
   v_lower := lower(v_copy collate "C");
   v_escapes := strpos(v_copy, '\') > 0;
   if v_escapes then
@@ -101,7 +101,8 @@ begin
   end if;
 
   v_is_direct := v_fold_starts is null and v_string_starts is null and not v_escapes;
-  -- In a long text each needle is a scan, so those that few texts have are looked for together.
+  -- In a long text each needle costs a scan, so needles that few texts have are looked for
+  -- together.
   if octet_length(v_lower) > 65536 then
     v_has_rare := v_lower ~ coalesce((
       select string_agg(regexp_replace(n.needle, '[^a-z0-9]', '\\\&', 'g'), '|')
@@ -118,7 +119,7 @@ begin
       substr(r.replacement, 1 + char_length(t.front),
         char_length(r.replacement) - char_length(t.front) - char_length(t.back)) as replacement
     from pgthreads.redaction_rule as r
-    -- The groups that are put back, in front of the replacement and behind it.
+    -- front and back are the groups that are put back before the replacement and after it.
     cross join lateral (
       select case
           when strpos(r.replacement, '\') = 0 then ''
@@ -131,15 +132,16 @@ begin
         end as back
     ) as t
     where case when p_rule is null then r.enabled else r.name = p_rule end
-      -- A session keeps 32 compiled expressions, so only those are used that may find something.
+      -- A session keeps only 32 compiled expressions, so this leaves out rules that cannot find
+      -- anything.
       and (r.needles is null or exists (
         select from unnest(r.needles) as n (needle)
         where (v_has_rare or char_length(n.needle) <= 3) and strpos(v_lower, n.needle) > 0))
     order by r.ordering, r.name
   loop
-    -- Each match becomes: what is put back in front, what is put back behind it, and the
-    -- replacement (if the rule puts something back), and the match itself. Then comes the text
-    -- behind the match.
+    -- Each match becomes several fields: what is put back before it, what is put back after it and
+    -- the replacement (these three only if the rule puts something back), and the match itself.
+    -- Then comes the text after the match.
     v_marks := case
       when v_rule.is_plain then v_match || '\&' || v_field
       else v_match || v_rule.front || v_field || v_rule.back || v_field || v_rule.replacement
@@ -148,11 +150,12 @@ begin
     if v_escapes and strpos(v_rule.pattern, '\\') > 0 then
       v_copy := translate(v_copy, v_hidden, 'bfnrt');
     end if;
-    -- What passes a check may be a part of a match, and another may be in what is left of it.
+    -- The part that passes a check may be only a part of the match, and the rest of the match may
+    -- have another one.
     v_pass := 1;
     v_scan := null;
     loop
-      -- Each match has a needle in it, so most texts need no search for the first match too many.
+      -- Each match contains a needle, so most texts need no search for the first match too many.
       if not v_rule.counts_checked and octet_length(v_copy) > v_left
         and (v_rule.needles is null or v_left < (
           select sum((octet_length(v_lower) - octet_length(replace(v_lower, n.needle, '')))
@@ -172,7 +175,8 @@ begin
       end if;
       v_marked := regexp_replace(coalesce(v_scan, v_copy), v_rule.pattern, v_marks, 'g');
       exit when v_marked = coalesce(v_scan, v_copy);
-      -- No match goes from one string into the next, and each string has its own start and end.
+      -- No match may reach from one string into the next, and each string has its own start and
+      -- end.
       if v_many and (
         v_rule.pattern ~ '(?:^|[^[\\])\^|\$|\\[AZ]'
         or v_marked ~ replace(replace(replace(
@@ -188,14 +192,14 @@ begin
         exit when v_marked = coalesce(v_scan, v_copy);
       end if;
 
-      -- What stands in front of all matches has as many fields as a match.
+      -- The text before the first match gets as many fields as a match.
       if v_rule.is_plain then
         select array_agg(split_part(p.piece, v_field, 1)),
           array_agg(split_part(p.piece, v_field, 2))
         into strict v_cores, v_rests
         from unnest(string_to_array(v_field || v_marked, v_match)) as p (piece);
       else
-        -- What is put back stays where it is, if the match begins and ends with it.
+        -- If a match begins and ends with what is put back, that stays where it is.
         select array_agg(case when k.fits then k.front end),
           array_agg(case when k.fits then k.back end),
           array_agg(case when k.fits then k.replacement else k.front || k.replacement
@@ -302,7 +306,7 @@ begin
                 when v_rule.verifier is null then n.length
                 else a.part_length
               end as part_length
-            -- The others are of a rule before this one.
+            -- The other arrays are those of an earlier rule.
             from unnest(
               v_cores, v_rests,
               case when not v_rule.is_plain then v_fronts end,
@@ -317,7 +321,7 @@ begin
           ) as c
           offset 0
         ) as m
-        -- Once for all aggregates: an order in each would be a sort for each.
+        -- This is one order for all aggregates; an order in each of them would be a sort for each.
         order by m.place
       ) as w;
       v_left := v_left - case
@@ -340,8 +344,8 @@ begin
           ) as s
         );
       end if;
-      -- What was found and is no secret need not be found again; its last character stays, for
-      -- whatever comes after it.
+      -- A match that is no secret need not be found again. Its last character stays, because rules
+      -- look at the character before a match.
       v_scan := v_found.scan;
       v_direct := v_found.text;
       v_is_direct := false;
@@ -385,7 +389,7 @@ begin
         order by c.start)
       || convert_from(substr(v_bytes, 1 + max(c.ends)), 'UTF8')
     from (
-      -- A later rule may have found what an earlier one had replaced a part of.
+      -- A later rule may have found a span of which an earlier rule had replaced a part.
       select greatest(u.start, u.covered) as start, u.ends, u.covered, u.replacement
       from (
         select s.start, s.ends, s.replacement,
@@ -393,7 +397,8 @@ begin
             order by s.start, s.ends desc rows between unbounded preceding and 1 preceding), 0)
             as covered
         from (
-          -- Flat, for width_bucket() would make that of a variable's array for each call.
+          -- The subqueries make the arrays flat once. width_bucket() would do that in each call
+          -- with the array of a variable.
           select a.replacement,
             a.start + case
               when v_fold_starts is null then 0
@@ -422,5 +427,5 @@ end;
 $$;
 
 comment on function pgthreads.redact_texts(text[], text) is
-  'The strings with everything replaced that the enabled redaction rules find, or the named one.';
+  'The strings with everything replaced that the enabled redaction rules, or the named one, find.';
 revoke all on function pgthreads.redact_texts(text[], text) from public;

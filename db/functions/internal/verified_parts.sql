@@ -1,7 +1,7 @@
--- Which part of each text that a rule found passes the rule's check: where it begins, and how many
--- characters it has; nulls if nothing does. All texts in one statement, because a call for each
--- costs several times what the check does. What stands behind a card or an IBAN may have been found
--- with it.
+-- Which part of each text that a rule has found passes the rule's check: where it begins, and how
+-- many characters it has; nulls if nothing passes. It takes all texts in one statement, because a
+-- call for each text costs several times as much as the check. A text may also have what follows a
+-- card or an IBAN.
 
 create or replace function pgthreads.verified_parts(
   p_texts text[],
@@ -24,7 +24,7 @@ declare
   v_has_number boolean := false;
 begin
   if p_verifier = 'token' then
-    -- Words with hyphens between them are no token.
+    -- Words with hyphens between them are not a token.
     select array_agg(case when t.is_token then 0 end),
       array_agg(case when t.is_token then char_length(t.found) end)
     into strict starts, lengths
@@ -94,11 +94,12 @@ begin
       offset 0
     ) as t;
   else
-    -- Payment cards: the first digits of an issuer, as many digits as it gives, and a right check
-    -- digit (ISO/IEC 7812). Kinds that look like much else are left out: Visa's of 13 digits
-    -- without groups, which look like an EAN, and all of 17 and 18, which look like the ids of
-    -- messages. Tried are the longest form that a text has, the sixteen digits that it begins with,
-    -- and those behind another number in front. Only few texts have more than one of them.
+    -- A payment card has the first digits of an issuer, as many digits as that issuer's cards, and
+    -- a right check digit (ISO/IEC 7812). Kinds that are easily mistaken are left out: Visa's of 13
+    -- digits without groups, which look like an EAN, and all of 17 and 18 digits, which look like
+    -- the ids of messages. This tries the longest form that a text has, then the sixteen digits
+    -- with which it begins, then sixteen digits after another number. Few texts have more than one
+    -- of these.
     foreach v_try in array array[1, 2, 3] loop
       continue when v_try = 2 and not v_has_longer;
       v_start := case v_try when 3 then 5 else 0 end;
@@ -146,7 +147,7 @@ begin
                 and substr(e.found, 20, 5) ~ '^ [0-9]+$' as has_number,
               case
                 when e.gap = '' then replace(e.candidate, '-', '')
-                -- Behind groups with spaces may be another number.
+                -- Another number may follow groups with spaces.
                 when substr(e.found, 1 + v_start + octet_length(e.candidate), 2) ~ (case e.gap
                     when ' ' then '^[.-]?[A-Za-z0-9]'
                     else '^[._-]?[A-Za-z0-9]'
@@ -173,8 +174,8 @@ begin
             from (
               select g.found, g.start, g.length, g.gap, g.gaps, case
                   when g.start is not null or octet_length(g.found) < 13 then null
-                  -- A dot or a hyphen behind it ends a sentence; with more behind that it is a
-                  -- longer token.
+                  -- A dot or a hyphen at the end belongs to the sentence; if more follows, it is
+                  -- part of a longer token.
                   when g.gap = '' then case when v_try = 1 then rtrim(g.found, '.-') end
                   when v_try > 1 then case
                     when v_try = 2 or g.gap = ' ' then substr(g.found, 1 + v_start, 19)
@@ -220,5 +221,5 @@ end;
 $$;
 
 comment on function pgthreads.verified_parts(text[], text) is
-  'Start and length of what passes a redaction rule''s check in each text; null if nothing does.';
+  'Start and length of the part of each text that passes the rule''s check; null if none does.';
 revoke all on function pgthreads.verified_parts(text[], text) from public;
