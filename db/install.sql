@@ -144,6 +144,7 @@ select pgthreads.refuse_older_release();
 \ir functions/maintenance/reap_turns.sql
 \ir functions/internal/redact_cards.sql
 \ir functions/api/redact_json.sql
+\ir functions/internal/redact_json_text.sql
 \ir functions/internal/redact_match.sql
 \ir functions/api/redact_message.sql
 \ir functions/api/redact_text.sql

@@ -84,6 +84,21 @@ from (values
     'type', 'file', 'mediaType', 'a/b', 'url', 'DATA:text/plain,' || test.secret()))))
 ) as m (body);
 select is(
+  pgthreads.redact_message(m.body || jsonb_build_object('more', test.secret())),
+  m.body || '{"more": "[REDACTED:provider_api_key]"}',
+  m.what
+)
+from (values
+  ('a part of a data URL alone', '{"id": "i", "parts": [{"url": "data:a/b,c"}]}'::jsonb),
+  ('an empty part', '{"id": "i", "parts": [{}]}'),
+  ('parts that are no objects', '{"id": "i", "parts": ["id", 1, null, [{"id": 1}]]}'),
+  ('no id and no role', '{"parts": []}'),
+  ('approvals that are no objects', '{"id": "i", "role": "assistant", "parts": [
+    {"type": "tool-x", "approval": "id"}, {"type": "tool-x", "approval": ["id"]}]}'),
+  ('members that are null', '{"id": null, "role": null, "parts": [
+    {"type": null, "state": null, "approval": {"id": null, "reason": "a"}}]}')
+) as m (what, body);
+select is(
   pgthreads.redact_message(test.tool(jsonb_build_object(test.secret(), 1))),
   test.tool(jsonb_build_object(test.secret(), 1)), 'the key of an object stays'
 );
