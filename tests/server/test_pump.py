@@ -224,7 +224,9 @@ async def test_what_is_just_beginning_has_no_time_of_its_own(service: Service) -
     assert service.turns("beginning")[0][0] == "stopped"
 
 
-async def test_no_new_turns_while_draining(service: Service) -> None:
+async def test_no_new_turns_while_draining(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
     gate, response = await start(service, "busy")
     draining = asyncio.create_task(service.running.drain(5))
     await asyncio.sleep(0)
@@ -237,6 +239,7 @@ async def test_no_new_turns_while_draining(service: Service) -> None:
     await draining
     await response.read()
     assert service.rows("select from pgthreads.thread where state_key = 'late'") == []
+    assert not [each for each in caplog.records if each.levelname == "ERROR"], "that is no error"
 
 
 async def test_an_executor_that_does_not_stop_is_left_behind(

@@ -8,7 +8,7 @@ import {
   type UIMessage,
   type UIMessageChunk,
 } from 'ai';
-import { beginTurn, extendTurn, finishTurn, type Status } from './threads.ts';
+import { beginTurn, completeTurn, extendTurn, type Status } from './threads.ts';
 
 const HEARTBEAT_MS = 5_000;
 
@@ -66,8 +66,8 @@ export async function answer(
               outcome.status === 'completed' ? 'completed'
               : outcome.status === 'aborted' ? 'stopped'
               : 'failed';
-            const messages = toStore(responseMessage, status);
-            return finishTurn(owner, stateKey, turn.turn_id, messages, status, usage);
+            const message = toStore(responseMessage, status);
+            return completeTurn(owner, stateKey, turn.turn_id, message, status, usage);
           },
         });
         for await (const chunk of chunks) writer.write(chunk);
@@ -75,7 +75,7 @@ export async function answer(
         stored.resolve();
       } catch (error) {
         // If this fails as well, the next message takes over when the lease has run out.
-        await finishTurn(owner, stateKey, turn.turn_id, [], 'failed', null).catch(console.error);
+        await completeTurn(owner, stateKey, turn.turn_id, null, 'failed', null).catch(console.error);
         stored.reject(error);
         throw error;
       } finally {
@@ -86,11 +86,11 @@ export async function answer(
   return { stateKey, stream, stored: stored.promise };
 }
 
-/** The messages to store: none if the turn broke off before the model had said anything. */
-function toStore(message: UIMessage, status: Status): UIMessage[] {
-  if (status === 'completed') return [message];
-  if (message.parts.every(part => part.type === 'step-start')) return [];
-  return [{ ...message, metadata: { status } }];
+/** The message to store: none if the turn broke off before the model had said anything. */
+function toStore(message: UIMessage, status: Status): UIMessage | null {
+  if (status === 'completed') return message;
+  if (message.parts.every(part => part.type === 'step-start')) return null;
+  return { ...message, metadata: { status } };
 }
 
 /** The text of a stored answer as a stream, for a client that has sent its message again. */

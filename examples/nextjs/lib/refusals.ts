@@ -13,6 +13,7 @@ const STATUS: Record<string, number> = {
   THDEL: 410,
   THNON: 404,
   THMAX: 413,
+  THBSY: 429,
 };
 
 /** The response to a call that the database refused, by its SQLSTATE; throws any other error. */

@@ -33,22 +33,21 @@ export async function beginTurn(
   return rows[0];
 }
 
-/** Appends the answer and ends the turn: both or neither. */
-export async function finishTurn(
+/** Ends the turn with its answer, if there is one: both or neither. */
+export async function completeTurn(
   owner: string,
   key: string,
   turnId: string,
-  messages: UIMessage[],
+  message: UIMessage | null,
   status: Status,
   usage: object | null,
 ): Promise<void> {
   await pool.query(
-    `select f.status
+    `select c.status
      from pgthreads.set_tenant($1) as t(owner),
-       lateral pgthreads.append_thread(
-         t.owner, $2, pgthreads.clean_json($4), p_turn_id => $3) as a,
-       lateral pgthreads.finish_turn(t.owner, a.state_key, $3, $5, $6) as f`,
-    [owner, key, turnId, JSON.stringify(messages), status, usage],
+       lateral pgthreads.complete_turn(
+         t.owner, $2, $3, $5, pgthreads.clean_json($4), $6) as c`,
+    [owner, key, turnId, message && JSON.stringify(message), status, usage],
   );
 }
 

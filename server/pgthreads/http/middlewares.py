@@ -10,7 +10,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 from nanoid import generate
 
-from ..errors import PgThreadsError, TooManyError, UnavailableError
+from ..errors import (
+    BusyError,
+    PgThreadsError,
+    ShuttingDownError,
+    TooManyError,
+    UnavailableError,
+)
 from .app_keys import AUTHENTICATOR, LIMITS, METRICS, OWNER, STATE_KEY
 from .guard import Guard
 from .state_keys import is_state_key
@@ -119,7 +125,7 @@ def error_body(status: int, code: str, message: str, hint: str = "") -> web.Resp
 def _refusal(error: PgThreadsError) -> web.Response:
     if isinstance(error, UnavailableError):
         log.warning("%s: %s %s", error.code, error, error.detail)
-    elif error.status >= 500:
+    elif error.status >= 500 and not isinstance(error, BusyError | ShuttingDownError):
         log.error("%s: %s %s", error.code, error, error.detail, exc_info=error.__cause__)
     message = str(error) if error.status < 500 or error.code != "internal" else "internal error"
     response = error_body(error.status, error.code, message, error.hint)
