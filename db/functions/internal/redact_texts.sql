@@ -61,7 +61,8 @@ declare
   v_part_lengths int[];
   -- Whether a pass can make the whole result, because nothing was found before it.
   v_is_direct boolean := true;
-  v_has_rare boolean := true;
+  v_has_words boolean := true;
+  v_has_signs boolean := true;
   v_direct text;
 begin
   if strpos(array_to_string(p_texts, ''), v_between) > 0
@@ -102,15 +103,19 @@ begin
 
   v_is_direct := v_fold_starts is null and v_string_starts is null and not v_escapes;
   -- In a long text each needle costs a scan, so needles that few texts have are looked for
-  -- together.
+  -- together: those that are words, and those with other signs.
   if octet_length(v_lower) > 65536 then
-    v_has_rare := v_lower ~ coalesce((
-      select string_agg(regexp_replace(n.needle, '[^a-z0-9]', '\\\&', 'g'), '|')
+    select v_lower ~ coalesce(string_agg(k.pattern, '|') filter (where k.is_word), '[^\s\S]'),
+      v_lower ~ coalesce(string_agg(k.pattern, '|') filter (where not k.is_word), '[^\s\S]')
+    into strict v_has_words, v_has_signs
+    from (
+      select n.needle ~ '^[a-z]+$' as is_word,
+        regexp_replace(n.needle, '[^a-z0-9]', '\\\&', 'g') as pattern
       from pgthreads.redaction_rule as r
       cross join unnest(r.needles) as n (needle)
       where case when p_rule is null then r.enabled else r.name = p_rule end
-        and char_length(n.needle) > 3
-    ), '[^\s\S]');
+        and char_length(n.needle) > 2
+    ) as k;
   end if;
   for v_rule in
     select r.pattern, r.min_length, r.verifier, r.needles, t.front, t.back,
@@ -136,7 +141,12 @@ begin
       -- anything.
       and (r.needles is null or exists (
         select from unnest(r.needles) as n (needle)
-        where (v_has_rare or char_length(n.needle) <= 3) and strpos(v_lower, n.needle) > 0))
+        -- A case, or strpos() would come first, because the planner takes it to be cheap.
+        where case
+          when char_length(n.needle) <= 2 then strpos(v_lower, n.needle) > 0
+          when n.needle ~ '^[a-z]+$' then v_has_words and strpos(v_lower, n.needle) > 0
+          else v_has_signs and strpos(v_lower, n.needle) > 0
+        end))
     order by r.ordering, r.name
   loop
     -- Each match becomes several fields: what is put back before it, what is put back after it and
