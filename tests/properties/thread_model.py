@@ -102,13 +102,14 @@ def prepared(messages: Json) -> list[Json]:
         raise Refused("THMSG")
     if len(messages) > MAX_MESSAGES:
         raise Refused("THMAX")
-    batch: dict[str, Json] = {}
     for message in messages:
         if not is_message(message):
             raise Refused("THMSG")
         if len(json_text(message).encode()) > MAX_MESSAGE_BYTES:
             raise Refused("THMAX")
-        body = redact(message)
+    # Only messages that could be stored are compared with each other.
+    batch: dict[str, Json] = {}
+    for body in map(redact, messages):
         if batch.setdefault(body["id"], body) != body:
             raise Refused("THDUP")
     return list(batch.values())

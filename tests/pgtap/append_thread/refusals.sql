@@ -1,6 +1,6 @@
 -- Every refusal has its SQLSTATE, the facts and a hint; none changes anything.
 begin;
-select plan(44);
+select plan(45);
 \ir ../helpers.psql
 
 set local role tap_server;
@@ -98,6 +98,11 @@ select test.refuses(
   $$ select pgthreads.append_thread('alice', 'k',
     jsonb_build_array(test.message('x', 'one'), test.message('x', 'two'))) $$,
   'THDUP', 'messages[1] has the id ''x''%', '%id of its own%', 'an id twice in one call'
+);
+select test.refuses(
+  $$ select pgthreads.append_thread('alice', 'k', jsonb_build_array(
+    test.message('x', 'one'), test.message('x', 'two'), '{"id": "y"}'::jsonb)) $$,
+  'THMSG', 'messages[2]%', null, 'only messages that could be stored are compared'
 );
 select test.refuses(
   $$ select pgthreads.append_thread('alice', 'k', test.messages(4, 4), p_turn_id => 't') $$,
