@@ -27,6 +27,7 @@ from .http.metrics import Metrics
 from .http.middlewares import CLIENT_FAULTS, authenticate, observe, report_errors
 from .http.sending import send_in_pieces
 from .http.startup import StartError, start_authenticator, start_turns
+from .postgres.outages import OUTAGES
 from .settings import Settings
 
 __all__ = ("DrainingRunner", "StartError", "create_app", "create_runner")
@@ -43,6 +44,7 @@ def create_app(settings: Settings | None = None) -> web.Application:
     """
     settings = settings or Settings.from_env()
     logging.getLogger("aiohttp.server").addFilter(CLIENT_FAULTS)
+    logging.getLogger("psycopg.pool").addFilter(OUTAGES)
     app = web.Application(
         middlewares=[send_in_pieces, observe, report_errors, authenticate],
         client_max_size=settings.max_body,

@@ -134,6 +134,24 @@ async def test_a_server_that_is_stopped(postgres: OwnPostgres, service: Service)
     assert service.rows("select from pgthreads.thread where state_key = 'other'") == []
 
 
+async def test_an_outage_is_logged_once(
+    postgres: OwnPostgres, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not once for each connection and each attempt."""
+    for _ in range(2):
+        caplog.clear()
+        postgres.stop()
+        try:
+            for _ in range(3):
+                await asyncio.gather(*[service.get(THREADS) for _ in range(4)])
+        finally:
+            postgres.start()
+        lines = [each.getMessage() for each in caplog.records if each.name == "psycopg.pool"]
+        await until_it_works(service)
+        assert len(lines) == 1
+        assert "error connecting" in lines[0]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 async def test_a_restart_that_nobody_notices(
     postgres: OwnPostgres, service: Service, number: signal.Signals

@@ -28,6 +28,7 @@ from psycopg.types.datetime import TimestamptzBinaryLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from .errors import SilentServerError, is_of_a_lost_server
+from .outages import OUTAGES
 
 Row = TypeVar("Row")
 
@@ -96,6 +97,7 @@ class _Connection(AsyncConnection[Any]):
 
 async def _configure(connection: _Connection) -> None:
     adapt(connection)
+    OUTAGES.connected()
     connection.born = monotonic()
 
 
