@@ -3,11 +3,14 @@
 -- small message could take a gigabyte of memory. The path runs in C and finds the numbers that have
 -- to be looked at. fit_doubles() looks at them, and at all of a large value, for which it needs
 -- less memory.
+--
+-- It is stable, as pg_column_size() is: the planner would not put it in the place of its call if it
+-- said that it is immutable. So are is_plain_message() and is_short(), which call it.
 
 create or replace function pgthreads.has_plain_numbers(p_value jsonb)
 returns boolean
 language sql
-immutable
+stable
 parallel safe
 as $$
   select case

@@ -5,7 +5,7 @@
 create or replace function pgthreads.is_plain_message(p_message jsonb)
 returns boolean
 language sql
-immutable
+stable
 parallel safe
 as $$
   select pgthreads.has_message_shape(p_message)

@@ -9,7 +9,7 @@
 create or replace function pgthreads.is_short(p_value jsonb, p_bytes int)
 returns boolean
 language sql
-immutable
+stable
 parallel safe
 as $$
   select case
