@@ -61,6 +61,8 @@ select pgthreads.apply_migration('0018_retention_of_turns', :'migration');
 select pgthreads.apply_migration('0022_monitoring', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0023_hot_rows.sql"`
 select pgthreads.apply_migration('0023_hot_rows', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0024_fewer_looks.sql"`
+select pgthreads.apply_migration('0024_fewer_looks', :'migration');
 select exists (
   select from pgthreads.migration as m where m.name = '1001_message_search'
 ) or coalesce(current_setting('pgthreads.optional', true) = 'search', false) as with_search \gset
@@ -131,6 +133,7 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/prepare_messages.sql
 \ir functions/api/prints_within.sql
 \ir functions/internal/prompt_history.sql
+\ir functions/internal/prompt_start.sql
 \ir functions/maintenance/purge_threads.sql
 \ir functions/maintenance/purge_turns.sql
 \ir functions/internal/question_content.sql

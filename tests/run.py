@@ -75,6 +75,8 @@ def checks() -> list[Step]:
         "read_head(p_owner_user_id text,p_state_key text,p_leaf_id text,head_seq integer,"
         "is_linear boolean,message_count integer,head_digest bytea)",
         "is_state_key(p_state_key text)",
+        "prompt_start(p_owner_user_id text,p_state_key text,p_first_seq integer,"
+        "p_head_seq integer,p_max_bytes bigint,seq integer)",
         "has_message_shape(p_message jsonb)",
         "has_plain_numbers(p_value jsonb)",
         "is_plain_message(p_message jsonb)",

@@ -56,7 +56,6 @@ set jit = off
 as $$
 #variable_conflict use_column
 declare
-  v_config pgthreads.config;
   v_key text := p_state_key;
   v_count int;
   v_message jsonb;
@@ -70,27 +69,38 @@ declare
   v_answer_seq int;
   v_answer json;
   v_turn pgthreads.turn;
+  v_from int;
+  v_lease interval;
+  v_lease_until timestamptz;
+  v_max_bytes int;
+  v_max_prompt_bytes int;
+  v_max_messages int;
+  v_free boolean;
+  v_left boolean;
 begin
   -- Look at the arguments.
-  if not pgthreads.is_named_tenant(p_owner_user_id) then
+  if (pgthreads.is_named_tenant(p_owner_user_id)
+    and char_length(p_turn_id) between 1 and 128
+    and coalesce(p_last > 0, true)
+    and coalesce(p_on_stale in ('append', 'branch', 'reject'), true)) is not true
+  then
     perform pgthreads.require_tenant(p_owner_user_id);
+    if p_turn_id is null or char_length(p_turn_id) not between 1 and 128 then
+      raise exception 'not a turn id' using
+        errcode = 'invalid_parameter_value',
+        detail = 'A turn id has 1 to 128 characters.',
+        hint = 'Make one with new_state_key().';
+    end if;
+    if p_last < 1 then
+      perform pgthreads.require_window(p_last, null);
+    end if;
+    if p_on_stale not in ('append', 'branch', 'reject') then
+      raise exception 'not a value of p_on_stale' using
+        errcode = 'invalid_parameter_value',
+        detail = format('p_on_stale is %L.', left(p_on_stale, 80)),
+        hint = 'Pass append, branch or reject.';
+    end if;
   end if;
-  if p_turn_id is null or char_length(p_turn_id) not between 1 and 128 then
-    raise exception 'not a turn id' using
-      errcode = 'invalid_parameter_value',
-      detail = 'A turn id has 1 to 128 characters.',
-      hint = 'Make one with new_state_key().';
-  end if;
-  if p_last < 1 then
-    perform pgthreads.require_window(p_last, null);
-  end if;
-  if p_on_stale not in ('append', 'branch', 'reject') then
-    raise exception 'not a value of p_on_stale' using
-      errcode = 'invalid_parameter_value',
-      detail = format('p_on_stale is %L.', left(p_on_stale, 80)),
-      hint = 'Pass append, branch or reject.';
-  end if;
-  select c.* into strict v_config from pgthreads.config as c;
 
   -- Find the question. Nearly always it is a new message for the end of the thread, and then there
   -- is nothing to find.
@@ -156,15 +166,16 @@ begin
     where n.owner_user_id = p_owner_user_id and n.state_key = v_key and n.status = 'running'
     for update;
     if v_turn.user_seq = v_seq and v_turn.lease_until > clock_timestamp() then
-      return query select
-        case when v_turn.turn_id = p_turn_id then 'started' else 'running' end,
-        v_key, v_turn.turn_id, v_count, v_turn.lease_until, v_config.max_message_bytes,
-        case
-          when v_turn.turn_id = p_turn_id
-            then pgthreads.prompt_history(
-              p_owner_user_id, v_key, v_seq, p_last, v_config.max_prompt_bytes)
-        end,
-        null::json;
+      return query
+        select case when v_turn.turn_id = p_turn_id then 'started' else 'running' end,
+          v_key, v_turn.turn_id, v_count, v_turn.lease_until, c.max_message_bytes,
+          case
+            when v_turn.turn_id = p_turn_id
+              then pgthreads.prompt_history(
+                p_owner_user_id, v_key, v_seq, p_last, c.max_prompt_bytes)
+          end,
+          null::json
+        from pgthreads.config as c;
       return;
     end if;
     if v_turn.lease_until <= clock_timestamp() then
@@ -202,50 +213,105 @@ begin
     end if;
   end if;
 
-  -- Start.
-  if v_count >= v_config.max_messages then
-    raise exception 'the thread has no room for an answer' using
-      errcode = 'THMAX',
-      detail = format('Thread %s would have %s messages before the answer; the limit is %s.',
-        v_key, v_count, v_config.max_messages),
-      hint = 'Start a new thread.';
-  end if;
-  perform pgthreads.require_turn_quota(p_owner_user_id);
-  -- Delete the journals of earlier turns that their workers have not deleted, but not yet those
-  -- that somebody may still be reading to their end.
-  delete from pgthreads.journal as j
-  where j.owner_user_id = p_owner_user_id
-    and j.state_key = v_key
-    and j.created_at < clock_timestamp() - interval '10 seconds';
-  insert into pgthreads.turn as n
-    (owner_user_id, state_key, turn_id, lease_until, user_seq, begun_count)
-  values (p_owner_user_id, v_key, p_turn_id, clock_timestamp() + v_config.lease, v_seq, v_count)
-  on conflict on constraint turn_pkey do nothing
-  returning n.* into v_turn;
-  if not found then
-    perform
+  -- Start. One statement asks for all that is usually true: there is room for an answer, the owner
+  -- may have one more turn, and the id of this one is new. It also asks where the history begins,
+  -- and whether something is left of the journals of earlier turns.
+  v_from := greatest(v_seq - p_last + 1, 1);
+  select c.lease, c.max_message_bytes, c.max_prompt_bytes, c.max_messages,
+    v_count < c.max_messages
+      and case
+        when c.max_turns_per_owner is null then true
+        else c.max_turns_per_owner > (
+          select count(*)
+          from (
+            select
+            from pgthreads.turn as n
+            where n.owner_user_id = p_owner_user_id
+              and n.status = 'running'
+              and n.lease_until > clock_timestamp()
+            limit c.max_turns_per_owner
+          ) as r
+        )
+      end
+      and not exists (
+        select
+        from pgthreads.turn as n
+        where n.owner_user_id = p_owner_user_id
+          and n.state_key = v_key
+          and n.turn_id = p_turn_id
+      ),
+    exists (
+      select
+      from pgthreads.journal as j
+      where j.owner_user_id = p_owner_user_id
+        and j.state_key = v_key
+        and j.created_at < clock_timestamp() - interval '10 seconds'
+    ),
+    s.seq
+  into strict v_lease, v_max_bytes, v_max_prompt_bytes, v_max_messages, v_free, v_left, v_from
+  from pgthreads.config as c
+  left join lateral pgthreads.prompt_start(
+    p_owner_user_id, v_key, v_from, v_seq, c.max_prompt_bytes) as s on true;
+  if v_free is not true then
+    if v_count >= v_max_messages then
+      raise exception 'the thread has no room for an answer' using
+        errcode = 'THMAX',
+        detail = format('Thread %s would have %s messages before the answer; the limit is %s.',
+          v_key, v_count, v_max_messages),
+        hint = 'Start a new thread.';
+    end if;
+    perform pgthreads.require_turn_quota(p_owner_user_id);
+    select n.* into v_turn
     from pgthreads.turn as n
     where n.owner_user_id = p_owner_user_id
       and n.state_key = v_key
-      and n.turn_id = p_turn_id
-      and n.user_seq = v_seq;
-    if found then
-      raise exception 'this turn has already ended' using
+      and n.turn_id = p_turn_id;
+    if v_turn.user_seq = v_seq then
+      raise exception 'this turn began before, and has ended' using
         errcode = 'THLST',
-        detail = format('Turn %s of thread %s ended before this call was repeated.',
+        detail = format('Turn %s of thread %s ended before this call came again.',
           p_turn_id, v_key),
-        hint = 'Begin another turn.';
+        hint = 'Begin another one.';
     end if;
-    raise exception 'this turn id was used before' using
-      errcode = 'invalid_parameter_value',
-      detail = format('Thread %s has a turn %s that has ended.', v_key, p_turn_id),
-      hint = 'Make a new turn id with new_state_key().';
+    if found then
+      raise exception 'this turn id was used before' using
+        errcode = 'invalid_parameter_value',
+        detail = format('Thread %s has a turn %s that has ended.', v_key, p_turn_id),
+        hint = 'Make a new one with new_state_key().';
+    end if;
   end if;
-  return query select
-    'started', v_key, v_turn.turn_id, v_count, v_turn.lease_until, v_config.max_message_bytes,
-    pgthreads.prompt_history(
-      p_owner_user_id, v_key, v_seq, p_last, v_config.max_prompt_bytes),
-    null::json;
+  -- The servers of those turns did not come to delete them. Ten seconds are enough for whoever
+  -- still reads the end of one.
+  if v_left then
+    delete from pgthreads.journal as j
+    where j.owner_user_id = p_owner_user_id
+      and j.state_key = v_key
+      and j.created_at < clock_timestamp() - interval '10 seconds';
+  end if;
+  insert into pgthreads.turn as n
+    (owner_user_id, state_key, turn_id, lease_until, user_seq, begun_count)
+  values (p_owner_user_id, v_key, p_turn_id, clock_timestamp() + v_lease, v_seq, v_count)
+  returning n.lease_until into v_lease_until;
+  -- The history may be large, so it is made where it is returned, and copied no more than that.
+  if v_from is not null then
+    return query
+      select 'started', v_key, p_turn_id, v_count, v_lease_until, v_max_bytes, json_agg(h.message),
+        null::json
+      from (
+        select m.message
+        from pgthreads.message as m
+        where m.owner_user_id = p_owner_user_id
+          and m.state_key = v_key
+          and m.seq between v_from and v_seq
+        order by m.seq
+      ) as h;
+    return;
+  end if;
+  return query
+    select 'started', v_key, p_turn_id, v_count, v_lease_until, v_max_bytes,
+      pgthreads.prompt_history(
+        p_owner_user_id, v_key, v_seq, p_last, v_max_prompt_bytes),
+      null::json;
 end;
 $$;
 

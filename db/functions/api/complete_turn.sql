@@ -108,7 +108,8 @@ begin
           p_owner_user_id, p_state_key, p_turn_id, p_offset, p_frames);
       end if;
       assistant_message_id := pgthreads.end_turn(
-        p_owner_user_id, p_state_key, p_turn_id, p_status, p_usage, p_error_code, message_count);
+        p_owner_user_id, p_state_key, p_turn_id, p_status, p_usage, p_error_code, message_count,
+        case when p_message ->> 'role' = 'assistant' then v_ready.ids[1] end);
       turn_id := p_turn_id;
       status := p_status;
       return next;

@@ -1,7 +1,8 @@
 -- Ends a turn and records what it used; returns the id of its answer. A turn that has ended already
 -- with the same status is left as it is, so usage is recorded once. finish_turn and complete_turn
 -- call this while they hold the lock of the thread's row. p_count is how many messages the thread
--- has. Locks: the turn's row.
+-- has. p_answer_id is the id of its last message, if the caller knows that this is the turn's
+-- answer; otherwise the thread is asked. Locks: the turn's row.
 
 create or replace function pgthreads.end_turn(
   p_owner_user_id text,
@@ -10,7 +11,8 @@ create or replace function pgthreads.end_turn(
   p_status text,
   p_usage jsonb,
   p_error_code text,
-  p_count int
+  p_count int,
+  p_answer_id text default null
 )
 returns text
 language plpgsql
@@ -27,6 +29,7 @@ begin
     error_code = left(p_error_code, 200),
     finished_at = clock_timestamp(),
     assistant_message_id = case
+      when p_answer_id is not null then p_answer_id
       when p_count > coalesce(n.begun_count, n.user_seq) then (
         select m.message_id
         from pgthreads.message as m
@@ -60,6 +63,7 @@ begin
 end;
 $$;
 
-comment on function pgthreads.end_turn(text, text, text, text, jsonb, text, int) is
+comment on function pgthreads.end_turn(text, text, text, text, jsonb, text, int, text) is
   'Ends a turn under the lock of its thread; returns the id of its answer.';
-revoke all on function pgthreads.end_turn(text, text, text, text, jsonb, text, int) from public;
+revoke all on function pgthreads.end_turn(text, text, text, text, jsonb, text, int, text)
+  from public;

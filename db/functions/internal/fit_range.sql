@@ -1,7 +1,7 @@
 -- Finds how many of the newest messages of a range of seq fit into p_bytes: the seq that they begin
 -- with, and how many bytes are left. first_seq is null if not even the last message fits.
--- BOUNDED_WORK: this reads the messages that fit and some tens more, however long the range is. The
--- size of a message that is not compressed is known without reading it.
+-- BOUNDED_WORK: this reads the messages that fit and some tens more, however long the range is.
+-- Most messages say how many bytes they have; of older ones those that are compressed are read.
 --
 -- Here and elsewhere messages are looked up by `seq between … and …` with `order by seq`, even a
 -- single one. With `seq = …` alone, a planner that takes threads to be short may as well read all
@@ -36,12 +36,12 @@ begin
   -- Go by blocks as long as whole blocks fit. A loop over all messages costs three times as much.
   while v_to >= p_first_seq loop
     v_from := greatest(v_to - v_block + 1, p_first_seq);
-    select sum(case
+    select sum(coalesce(m.bytes, case
       when pg_column_compression(m.message) is null then pg_column_size(m.message)
       else octet_length(m.message::text)
-    end) into v_size
+    end)) into v_size
     from (
-      select m.message
+      select m.bytes, m.message
       from pgthreads.message as m
       where m.owner_user_id = p_owner_user_id
         and m.state_key = p_state_key
@@ -58,10 +58,10 @@ begin
     return;
   end if;
   for v_seq, v_size in
-    select m.seq, case
+    select m.seq, coalesce(m.bytes, case
       when pg_column_compression(m.message) is null then pg_column_size(m.message)
       else octet_length(m.message::text)
-    end::bigint
+    end)::bigint
     from pgthreads.message as m
     where m.owner_user_id = p_owner_user_id
       and m.state_key = p_state_key

@@ -27,38 +27,46 @@ declare
   v_user int;
   v_is_cut boolean;
 begin
-  select array_agg(r.first_seq), array_agg(r.last_seq), min(r.first_seq)
-  into v_first, v_last, v_from
-  from pgthreads.window_ranges(
-    p_owner_user_id, p_state_key, p_head_seq, p_last, null, p_max_bytes) as r;
-  select coalesce(m.parent_seq, m.seq - 1) > 0 into v_is_cut
-  from pgthreads.message as m
-  where m.owner_user_id = p_owner_user_id
-    and m.state_key = p_state_key
-    and m.seq between v_from and v_from
-  order by m.seq;
-  if v_is_cut then
-    select m.seq into v_user
-    from (
-      select r.first_seq, r.last_seq
-      from unnest(v_first, v_last) as r (first_seq, last_seq)
-      order by r.first_seq
-    ) as r
-    cross join lateral (
-      select m.seq
-      from pgthreads.message as m
-      where m.owner_user_id = p_owner_user_id
-        and m.state_key = p_state_key
-        and m.seq between r.first_seq and r.last_seq
-        and m.message ->> 'role' = 'user'
-      order by m.seq
-      limit 1
-    ) as m
-    limit 1;
+  v_from := greatest(p_head_seq - p_last + 1, 1);
+  select s.seq, p_head_seq into v_from, v_to
+  from pgthreads.prompt_start(
+    p_owner_user_id, p_state_key, v_from, p_head_seq, p_max_bytes) as s;
+  if not found then
+    select array_agg(r.first_seq), array_agg(r.last_seq), min(r.first_seq)
+    into v_first, v_last, v_from
+    from pgthreads.window_ranges(
+      p_owner_user_id, p_state_key, p_head_seq, p_last, null, p_max_bytes) as r;
+    select coalesce(m.parent_seq, m.seq - 1) > 0 into v_is_cut
+    from pgthreads.message as m
+    where m.owner_user_id = p_owner_user_id
+      and m.state_key = p_state_key
+      and m.seq between v_from and v_from
+    order by m.seq;
+    if v_is_cut then
+      select m.seq into v_user
+      from (
+        select r.first_seq, r.last_seq
+        from unnest(v_first, v_last) as r (first_seq, last_seq)
+        order by r.first_seq
+      ) as r
+      cross join lateral (
+        select m.seq
+        from pgthreads.message as m
+        where m.owner_user_id = p_owner_user_id
+          and m.state_key = p_state_key
+          and m.seq between r.first_seq and r.last_seq
+          and m.message ->> 'role' = 'user'
+        order by m.seq
+        limit 1
+      ) as m
+      limit 1;
+    end if;
+    v_from := coalesce(v_user, v_from);
+    if cardinality(v_first) = 1 then
+      v_to := v_last[1];
+    end if;
   end if;
-  v_from := coalesce(v_user, v_from);
-  if cardinality(v_first) = 1 then
-    v_to := v_last[1];
+  if v_to is not null then
     -- The index has this order, so nothing is sorted.
     return (
       select json_agg(s.message)

@@ -9,7 +9,8 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_limit int := (select c.max_message_bytes from pgthreads.config as c);
+  v_limit int;
+  v_plain boolean;
   v_fault text;
   v_part jsonb;
   v_place bigint;
@@ -17,14 +18,17 @@ declare
   v_blank boolean := true;
 begin
   -- Nearly always a message has nothing but text, and can stay as it is.
-  if pg_column_size(p_message) <= v_limit / 36
-    and pgthreads.is_plain_message(p_message)
-    and jsonb_path_exists(p_message, $p$ $ ? (@.role == "user"
-      && !exists(@.parts[*] ? (@.type != "text"))
-      && !exists(@.parts[*].keyvalue() ? (@.key != "type" && @.key != "text"))
-      && exists(@.parts[*].text ? (@ like_regex "\\S"))) $p$)
-    and p_message - array['id', 'role', 'parts', 'metadata'] = '{}'
-  then
+  select c.max_message_bytes,
+    pg_column_size(p_message) <= c.max_message_bytes / 36
+      and pgthreads.is_plain_message(p_message)
+      and jsonb_path_exists(p_message, $p$ $ ? (@.role == "user"
+        && !exists(@.parts[*] ? (@.type != "text"))
+        && !exists(@.parts[*].keyvalue() ? (@.key != "type" && @.key != "text"))
+        && exists(@.parts[*].text ? (@ like_regex "\\S"))) $p$)
+      and p_message - array['id', 'role', 'parts', 'metadata'] = '{}'
+  into strict v_limit, v_plain
+  from pgthreads.config as c;
+  if v_plain then
     return p_message;
   end if;
   perform pgthreads.require_storable(p_message, 'the message', v_limit);

@@ -37,9 +37,9 @@ begin
   -- already. FOUND says that the loop had one.
   if found then
     insert into pgthreads.message
-      (owner_user_id, state_key, seq, message_id, message, digest, parent_seq)
+      (owner_user_id, state_key, seq, message_id, message, digest, parent_seq, bytes)
     select p_owner_user_id, p_state_key, p_count + u.place, u.id, u.body::json, u.digest,
-      case when u.place = 1 then p_parent end
+      case when u.place = 1 then p_parent end, octet_length(u.body)
     from unnest(p_ids, p_bodies, v_digests) with ordinality as u (id, body, digest, place);
   end if;
   update pgthreads.thread as t

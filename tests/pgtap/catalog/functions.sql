@@ -94,9 +94,8 @@ select set_eq(
   $$ select proname::text from functions where proretset and prorows = 1 $$,
   array[
     'append_thread', 'begin_turn', 'complete_turn', 'extend_turn', 'find_question', 'finish_turn',
-    'fold_text',
-    'joined_screens', 'purge_turns', 'question_of', 'read_head', 'read_journal', 'read_thread',
-    'save_thread', 'update_thread', 'write_journal'
+    'fold_text', 'joined_screens', 'prompt_start', 'purge_turns', 'question_of', 'read_head',
+    'read_journal', 'read_thread', 'save_thread', 'update_thread', 'write_journal'
   ],
   'what returns one row says so, or a join of three is compiled just in time'
 );

@@ -3,7 +3,8 @@ select plan(5);
 \ir ../helpers.psql
 
 select test.declared(
-  'end_turn', array['text', 'text', 'text', 'text', 'jsonb', 'text', 'integer']::name[], 'text',
+  'end_turn', array['text', 'text', 'text', 'text', 'jsonb', 'text', 'integer',
+    'text']::name[], 'text',
   false, 'volatile', false
 );
 

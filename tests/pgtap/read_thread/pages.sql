@@ -3,7 +3,7 @@
 begin;
 select plan(14);
 \ir ../operators.psql
-update pgthreads.config set max_page_bytes = 3000;
+update pgthreads.config set max_page_bytes = 2980;
 
 create function test.pages(p_key text, p_last int default null, p_leaf text default null)
 returns setof text language plpgsql as $$
