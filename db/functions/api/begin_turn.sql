@@ -267,21 +267,21 @@ begin
       and n.state_key = v_key
       and n.turn_id = p_turn_id;
     if v_turn.user_seq = v_seq then
-      raise exception 'this turn began before, and has ended' using
+      raise exception 'this turn has already ended' using
         errcode = 'THLST',
-        detail = format('Turn %s of thread %s ended before this call came again.',
+        detail = format('Turn %s of thread %s ended before this call was repeated.',
           p_turn_id, v_key),
-        hint = 'Begin another one.';
+        hint = 'Begin another turn.';
     end if;
     if found then
       raise exception 'this turn id was used before' using
         errcode = 'invalid_parameter_value',
         detail = format('Thread %s has a turn %s that has ended.', v_key, p_turn_id),
-        hint = 'Make a new one with new_state_key().';
+        hint = 'Make a new turn id with new_state_key().';
     end if;
   end if;
-  -- The servers of those turns did not come to delete them. Ten seconds are enough for whoever
-  -- still reads the end of one.
+  -- Delete the journals of earlier turns that their workers have not deleted, but not yet those
+  -- that somebody may still be reading to their end.
   if v_left then
     delete from pgthreads.journal as j
     where j.owner_user_id = p_owner_user_id
