@@ -7,7 +7,7 @@ BENCH := .venv-bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help serve venv test test-pgtap test-isolation test-server test-faults test-majors redaction-report fuzz-cost chaos soak \
+.PHONY: help serve venv web test test-pgtap test-isolation test-server test-faults test-majors redaction-report fuzz-cost chaos soak \
 	bench bench-smoke bench-scaling check format manifest clean
 
 help: ## list these targets
@@ -28,7 +28,7 @@ test-isolation: venv ## run only the isolation specs
 	@$(BIN)/python -m tests.run test isolation
 
 test-server: venv ## run only pytest; ARGS="-k stop"
-	@$(BIN)/python -m tests.run test npm "npm examples" languages pgbouncer pytest -- $(ARGS)
+	@$(BIN)/python -m tests.run test npm "npm examples" "npm page" languages pgbouncer pytest -- $(ARGS)
 
 test-faults: venv ## run only the fault suite; PGTHREADS_FAULTS_SEED=… repeats a run
 	@$(BIN)/python -m tests.run test faults -- $(ARGS)
@@ -63,11 +63,15 @@ check: venv ## check style, types and the SQL
 format: venv ## format the Python code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
+web: venv ## build the chat page from web/ into server/pgthreads/web/
+	@$(BIN)/python -m tests.tools node
+	@cd web && export PATH="$(CURDIR)/$(BIN):$$PATH" && npm ci && npm run --silent types && npm run --silent build
+
 manifest: venv ## after a change of the SQL, write down what the installed suite expects
 	@$(BIN)/python -m tests.operations.manifest
 
 clean: ## remove the virtual environments and caches, but no data of serve
-	rm -rf $(VENV) $(BENCH) tests/clients/node_modules examples/node_modules build dist
+	rm -rf $(VENV) $(BENCH) tests/clients/node_modules examples/node_modules web/node_modules build dist
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -120,6 +120,8 @@ def tests() -> list[Step]:
         Step("majors", [sys.executable, "-m", "tests.majors", "pgtap", "isolation"], sql_tools),
         Step("npm", npm, ("node",), ROOT / "tests" / "clients"),
         Step("npm examples", npm, ("node",), ROOT / "examples"),
+        Step("npm page", [*npm[:1], "ci", *npm[2:]], ("node",), ROOT / "web"),
+        Step("page", ["npm", "run", "check"], ("node",), ROOT / "web"),
         Step("bench", ["make", "--no-print-directory", "bench-smoke"], ("postgres",)),
         Step("faults", faults, ("postgres", "faketime")),
         # These are steps and not needs, so that a missing one fails only its own test.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 from aiohttp import HttpVersion11, web
@@ -33,7 +32,6 @@ from .settings import Settings
 __all__ = ("DrainingRunner", "StartError", "create_app", "create_runner")
 
 API = "/api/v1/ai"
-WEB = Path(__file__).parent / "web"
 
 
 def create_app(settings: Settings | None = None) -> web.Application:
@@ -72,7 +70,7 @@ def create_app(settings: Settings | None = None) -> web.Application:
     app.router.add_get("/metrics", probes.get_metrics)
     app.router.add_get("/openapi.json", probes.get_openapi)
     app.router.add_get("/", probes.get_page)
-    app.router.add_static("/web", WEB)
+    app.router.add_get("/web/{name:.+}", probes.get_page_file)
     app.cleanup_ctx.append(start_authenticator)
     app.cleanup_ctx.append(start_turns)
     app.on_shutdown.append(_drain)

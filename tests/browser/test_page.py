@@ -121,7 +121,8 @@ async def test_assembles_the_message_that_is_stored(service: Service, page: Page
     )
     body = json.dumps(body_of("assembled", "go"))
     assembled = await page.run(
-        "(async () => { const { Assembler, readChunks } = await import('/web/stream.js');"
+        "(async () => { const { src } = document.querySelector('script[type=module]');"
+        " const { Assembler, readChunks } = await import(src);"
         f" const response = await fetch({json.dumps(CHAT)}, {{ method: 'POST', body: "
         f"{json.dumps(body)}, headers: {{ 'content-type': 'application/json' }} }});"
         " const assembler = new Assembler();"

@@ -61,6 +61,11 @@ def test_the_map_names_each_module_once_and_no_other() -> None:
     assert sorted(_mapped(r"[\w/]+\.py")) == sorted(modules)
 
 
+def test_the_map_names_each_module_of_the_page_once_and_no_other() -> None:
+    modules = [path.relative_to(ROOT).as_posix() for path in (ROOT / "web" / "src").rglob("*.ts")]
+    assert sorted(_mapped(r"web/[\w/.-]+\.ts")) == sorted(modules)
+
+
 def test_the_map_names_each_folder_of_the_database_once_and_no_other() -> None:
     folders = {path.parent for path in (ROOT / "db").rglob("*") if path.is_file()}
     rooms = {

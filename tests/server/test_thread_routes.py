@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -125,6 +126,25 @@ async def test_probes_and_contract(service: Service) -> None:
     async with await service.get("/") as response:
         assert response.content_type == "text/html"
         assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+
+
+async def test_a_page_never_gets_a_script_of_another_release(service: Service) -> None:
+    async with await service.get("/") as response:
+        assert response.headers["Cache-Control"] == "no-cache"
+        policy = response.headers["Content-Security-Policy"]
+        assert "require-trusted-types-for 'script'" in policy
+        assert "unsafe" not in policy
+        names = re.findall(r'"(/web/assets/[^"]+)"', await response.text())
+    assert sorted(name.rpartition(".")[2] for name in names) == ["css", "js"]
+    for name in ["/", *names, "/web/icon.svg"]:
+        async with await service.get(name) as response:
+            assert response.status == 200
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+            assert response.headers["Referrer-Policy"] == "no-referrer"
+            assert ("immutable" in response.headers["Cache-Control"]) == (name in names)
+    for name in ("assets/app-OTHER.js", "../app.py", "%2e%2e/app.py", "assets/", ""):
+        async with await service.get(f"/web/{name}") as response:
+            assert response.status == 404
 
 
 async def test_the_title_is_what_the_user_said_first(service: Service) -> None:

@@ -61,6 +61,7 @@ def test_the_wheel_has_every_file(command: Path) -> None:
         "py.typed",
         "http/openapi.json",
         "web/index.html",
+        "web/licenses.txt",
         "db/install.sql",
         "db/pgtap/installed.sql",
     ):

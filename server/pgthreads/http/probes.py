@@ -15,9 +15,13 @@ API_VERSION = 1
 HERE = Path(__file__).parent
 WEB = HERE.parent / "web"
 PAGE_POLICY = (
-    "default-src 'self'; img-src 'self' data: https:; base-uri 'none'; form-action 'none';"
-    " frame-ancestors 'none'"
+    "default-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
+_PAGE_FILES = frozenset(
+    path.relative_to(WEB).as_posix() for path in WEB.rglob("*") if path.is_file()
+)
+_SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
 async def get_health(_: web.Request) -> web.Response:
@@ -50,5 +54,19 @@ async def get_openapi(_: web.Request) -> web.FileResponse:
 
 
 async def get_page(_: web.Request) -> web.FileResponse:
-    """Return the chat page."""
-    return web.FileResponse(WEB / "index.html", headers={"Content-Security-Policy": PAGE_POLICY})
+    """Return the chat page. A browser asks each time whether it is still the same."""
+    headers = {**_SAFE, "Cache-Control": "no-cache", "Content-Security-Policy": PAGE_POLICY}
+    return web.FileResponse(WEB / "index.html", headers=headers)
+
+
+async def get_page_file(request: web.Request) -> web.FileResponse:
+    """Return a file that the chat page loads.
+
+    The name of an asset has a digest of its content, so the page of one release never gets a script
+    of another, and a browser keeps it for a year.
+    """
+    name = request.match_info["name"]
+    if name not in _PAGE_FILES:
+        raise web.HTTPNotFound
+    kept = "public, max-age=31536000, immutable" if name.startswith("assets/") else "no-cache"
+    return web.FileResponse(WEB / name, headers={**_SAFE, "Cache-Control": kept})

@@ -1,17 +1,18 @@
 // A little Markdown: paragraphs, headings, lists, code, bold. Model text only ever becomes text
 // nodes, never markup, so nothing in it can run or load.
 
+import { element } from "./dom.ts";
+
 const INLINE = /`([^`\n]+)`|\*\*([^*\n]+)\*\*/g;
 
 /** The text of one part. `update` may be called with ever longer text and redraws only its end. */
 export class MarkdownView {
-  constructor(root) {
-    this._root = root;
-    this._settled = 0;
-    this._tail = [];
-  }
+  private _settled = 0;
+  private _tail: HTMLElement[] = [];
 
-  update(text) {
+  constructor(private readonly _root: HTMLElement) {}
+
+  update(text: string): void {
     for (const node of this._tail) node.remove();
     this._tail = [];
     // Blocks that a blank line has ended are drawn for good.
@@ -24,18 +25,26 @@ export class MarkdownView {
   }
 }
 
+interface Block {
+  lines?: string;
+  code?: string;
+  language?: string;
+  end: number;
+  ended: boolean;
+}
+
 /** Splits at blank lines outside of fenced code. */
-function* blocks(text, from) {
+function* blocks(text: string, from: number): Generator<Block> {
   while (from < text.length) {
-    const fence = /^ {0,3}(`{3,}|~{3,})([^\n`]*)(?:\n|$)/.exec(text.slice(from, from + 200));
+    const fence: RegExpExecArray | null = /^ {0,3}(`{3,}|~{3,})([^\n`]*)(?:\n|$)/.exec(text.slice(from, from + 200));
     if (fence) {
       const start = from + fence[0].length;
-      const close = new RegExp(`^ {0,3}${fence[1]}[${fence[1][0]}]*[ \\t]*(?:\\n|$)`, "gm");
+      const close = new RegExp(`^ {0,3}${fence[1]}[${fence[1]?.[0]}]*[ \\t]*(?:\\n|$)`, "gm");
       close.lastIndex = start;
       const found = start <= text.length ? close.exec(text) : null;
       const end = found ? found.index + found[0].length : text.length;
       const code = text.slice(start, found ? found.index : end).replace(/\n$/, "");
-      yield { code, language: fence[2].trim(), end, ended: found !== null && end < text.length };
+      yield { code, language: (fence[2] ?? "").trim(), end, ended: found !== null && end < text.length };
       from = end;
       continue;
     }
@@ -48,7 +57,7 @@ function* blocks(text, from) {
   }
 }
 
-function draw({ code, language, lines }) {
+function draw({ code, language, lines = "" }: Block): HTMLElement[] {
   if (code !== undefined) {
     const pre = element("pre", "code");
     if (language) pre.dataset.language = language;
@@ -56,31 +65,32 @@ function draw({ code, language, lines }) {
     pre.append(element("code", "", code));
     return [pre];
   }
-  const nodes = [];
-  let list = null;
-  let paragraph = null;
+  const nodes: HTMLElement[] = [];
+  let list: HTMLElement | null = null;
+  let paragraph: HTMLElement | null = null;
   for (const line of lines.split("\n")) {
     const item = /^\s*(?:[-*+]|(\d{1,9})[.)])\s+(.*)$/.exec(line);
     const heading = /^#{1,6}\s+(.*)$/.exec(line);
     if (item) {
       const tag = item[1] === undefined ? "UL" : "OL";
       if (list?.tagName !== tag) {
-        list = element(tag);
-        if (item[1] !== undefined) list.start = Number(item[1]);
+        const made = element(item[1] === undefined ? "ul" : "ol");
+        if (made instanceof HTMLOListElement) made.start = Number(item[1]);
+        list = made;
         nodes.push(list);
       }
       const entry = element("li");
-      entry.append(...inline(item[2]));
-      list.append(entry);
+      entry.append(...inline(item[2] ?? ""));
+      list?.append(entry);
       paragraph = null;
     } else if (heading) {
       const title = element("p", "heading");
-      title.append(...inline(heading[1]));
+      title.append(...inline(heading[1] ?? ""));
       nodes.push(title);
       list = paragraph = null;
     } else if (line.trim() !== "") {
       if (list !== null && /^\s/.test(line)) {
-        list.lastChild.append(" ", ...inline(line.trim()));
+        list.lastElementChild?.append(" ", ...inline(line.trim()));
         continue;
       }
       if (paragraph === null) nodes.push((paragraph = element("p")));
@@ -92,7 +102,7 @@ function draw({ code, language, lines }) {
   return nodes;
 }
 
-function* inline(text) {
+function* inline(text: string): Generator<Node> {
   let from = 0;
   for (const match of text.matchAll(INLINE)) {
     if (match.index > from) yield document.createTextNode(text.slice(from, match.index));
@@ -100,12 +110,4 @@ function* inline(text) {
     from = match.index + match[0].length;
   }
   if (from < text.length) yield document.createTextNode(text.slice(from));
-}
-
-/** A new element with a class and a text. */
-export function element(tag, className = "", text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
 }

@@ -1,11 +1,13 @@
 // The AI SDK's UI message stream: frames to chunks, chunks to a UIMessage. Nothing here knows the
 // page, so that tests can run it against the SDK's own assembler.
 
+import type { Chunk, Message, Part } from "./types.ts";
+
 /** The stream ended before its `[DONE]`, or held what no server sends. */
 export class BrokenStream extends Error {}
 
 /** Yields the chunks of a response body; throws BrokenStream if it ends without `[DONE]`. */
-export async function* readChunks(body) {
+export async function* readChunks(body: ReadableStream<Uint8Array>): AsyncGenerator<Chunk> {
   const decoder = new TextDecoder();
   const reader = body.getReader();
   let rest = "";
@@ -15,7 +17,7 @@ export async function* readChunks(body) {
       if (done) throw new BrokenStream("the stream ended early");
       rest += decoder.decode(value, { stream: true });
       const frames = rest.split("\n\n");
-      rest = frames.pop();
+      rest = frames.pop() ?? "";
       for (const frame of frames) {
         // A frame without the prefix is a comment that keeps the connection alive.
         if (!frame.startsWith("data: ")) continue;
@@ -30,18 +32,16 @@ export async function* readChunks(body) {
 
 /** Builds one assistant message. `apply` returns the part that a chunk changed, else null. */
 export class Assembler {
-  constructor() {
-    this.message = { id: "", role: "assistant", parts: [] };
-    /** What the last transient `data-status` said; null once something else is to be seen. */
-    this.status = null;
-    /** The text of an `error` chunk. */
-    this.error = null;
-    this.finished = false;
-    this._open = new Map();
-    this._tools = new Map();
-  }
+  message: Message = { id: "", role: "assistant", parts: [] };
+  /** What the last transient `data-status` said; null once something else is to be seen. */
+  status: { label?: string } | null = null;
+  /** The text of an `error` chunk. */
+  error: string | null = null;
+  finished = false;
+  private _open = new Map<string, Part>();
+  private _tools = new Map<string, { part: Part; inputText: string }>();
 
-  apply(chunk) {
+  apply(chunk: Chunk): Part | null {
     const { message } = this;
     switch (chunk.type) {
       case "start":
@@ -78,7 +78,7 @@ export class Assembler {
       case "file":
         return this._push({ ...chunk });
       case "error":
-        this.error = chunk.errorText;
+        this.error = chunk.errorText ?? "";
         return null;
       case "finish":
         this.finished = true;
@@ -88,48 +88,48 @@ export class Assembler {
     }
   }
 
-  _push(part) {
+  private _push(part: Part): Part {
     if (part.type !== "step-start") this.status = null;
     this.message.parts.push(part);
     return part;
   }
 
-  _metadata(metadata) {
+  private _metadata(metadata: Record<string, unknown> | undefined): null {
     if (metadata !== undefined) {
       this.message.metadata = { ...this.message.metadata, ...metadata };
     }
     return null;
   }
 
-  _start({ type, id }) {
+  private _start({ type, id }: Chunk): Part {
     const kind = type.slice(0, -"-start".length);
-    const part = { type: kind, text: "", state: "streaming" };
+    const part: Part = { type: kind, text: "", state: "streaming" };
     // As the SDK does, though not for text.
     if (kind === "reasoning") part.id = id;
-    this._open.set(kind + id, part);
+    this._open.set(`${kind}${id}`, part);
     return this._push(part);
   }
 
-  _opened({ type, id }, end) {
-    const part = this._open.get(type.slice(0, -end.length) + id);
+  private _opened({ type, id }: Chunk, end: string): Part {
+    const part = this._open.get(`${type.slice(0, -end.length)}${id}`);
     if (part === undefined) throw new BrokenStream(`a ${type} came without its start`);
     return part;
   }
 
-  _delta(chunk) {
+  private _delta(chunk: Chunk): Part {
     const part = this._opened(chunk, "-delta");
-    part.text += chunk.delta;
+    part.text += chunk.delta ?? "";
     return part;
   }
 
-  _end(chunk) {
+  private _end(chunk: Chunk): Part {
     const part = this._opened(chunk, "-end");
     part.state = "done";
-    this._open.delete(part.type + chunk.id);
+    this._open.delete(`${part.type}${chunk.id}`);
     return part;
   }
 
-  _call({ type, toolCallId, toolName, dynamic, input, errorText }) {
+  private _call({ type, toolCallId = "", toolName, dynamic, input, errorText }: Chunk): Part {
     let part = this._tools.get(toolCallId)?.part;
     if (part === undefined) {
       part = dynamic ? { type: "dynamic-tool", toolName } : { type: `tool-${toolName}` };
@@ -143,13 +143,13 @@ export class Assembler {
     return part;
   }
 
-  _tool(toolCallId) {
+  private _tool(toolCallId = "") {
     const tool = this._tools.get(toolCallId);
     if (tool === undefined) throw new BrokenStream(`there is no tool call ${toolCallId}`);
     return tool;
   }
 
-  _inputDelta({ toolCallId, inputTextDelta }) {
+  private _inputDelta({ toolCallId, inputTextDelta = "" }: Chunk): Part {
     const tool = this._tool(toolCallId);
     tool.inputText += inputTextDelta;
     // Shown while it grows; the whole input comes with tool-input-available.
@@ -157,14 +157,14 @@ export class Assembler {
     return tool.part;
   }
 
-  _result({ toolCallId }, result) {
+  private _result({ toolCallId }: Chunk, result: Partial<Part>): Part {
     this.status = null;
     return Object.assign(this._tool(toolCallId).part, result);
   }
 
-  _data({ type, id, data, transient }) {
+  private _data({ type, id, data, transient }: Chunk): Part | null {
     if (transient) {
-      if (type === "data-status") this.status = data;
+      if (type === "data-status") this.status = data as { label?: string };
       return null;
     }
     const known = id && this.message.parts.find((part) => part.type === type && part.id === id);

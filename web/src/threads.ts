@@ -1,52 +1,64 @@
 // The list of threads: a page at a time, the latest first, asked for again while something runs.
 
-import { askTitle, confirmDelete } from "./dialogs.js";
-import { element } from "./text.js";
+import { askTitle, confirmDelete } from "./dialogs.ts";
+import type { Api } from "./api.ts";
+import { byId, element, icon } from "./dom.ts";
+import type { Thread, ThreadPage } from "./types.ts";
 
 const POLL_MS = 3000;
-const ICONS = {
+type Control = "rename" | "delete";
+
+interface Handlers {
+  onChange(): void;
+  onDeleted(key: string): void;
+  onError(error: unknown): void;
+}
+
+const ICONS: Record<Control, string> = {
   rename: "M3 13l.6-2.8L10.8 3l2.2 2.2-7.2 7.2z",
   delete: "M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5l.5 8.5h6l.5-8.5",
 };
 
 /** Draws the list; calls `onChange()`, `onDeleted(key)` and `onError(error)`. */
 export class ThreadList {
-  constructor(api, handlers) {
-    this._api = api;
-    this._list = document.getElementById("threads");
-    this._more = document.getElementById("more-threads");
-    this._empty = document.getElementById("no-threads");
-    this._handlers = handlers;
-    this._threads = new Map();
-    this._cursor = undefined;
-    this._pages = 1;
-    this._asked = 0;
-    this._timer = 0;
-    this.current = "";
+  private readonly _list = byId("threads");
+  private readonly _more = byId("more-threads");
+  private readonly _empty = byId("no-threads");
+  private _threads = new Map<string, Thread>();
+  private _cursor: string | undefined = undefined;
+  private _pages = 1;
+  private _asked = 0;
+  private _timer = 0;
+  current = "";
+
+  constructor(
+    private readonly _api: Api,
+    private readonly _handlers: Handlers,
+  ) {
     this._more.addEventListener("click", () => this._loadMore());
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) this.refresh();
     });
   }
 
-  title(key) {
+  title(key: string): string | null {
     return this._threads.get(key)?.title ?? null;
   }
 
-  select(key) {
+  select(key: string): void {
     this.current = key;
     this._draw();
   }
 
   /** Asks for the pages that are shown again. The latest call wins. */
-  async refresh() {
+  async refresh(): Promise<void> {
     const asked = ++this._asked;
     clearTimeout(this._timer);
-    const threads = new Map();
-    let cursor;
+    const threads = new Map<string, Thread>();
+    let cursor: string | undefined;
     try {
       for (let page = 0; page < this._pages; page += 1) {
-        const answer = await this._api.listThreads(cursor);
+        const answer: ThreadPage = await this._api.listThreads(cursor);
         for (const thread of answer.threads) threads.set(thread.stateKey, thread);
         cursor = answer.nextCursor;
         if (cursor === undefined) break;
@@ -65,29 +77,30 @@ export class ThreadList {
     }
   }
 
-  async _loadMore() {
+  private async _loadMore(): Promise<void> {
     const last = this._list.lastElementChild;
     this._pages += 1;
     await this.refresh();
     // The button may be gone now, and the focus with it.
     if (document.activeElement === document.body) {
-      (last?.nextElementSibling ?? last)?.querySelector("a")?.focus();
+      const row = last?.nextElementSibling ?? last;
+      row?.querySelector("a")?.focus();
     }
   }
 
-  _draw() {
-    const focused = document.activeElement?.closest?.("#threads li")?.dataset.key;
-    const control = document.activeElement?.dataset?.control;
+  private _draw(): void {
+    const focused = document.activeElement?.closest<HTMLElement>("#threads li")?.dataset.key;
+    const control = (document.activeElement as HTMLElement | null)?.dataset.control;
     this._list.replaceChildren(...[...this._threads.values()].map((thread) => this._row(thread)));
     this._more.hidden = this._cursor === undefined;
     this._empty.hidden = this._threads.size > 0;
     if (focused !== undefined) {
       const row = this._list.querySelector(`li[data-key="${CSS.escape(focused)}"]`);
-      row?.querySelector(`[data-control="${control}"]`)?.focus();
+      row?.querySelector<HTMLElement>(`[data-control="${control}"]`)?.focus();
     }
   }
 
-  _row(thread) {
+  private _row(thread: Thread): HTMLElement {
     const title = thread.title ?? "Untitled";
     const row = element("li");
     row.dataset.key = thread.stateKey;
@@ -114,7 +127,7 @@ export class ThreadList {
     return row;
   }
 
-  async rename(key) {
+  async rename(key: string): Promise<void> {
     const title = await askTitle(this.title(key) ?? "");
     if (title === null) return;
     try {
@@ -125,7 +138,7 @@ export class ThreadList {
     await this.refresh();
   }
 
-  async _delete(key, title) {
+  private async _delete(key: string, title: string): Promise<void> {
     if (!(await confirmDelete(title))) return;
     try {
       await this._api.deleteThread(key);
@@ -137,26 +150,20 @@ export class ThreadList {
   }
 }
 
-function iconButton(control, label, act) {
+function iconButton(control: Control, label: string, act: () => void): HTMLElement {
   const button = element("button", "icon small");
   button.type = "button";
   button.dataset.control = control;
   button.setAttribute("aria-label", label);
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS(svg.namespaceURI, "path");
-  path.setAttribute("d", ICONS[control]);
-  svg.append(path);
-  button.append(svg);
+  button.append(icon(ICONS[control]));
   button.addEventListener("click", act);
   return button;
 }
 
-const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
+const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [["day", 86400], ["hour", 3600], ["minute", 60]];
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
-function ago(time) {
+function ago(time: string): string {
   const seconds = (Date.now() - Date.parse(time)) / 1000;
   if (seconds > 30 * 86400) return new Date(time).toLocaleDateString("en", { dateStyle: "medium" });
   for (const [unit, size] of UNITS) {

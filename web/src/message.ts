@@ -1,8 +1,16 @@
 // One message on the page. A part has one node, made once and updated while the answer streams.
 
-import { element, MarkdownView } from "./text.js";
+import { element } from "./dom.ts";
+import { MarkdownView } from "./text.ts";
+import type { Message, Part } from "./types.ts";
 
-const STATES = {
+/** What shows one part. */
+interface PartView {
+  root: HTMLElement;
+  update(part: Part): void;
+}
+
+const STATES: Record<string, string> = {
   "input-streaming": "calling…",
   "input-available": "running…",
   "output-available": "done",
@@ -14,20 +22,24 @@ const STATES = {
 
 /** Shows a UIMessage; `update` draws the parts that came or changed. */
 export class MessageView {
-  constructor(message) {
+  readonly root: HTMLElement;
+  message: Message;
+  private readonly _body = element("div", "body");
+  private readonly _badge = element("p", "badge");
+  private readonly _views = new Map<Part, PartView | null>();
+
+  constructor(message: Message) {
+    this.message = message;
     this.root = element("article", `message ${message.role}`);
     this.root.dataset.id = message.id;
     this.root.setAttribute("aria-label", message.role === "user" ? "You" : "Assistant");
-    this._body = element("div", "body");
-    this._badge = element("p", "badge");
     this._badge.hidden = true;
     this.root.append(this._body, this._badge);
-    this._views = new Map();
     this.update(message);
   }
 
   /** With `changed`, only this part is drawn again. */
-  update(message, changed) {
+  update(message: Message, changed?: Part): void {
     this.message = message;
     this.root.dataset.id = message.id;
     for (const part of changed ? [changed] : message.parts) {
@@ -40,12 +52,12 @@ export class MessageView {
     }
     const status = message.metadata?.status;
     this._badge.hidden = status !== "stopped" && status !== "failed";
-    this._badge.dataset.status = status;
+    this._badge.dataset.status = status ?? "";
     this._badge.textContent = status === "stopped" ? "Stopped" : "Failed: this is what came so far";
   }
 }
 
-function viewOf(part, role) {
+function viewOf(part: Part, role: string): PartView | null {
   if (part.type === "text") return role === "user" ? plainText() : richText();
   if (part.type === "reasoning") return reasoning();
   if (part.type === "dynamic-tool" || part.type.startsWith("tool-")) return tool(part);
@@ -55,18 +67,18 @@ function viewOf(part, role) {
   return null;
 }
 
-function plainText() {
+function plainText(): PartView {
   const root = element("p", "plain");
-  return { root, update: (part) => void (root.textContent = part.text) };
+  return { root, update: (part) => void (root.textContent = part.text ?? "") };
 }
 
-function richText() {
+function richText(): PartView {
   const root = element("div", "prose");
   const view = new MarkdownView(root);
-  return { root, update: (part) => view.update(part.text) };
+  return { root, update: (part) => view.update(part.text ?? "") };
 }
 
-function reasoning() {
+function reasoning(): PartView {
   const root = element("details", "reasoning");
   const summary = element("summary", "", "Reasoning");
   const text = element("p", "plain");
@@ -75,7 +87,7 @@ function reasoning() {
   return {
     root,
     update(part) {
-      text.textContent = part.text;
+      text.textContent = part.text ?? "";
       const streaming = part.state === "streaming";
       // Open while it comes, closed once; a reader who opens it again keeps it open.
       if (streaming !== wasStreaming) root.open = wasStreaming = streaming;
@@ -83,7 +95,7 @@ function reasoning() {
   };
 }
 
-function tool(part) {
+function tool(part: Part): PartView {
   const root = element("details", "tool");
   const summary = element("summary");
   const state = element("span", "state");
@@ -94,11 +106,12 @@ function tool(part) {
   return {
     root,
     update(now) {
-      root.dataset.state = now.state;
-      state.textContent = STATES[now.state] ?? now.state;
+      root.dataset.state = now.state ?? "";
+      state.textContent = STATES[now.state ?? ""] ?? now.state ?? "";
       if (now.state === "output-error") root.open = true;
       fields.replaceChildren();
-      for (const [label, value] of [["Input", now.input], ["Output", now.output], ["Error", now.errorText]]) {
+      const shown = { Input: now.input, Output: now.output, Error: now.errorText };
+      for (const [label, value] of Object.entries(shown)) {
         if (value === undefined) continue;
         const pre = element("pre", "", typeof value === "string" ? value : JSON.stringify(value, null, 2));
         pre.tabIndex = 0;
@@ -110,34 +123,34 @@ function tool(part) {
   };
 }
 
-function file() {
+function file(): PartView {
   const root = element("figure", "file");
   return {
     root,
-    update(part) {
-      const name = part.filename ?? part.mediaType;
+    update({ filename, mediaType = "", url = "" }) {
+      const name = filename ?? mediaType;
       // Only what came inside the message: a picture from elsewhere would tell its server who reads.
-      if (part.mediaType.startsWith("image/") && part.url.startsWith("data:image/")) {
+      if (mediaType.startsWith("image/") && url.startsWith("data:image/")) {
         const image = element("img");
-        image.src = part.url;
+        image.src = url;
         image.alt = name;
         root.replaceChildren(image);
       } else {
-        root.replaceChildren(link(part.url, name));
+        root.replaceChildren(link(url, name));
       }
     },
   };
 }
 
-function source() {
+function source(): PartView {
   const root = element("p", "source");
   return {
     root,
-    update: (part) => root.replaceChildren("Source: ", link(part.url ?? "", part.title ?? part.url)),
+    update: (part) => root.replaceChildren("Source: ", link(part.url ?? "", part.title ?? part.url ?? "")),
   };
 }
 
-function data() {
+function data(): PartView {
   const root = element("pre", "data");
   return {
     root,
@@ -145,7 +158,7 @@ function data() {
   };
 }
 
-function link(url, text) {
+function link(url: string, text: string): HTMLElement {
   if (!/^https?:\/\//i.test(url)) return element("span", "filename", text);
   const anchor = element("a", "", text);
   anchor.href = url;

@@ -1,17 +1,40 @@
 // The chat page: one open thread, its stream, and what the person does. The server owns the thread;
 // the page sends one user message at a time and shows what it is told.
 
-import { Api, ApiError, isStateKey, newId } from "./api.js";
-import { askToken } from "./dialogs.js";
-import { MessageView } from "./message.js";
-import { Assembler, readChunks } from "./stream.js";
-import { element } from "./text.js";
-import { ThreadList } from "./threads.js";
+import { Api, ApiError, isAbort, isStateKey, newId } from "./api.ts";
+import { askToken } from "./dialogs.ts";
+import { byId, element } from "./dom.ts";
+import { MessageView } from "./message.ts";
+import { Assembler, readChunks } from "./stream.ts";
+import { ThreadList } from "./threads.ts";
+import type { Message, Part, Reading } from "./types.ts";
 
 const EXAMPLES = ["help", "2+3*4", "time", "think about threads", "long 500", "1/0", "fail"];
 const MAX_FILE_BYTES = 700_000;
 
-const $ = Object.fromEntries([...document.querySelectorAll("[id]")].map((node) => [node.id, node]));
+const $ = {
+  log: byId("log"),
+  notice: byId("notice"),
+  earlier: byId("earlier"),
+  scroll: byId("scroll"),
+  welcome: byId("welcome"),
+  examples: byId("examples"),
+  title: byId("title"),
+  copyKey: byId("copy-key"),
+  status: byId("status"),
+  composer: byId("composer"),
+  prompt: byId<HTMLTextAreaElement>("prompt"),
+  files: byId("files"),
+  file: byId<HTMLInputElement>("file"),
+  attach: byId("attach"),
+  send: byId("send"),
+  stop: byId("stop"),
+  new: byId("new"),
+  menu: byId("menu"),
+  backdrop: byId("backdrop"),
+  threads: byId("threads"),
+  skip: byId("skip"),
+};
 const api = new Api(askToken);
 const list = new ThreadList(api, {
   onChange: () => showTitle(list.title(thread.key)),
@@ -20,10 +43,20 @@ const list = new ThreadList(api, {
 });
 
 /** The open thread. A new object each time one is opened, so that late answers find the old one. */
-let thread = null;
-let files = [];
+interface OpenThread {
+  key: string;
+  views: Map<string, MessageView>;
+  before: number | undefined;
+  leave: AbortController;
+  streaming: boolean;
+}
 
-function newThread(key) {
+type Action = [label: string, act: () => void];
+
+let thread = newThread("");
+let files: Part[] = [];
+
+function newThread(key: string): OpenThread {
   return {
     key,
     views: new Map(),
@@ -35,13 +68,13 @@ function newThread(key) {
 
 // ---- opening
 
-function go(key) {
+function go(key: string): Promise<void> {
   if (location.hash.slice(1) !== key) history.pushState(null, "", key ? `#${key}` : location.pathname);
   return open(key);
 }
 
-async function open(key) {
-  thread?.leave.abort();
+async function open(key: string): Promise<void> {
+  thread.leave.abort();
   const mine = (thread = newThread(key));
   $.log.replaceChildren();
   $.notice.replaceChildren();
@@ -64,23 +97,23 @@ async function open(key) {
   if (mine === thread) showWelcome();
 }
 
-async function load(mine) {
+async function load(mine: OpenThread): Promise<void> {
   const found = await readStored(mine);
   if (mine !== thread) return;
   if (found) showStored(mine, found);
   await follow(mine);
 }
 
-async function readStored(mine) {
+async function readStored(mine: OpenThread): Promise<Reading | null> {
   try {
     return await api.readThread(mine.key, undefined, mine.leave.signal);
   } catch (error) {
-    if (error.code === "thread_not_found") return null;
+    if (codeOf(error) === "thread_not_found") return null;
     throw error;
   }
 }
 
-function showStored(mine, found) {
+function showStored(mine: OpenThread, found: Reading): void {
   for (const message of found.messages) upsert(mine, message);
   showEarlier(mine, found);
   showWelcome();
@@ -88,13 +121,13 @@ function showStored(mine, found) {
 }
 
 /** Notes where the page before the messages of this answer begins. */
-function showEarlier(mine, found) {
+function showEarlier(mine: OpenThread, found: Reading): void {
   mine.before = found.before;
   $.earlier.hidden = found.before === undefined;
 }
 
 /** Reads the running turn, if there is one, from its start. */
-async function follow(mine) {
+async function follow(mine: OpenThread): Promise<void> {
   const response = await api.resume(mine.key, mine.leave.signal);
   if (mine !== thread) return;
   if (response !== null) {
@@ -109,7 +142,7 @@ async function follow(mine) {
     if (!mine.views.has(message.id)) upsert(mine, message);
   }
   const last = lastMessage(mine);
-  if (last.role === "user") {
+  if (last?.role === "user") {
     showNotice("This message has no answer yet.", "", ["Ask for it", () => ask(mine, last)]);
   }
 }
@@ -136,8 +169,8 @@ async function loadEarlier() {
 
 // ---- sending and streaming
 
-function send(text) {
-  const parts = files.map((part) => ({ ...part }));
+function send(text: string): void {
+  const parts: Part[] = files.map((part) => ({ ...part }));
   if (text.trim() !== "") parts.push({ type: "text", text });
   if (parts.length === 0 || thread.streaming) return;
   if (thread.key === "") {
@@ -156,9 +189,10 @@ function send(text) {
  * Sends a user message and shows its answer. Sending it again with the same id is safe: the server
  * finds the running turn or the stored answer.
  */
-async function ask(mine, message) {
+async function ask(mine: OpenThread, message: Message): Promise<void> {
   $.notice.replaceChildren();
-  const parentId = upsert(mine, message).root.previousElementSibling?.dataset.id ?? "";
+  const before = upsert(mine, message).root.previousElementSibling;
+  const parentId = (before as HTMLElement | null)?.dataset.id ?? "";
   showWelcome();
   scrollDown();
   setStreaming(mine, true);
@@ -178,10 +212,10 @@ async function ask(mine, message) {
 }
 
 /** Shows a stream until its end, and follows the turn again if the connection breaks. */
-async function show(mine, response) {
+async function show(mine: OpenThread, response: Response): Promise<void> {
   setStreaming(mine, true);
   const assembler = new Assembler();
-  let view = null;
+  let view: MessageView | null = null;
   const draw = drawer(mine, (changed) => {
     const { message } = assembler;
     view ??= upsert(mine, message);
@@ -190,7 +224,7 @@ async function show(mine, response) {
     setStatus(assembler.status?.label ?? "");
   });
   try {
-    for await (const chunk of readChunks(response.body)) {
+    for await (const chunk of readChunks(response.body as ReadableStream<Uint8Array>)) {
       if (mine !== thread) return;
       draw(assembler.apply(chunk));
     }
@@ -200,7 +234,7 @@ async function show(mine, response) {
     if (assembler.error !== null) showNotice(assembler.error);
     list.refresh();
   } catch (error) {
-    if (mine !== thread || error.name === "AbortError") return;
+    if (mine !== thread || isAbort(error)) return;
     draw.now();
     setStreaming(mine, false);
     setStatus("");
@@ -215,8 +249,8 @@ async function show(mine, response) {
  * Collects changes and draws them once a frame; less often when drawing takes long, so that a long
  * answer does not freeze the page.
  */
-function drawer(mine, paint) {
-  let changed = new Set();
+function drawer(mine: OpenThread, paint: (changed: Set<Part> | null) => void) {
+  let changed = new Set<Part>();
   let whole = false;
   let timer = 0;
   let cost = 0;
@@ -227,18 +261,17 @@ function drawer(mine, paint) {
     const stuck = isAtEnd();
     const begun = performance.now();
     paint(whole ? null : changed);
-    changed = new Set();
+    changed = new Set<Part>();
     whole = false;
     if (stuck) scrollDown();
     cost = performance.now() - begun;
   };
-  const draw = (part) => {
+  const draw = (part: Part | null) => {
     if (part === null) whole = true;
     else changed.add(part);
     if (timer === 0) timer = setTimeout(now, Math.max(30, 4 * cost));
   };
-  draw.now = now;
-  return draw;
+  return Object.assign(draw, { now });
 }
 
 async function stop() {
@@ -248,13 +281,13 @@ async function stop() {
     await api.stop(mine.key);
   } catch (error) {
     // It ended a moment before.
-    if (mine === thread && error.code !== "no_turn") showError(error);
+    if (mine === thread && codeOf(error) !== "no_turn") showError(error);
   }
 }
 
 // ---- drawing
 
-function upsert(mine, message) {
+function upsert(mine: OpenThread, message: Message): MessageView {
   const known = mine.views.get(message.id);
   if (known?.message === message) return known;
   const view = new MessageView(message);
@@ -264,22 +297,23 @@ function upsert(mine, message) {
   return view;
 }
 
-function lastMessage(mine) {
-  return mine.views.get($.log.lastElementChild?.dataset.id)?.message;
+function lastMessage(mine: OpenThread): Message | undefined {
+  const last = $.log.lastElementChild as HTMLElement | null;
+  return mine.views.get(last?.dataset.id ?? "")?.message;
 }
 
-function showTitle(title) {
+function showTitle(title: string | null): void {
   $.title.textContent = title ?? "New thread";
   document.title = title ? `${title} – pgthreads` : "pgthreads";
 }
 
 function showWelcome() {
   $.welcome.hidden = $.log.childElementCount > 0 || $.notice.childElementCount > 0;
-  $["copy-key"].hidden = thread.key === "";
-  $["copy-key"].textContent = thread.key;
+  $.copyKey.hidden = thread.key === "";
+  $.copyKey.textContent = thread.key;
 }
 
-function setStreaming(mine, streaming) {
+function setStreaming(mine: OpenThread, streaming: boolean): void {
   mine.streaming = streaming;
   if (mine !== thread) return;
   $.log.setAttribute("aria-busy", String(streaming));
@@ -289,17 +323,25 @@ function setStreaming(mine, streaming) {
   if (hadFocus) $.prompt.focus();
 }
 
-function setStatus(text) {
+function setStatus(text: string): void {
   $.status.textContent = text;
 }
 
-function showError(error, again) {
-  if (error.name === "AbortError") return;
-  if (!(error instanceof ApiError)) console.error(error);
-  showNotice(error.message, error.hint, again && ["Try again", again], error.code);
+function showError(error: unknown, again?: () => void): void {
+  if (isAbort(error)) return;
+  const action: Action | undefined = again && ["Try again", again];
+  if (error instanceof ApiError) showNotice(error.message, error.hint, action, error.code);
+  else {
+    console.error(error);
+    showNotice(String(error), "", action);
+  }
 }
 
-function showNotice(text, hint, action, code) {
+function codeOf(error: unknown): string {
+  return error instanceof ApiError ? error.code : "";
+}
+
+function showNotice(text: string, hint = "", action?: Action, code = ""): void {
   const notice = element("div", "notice");
   notice.setAttribute("role", "alert");
   const line = element("p", "", text);
@@ -335,14 +377,15 @@ function fitPrompt() {
   $.prompt.style.height = `${$.prompt.scrollHeight}px`;
 }
 
-function setFiles(parts) {
+function setFiles(parts: Part[]): void {
   files = parts;
   $.files.replaceChildren(
     ...files.map((part, index) => {
-      const chip = element("li", "chip", part.filename);
+      const name = part.filename ?? "";
+      const chip = element("li", "chip", name);
       const remove = element("button", "icon small", "×");
       remove.type = "button";
-      remove.setAttribute("aria-label", `Remove ${part.filename}`);
+      remove.setAttribute("aria-label", `Remove ${name}`);
       remove.addEventListener("click", () => setFiles(files.filter((_, other) => other !== index)));
       chip.append(remove);
       return chip;
@@ -350,15 +393,15 @@ function setFiles(parts) {
   );
 }
 
-async function attach(chosen) {
+async function attach(chosen: File[]): Promise<void> {
   for (const file of chosen) {
     if (file.size > MAX_FILE_BYTES) {
       showNotice(`${file.name} is too large.`, "A message with its files has up to 1 MiB.");
       continue;
     }
-    const url = await new Promise((resolve, reject) => {
+    const url = await new Promise<string>((resolve, reject) => {
       const reader = new FileReader();
-      reader.addEventListener("load", () => resolve(reader.result));
+      reader.addEventListener("load", () => resolve(String(reader.result)));
       reader.addEventListener("error", () => reject(reader.error));
       reader.readAsDataURL(file);
     });
@@ -405,7 +448,7 @@ $.stop.addEventListener("click", stop);
 $.earlier.addEventListener("click", loadEarlier);
 $.attach.addEventListener("click", () => $.file.click());
 $.file.addEventListener("change", async () => {
-  await attach([...$.file.files]);
+  await attach([...($.file.files ?? [])]);
   $.file.value = "";
   $.prompt.focus();
 });
@@ -413,7 +456,7 @@ $.new.addEventListener("click", () => {
   go("");
   $.prompt.focus();
 });
-$["copy-key"].addEventListener("click", async () => {
+$.copyKey.addEventListener("click", async () => {
   await navigator.clipboard.writeText(thread.key);
   setStatus("State key copied");
 });
@@ -426,7 +469,7 @@ $.menu.addEventListener("click", openSidebar);
 $.backdrop.addEventListener("click", closeSidebar);
 $.threads.addEventListener("click", (event) => {
   // Opening the thread that is open changes no address, but it should close the sidebar.
-  if (event.target.closest("a[aria-current]")) closeSidebar();
+  if ((event.target as Element).closest("a[aria-current]")) closeSidebar();
 });
 // Follows links in the list, the browser's back and forward, and an edited address.
 window.addEventListener("popstate", () => {
@@ -442,3 +485,6 @@ for (const example of EXAMPLES) {
 
 open(location.hash.slice(1));
 list.refresh();
+
+// For tests: they run these against the stream of a real server.
+export { Assembler, readChunks };

@@ -1,9 +1,9 @@
 // The three questions that the page asks.
 
-const byId = (id) => document.getElementById(id);
+import { byId } from "./dom.ts";
 
 /** Whether the dialog was answered with its second button. */
-function answered(dialog) {
+function answered(dialog: HTMLDialogElement): Promise<boolean> {
   return new Promise((resolve) => {
     dialog.returnValue = "";
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
@@ -12,7 +12,7 @@ function answered(dialog) {
 }
 
 // Enter in a field presses the first submit button of its form, which is Cancel.
-function confirmOnEnter(field, button) {
+function confirmOnEnter(field: HTMLInputElement, button: HTMLButtonElement): void {
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing) return;
     event.preventDefault();
@@ -20,12 +20,14 @@ function confirmOnEnter(field, button) {
   });
 }
 
-confirmOnEnter(byId("rename-field"), byId("rename-yes"));
-confirmOnEnter(byId("token"), byId("login-yes"));
+const renameField = byId<HTMLInputElement>("rename-field");
+const tokenField = byId<HTMLInputElement>("token");
+confirmOnEnter(renameField, byId("rename-yes"));
+confirmOnEnter(tokenField, byId("login-yes"));
 
 /** The new title, null if nothing is to change. */
-export async function askTitle(title) {
-  const field = byId("rename-field");
+export async function askTitle(title: string): Promise<string | null> {
+  const field = renameField;
   field.value = title;
   const answer = answered(byId("rename"));
   field.focus();
@@ -33,14 +35,14 @@ export async function askTitle(title) {
   return (await answer) && field.value.trim() !== title ? field.value.trim() : null;
 }
 
-export function confirmDelete(title) {
+export function confirmDelete(title: string): Promise<boolean> {
   byId("delete-what").textContent = `“${title}” disappears for every reader.`;
   return answered(byId("delete"));
 }
 
 /** A bearer token, null if there is none to give. */
-export async function askToken() {
-  const field = byId("token");
+export async function askToken(): Promise<string | null> {
+  const field = tokenField;
   field.value = "";
   const answer = answered(byId("login"));
   field.focus();

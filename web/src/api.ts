@@ -4,48 +4,64 @@ const BASE = "/api/v1/ai";
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz-";
 const TOKEN = "pgthreads.token";
 
+import type { Message, Reading, ThreadPage } from "./types.ts";
+
 /** A refusal of the server: `code` is for programs, the message and `hint` for people. */
 export class ApiError extends Error {
-  constructor(status, code, message, hint = "") {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly hint = "",
+  ) {
     super(message);
-    Object.assign(this, { status, code, hint });
   }
 }
 
 /** 21 random characters of the url alphabet, 126 bits. */
-export function newId() {
+export function newId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(21)), (byte) => ALPHABET[byte & 63]).join("");
 }
 
-export function isStateKey(text) {
+export function isStateKey(text: string): boolean {
   return /^[a-zA-Z0-9_-]{1,128}$/.test(text);
+}
+
+/** Whether this is the error of a request that the page itself gave up. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
+}
+
+interface Options {
+  method?: string;
+  body?: unknown;
+  signal?: AbortSignal | undefined;
 }
 
 /** Calls the API. `askToken` is asked once for all calls that were refused together. */
 export class Api {
-  constructor(askToken) {
-    this._askToken = askToken;
-    this._asking = null;
-  }
+  private _asking: Promise<string | null> | null = null;
 
-  listThreads(cursor) {
+  constructor(private readonly _askToken: () => Promise<string | null>) {}
+
+  listThreads(cursor?: string): Promise<ThreadPage> {
     return this._json(`/threads?limit=30${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
   }
 
   /** The last messages, or those before an earlier answer's `before`. */
-  readThread(key, before, signal) {
+  readThread(key: string, before?: number, signal?: AbortSignal): Promise<Reading> {
     return this._json(`/threads/${key}?last=50${before ? `&before=${before}` : ""}`, { signal });
   }
 
-  renameThread(key, title) {
+  renameThread(key: string, title: string): Promise<unknown> {
     return this._json(`/threads/${key}`, { method: "PATCH", body: { title } });
   }
 
-  deleteThread(key) {
+  deleteThread(key: string): Promise<Response> {
     return this._call(`/threads/${key}`, { method: "DELETE" });
   }
 
-  stop(key) {
+  stop(key: string): Promise<Response> {
     return this._call(`/threads/${key}/stop`, { method: "POST" });
   }
 
@@ -53,42 +69,43 @@ export class Api {
    * The response whose body is the answer's stream. `parentId` is the message that is shown before
    * this one, "" if it is the first.
    */
-  send(key, message, parentId, signal) {
+  send(key: string, message: Message, parentId: string, signal?: AbortSignal): Promise<Response> {
     return this._call("/chat", { method: "POST", body: { message, id: key, parentId }, signal });
   }
 
   /** As `send`, for a turn that runs already; null if none does. */
-  async resume(key, signal) {
+  async resume(key: string, signal?: AbortSignal): Promise<Response | null> {
     const response = await this._call(`/chat/${key}/stream`, { signal });
     return response.status === 204 ? null : response;
   }
 
-  async _json(path, options) {
+  private async _json(path: string, options?: Options) {
     return (await this._call(path, options)).json();
   }
 
-  async _call(path, { method = "GET", body, signal } = {}) {
-    const headers = {};
+  private async _call(path: string, options: Options = {}): Promise<Response> {
+    const { method = "GET", body, signal } = options;
+    const headers: Record<string, string> = {};
     const token = sessionStorage.getItem(TOKEN);
     if (token) headers.Authorization = `Bearer ${token}`;
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    let response;
+    let response: Response;
     try {
       response = await fetch(BASE + path, {
         method,
         headers,
-        signal,
         cache: "no-store",
-        body: body === undefined ? undefined : JSON.stringify(body),
+        signal: signal ?? null,
+        body: body === undefined ? null : JSON.stringify(body),
       });
     } catch (error) {
-      if (error.name === "AbortError") throw error;
+      if (isAbort(error)) throw error;
       throw new ApiError(0, "no_connection", "The server cannot be reached.", "Is it running?");
     }
     if (response.ok) return response;
     const refusal = await response.json().catch(() => ({}));
     if (response.status === 401 && (await this._newToken(token))) {
-      return this._call(path, { method, body, signal });
+      return this._call(path, options);
     }
     throw new ApiError(
       response.status,
@@ -99,7 +116,7 @@ export class Api {
   }
 
   /** Whether there is another token than the one that was refused. */
-  async _newToken(refused) {
+  private async _newToken(refused: string | null): Promise<boolean> {
     if (sessionStorage.getItem(TOKEN) !== refused) return true;
     this._asking ??= this._askToken().finally(() => (this._asking = null));
     const token = await this._asking;

@@ -1,0 +1,59 @@
+// What the server sends, as far as the page looks at it.
+
+/** A part of a UIMessage. Its keys depend on its type; those that the page reads are named here. */
+export interface Part {
+  type: string;
+  text?: string;
+  state?: string;
+  id?: string;
+  toolCallId?: string;
+  toolName?: string;
+  input?: unknown;
+  output?: unknown;
+  errorText?: string;
+  data?: unknown;
+  mediaType?: string;
+  filename?: string;
+  url?: string;
+  title?: string;
+}
+
+export interface Message {
+  id: string;
+  role: string;
+  parts: Part[];
+  metadata?: { status?: string; [key: string]: unknown };
+}
+
+/** A thread in the list. */
+export interface Thread {
+  stateKey: string;
+  title: string | null;
+  createdAt: string;
+  updatedAt: string;
+  messageCount: number;
+  running: boolean;
+}
+
+export interface ThreadPage {
+  threads: Thread[];
+  nextCursor?: string;
+}
+
+/** A page of a thread's messages; `before` says where the page before it ends. */
+export interface Reading {
+  stateKey: string;
+  messages: Message[];
+  messageCount: number;
+  before?: number;
+}
+
+/** A UIMessageChunk of the AI SDK; which keys it has depends on its type. */
+export interface Chunk extends Part {
+  messageId?: string;
+  messageMetadata?: Record<string, unknown>;
+  delta?: string;
+  dynamic?: boolean;
+  inputTextDelta?: string;
+  transient?: boolean;
+}
