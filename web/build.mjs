@@ -1,7 +1,7 @@
 // Builds the chat page from src/ into server/pgthreads/web/. With --check it writes nothing and
 // fails if what is there differs from what it would write.
 
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,10 +9,73 @@ import { fileURLToPath } from "node:url";
 const HERE = dirname(fileURLToPath(import.meta.url));
 const OUT = join(HERE, "..", "server", "pgthreads", "web");
 
+const KATEX = join(HERE, "node_modules", "katex", "src");
+
+/**
+ * The module `katex-mathml`: KaTeX without what only its HTML and SVG need, which is more than half of
+ * it. What is left out keeps its name, so that the rest finds it, but nothing calls it for MathML.
+ */
+const mathml = {
+  name: "katex-mathml",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^katex-mathml$/ }, () => ({ path: "katex-mathml", namespace: "mathml" }));
+    onLoad({ filter: /.*/, namespace: "mathml" }, () => ({
+      resolveDir: KATEX,
+      loader: "ts",
+      contents: `
+        import { buildExpression } from "./buildMathML.ts";
+        import Options from "./Options.ts";
+        import parseTree from "./parseTree.ts";
+        import Settings from "./Settings.ts";
+        import Style from "./Style.ts";
+        export function mathTree(tex, display) {
+          const settings = new Settings({
+            displayMode: display, throwOnError: true, strict: "ignore", trust: false,
+            maxExpand: 300, maxSize: 20,
+          });
+          const options = new Options({
+            style: display ? Style.DISPLAY : Style.TEXT,
+            maxSize: settings.maxSize, minRuleThickness: settings.minRuleThickness,
+          });
+          return buildExpression(parseTree(tex, settings), options);
+        }`,
+    }));
+    onLoad({ filter: /katex[\\/]src[\\/](buildHTML|delimiter|svgGeometry)\.ts$/ }, async ({ path }) => {
+      const source = await readFile(path, "utf8");
+      const names = [...source.matchAll(/^export (?:const|function) (\w+)/gm)].map((each) => each[1]);
+      names.push(...[...source.matchAll(/^export \{([^}]*)\}/gm)].flatMap((each) => each[1].match(/\w+/g)));
+      const stubs = names.map((name) => `export const ${name} = [];`).join("\n");
+      return { contents: `${stubs}\nexport default [];`, loader: "js" };
+    });
+    // Diagrams, pictures and markup are not for the text of a model.
+    onLoad({ filter: /functions[\\/](includegraphics|html)\.ts$/ }, () => ({ contents: "" }));
+    onLoad({ filter: /katex[\\/]src[\\/](functions|environments)[\\/].*\.ts$/ }, async ({ path }) => {
+      // esbuild prints each file in the same way, so the indentation shows where a function ends.
+      const { code } = await transform(await readFile(path, "utf8"), { loader: "ts" });
+      const contents = code
+        .replace(/^( *)((?:export )?const html[Bb]uilder\w* = ).*\{\n[^]*?\n\1\};?/gm, "$1$2null;")
+        .replace(/^( *)htmlBuilder(?:\(|: ).*\{\n[^]*?\n\1\},?/gm, "");
+      return { contents, loader: "js" };
+    });
+    // MathML only asks whether a font has a letter.
+    onLoad({ filter: /katex[\\/]src[\\/]fontMetricsData\.js$/ }, () => ({
+      contents: "const any = (value) => new Proxy({}, { get: () => value });\n" +
+        "export default any(any([0, 0, 0, 0, 0]));",
+      loader: "js",
+    }));
+  },
+};
+
 /** Returns the files of the page by their paths below OUT. */
 async function page() {
   const result = await build({
     absWorkingDir: HERE,
+    plugins: [mathml],
+    alias: {
+      // 2,231 names of characters, and the international names of hosts, which browsers know.
+      entities: "./src/markdown/entities.ts",
+      "punycode.js": "./src/markdown/punycode.ts",
+    },
     entryPoints: ["src/app.ts", "src/style.css"],
     bundle: true,
     minify: true,

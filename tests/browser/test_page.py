@@ -2,82 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
-from typing import Any
 
 import jwt
 import pytest
 
 from pgthreads.events import (
-    AiEvent,
     Done,
     Error,
-    ExecutorRequest,
     ReasoningDelta,
     TextDelta,
     ToolCallResult,
     ToolCallStart,
 )
-from tests.browser.chromium import Browser, Page, chromium, running_browser
+from tests.browser.chromium import Browser, Page
+from tests.browser.steps import IDLE, KEY, LOG, ask, gated, shows
 from tests.server.service import CHAT, Service, answers, body_of, running_service, says, text_of
 
 SECRET = "a secret of the tests with enough bytes in it"
-LOG = "document.querySelector('#log')"
-IDLE = "document.querySelector('#stop').hidden"
-KEY = "location.hash.slice(1)"
-
-
-@pytest.fixture
-async def service(
-    server_dsn: str, admin_dsn: str, request: pytest.FixtureRequest
-) -> AsyncIterator[Service]:
-    # A user for each test, so that its list has only its own threads.
-    user = request.node.name
-    async with running_service(server_dsn, admin_dsn, heartbeat=0.2, dev_user=user) as running:
-        yield running
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    program = chromium()
-    if program is None:
-        pytest.fail("Chromium is not installed (Debian: chromium)")
-    async with running_browser(program) as running:
-        yield running
-
-
-@pytest.fixture
-async def page(service: Service, browser: Browser) -> AsyncIterator[Page]:
-    opened = await browser.page(service.url)
-    yield opened
-    assert opened.faults == []
-
-
-def gated(first: str, rest: str) -> tuple[asyncio.Event, Any]:
-    """A script that says the rest once the event is set."""
-    gate = asyncio.Event()
-
-    async def script(_: ExecutorRequest) -> AsyncIterator[AiEvent]:
-        yield TextDelta(first)
-        await gate.wait()
-        yield TextDelta(rest)
-        yield Done()
-
-    return gate, script
-
-
-async def ask(page: Page, text: str) -> None:
-    await page.wait(IDLE)
-    await page.run("document.querySelector('#prompt').focus()")
-    await page.type(text)
-    await page.press("Enter")
-
-
-async def shows(page: Page, text: str) -> None:
-    await page.wait(f"{LOG}.innerText.includes({json.dumps(text)})")
 
 
 async def test_shows_every_kind_of_part_and_again_after_a_reload(

@@ -146,7 +146,9 @@ async def _probe(
     methods = ("GET", "HEAD") if method == "GET" else (method,)
     for key in KEYS:
         names = {**known, KEY: key}
-        url = service.url + path.format(state_key=key, name="icon.svg") + _filled(probe.query, names)
+        url = (
+            service.url + path.format(state_key=key, name="icon.svg") + _filled(probe.query, names)
+        )
         headers = as_user(ANN) | _filled(probe.headers, names)
         for each in methods:
             async with service.session.request(

@@ -4,6 +4,7 @@
 import { Api, ApiError, isAbort, isStateKey, newId } from "./api.ts";
 import { askToken } from "./dialogs.ts";
 import { byId, element } from "./dom.ts";
+import { MarkdownView, work } from "./markdown/view.ts";
 import { MessageView } from "./message.ts";
 import { Assembler, readChunks } from "./stream.ts";
 import { ThreadList } from "./threads.ts";
@@ -487,4 +488,4 @@ open(location.hash.slice(1));
 list.refresh();
 
 // For tests: they run these against the stream of a real server.
-export { Assembler, readChunks };
+export { Assembler, MarkdownView, readChunks, work };

@@ -1,7 +1,8 @@
 // One message on the page. A part has one node, made once and updated while the answer streams.
 
 import { element } from "./dom.ts";
-import { MarkdownView } from "./text.ts";
+import { anchor } from "./markdown/nodes.ts";
+import { MarkdownView } from "./markdown/view.ts";
 import type { Message, Part } from "./types.ts";
 
 /** What shows one part. */
@@ -75,7 +76,7 @@ function plainText(): PartView {
 function richText(): PartView {
   const root = element("div", "prose");
   const view = new MarkdownView(root);
-  return { root, update: (part) => view.update(part.text ?? "") };
+  return { root, update: (part) => view.update(part.text ?? "", part.state !== "streaming") };
 }
 
 function reasoning(): PartView {
@@ -136,7 +137,7 @@ function file(): PartView {
         image.alt = name;
         root.replaceChildren(image);
       } else {
-        root.replaceChildren(link(url, name));
+        root.replaceChildren(anchor(url, name));
       }
     },
   };
@@ -146,7 +147,7 @@ function source(): PartView {
   const root = element("p", "source");
   return {
     root,
-    update: (part) => root.replaceChildren("Source: ", link(part.url ?? "", part.title ?? part.url ?? "")),
+    update: (part) => root.replaceChildren("Source: ", anchor(part.url ?? "", part.title ?? part.url ?? "")),
   };
 }
 
@@ -156,13 +157,4 @@ function data(): PartView {
     root,
     update: (part) => void (root.textContent = `${part.type} ${JSON.stringify(part.data, null, 2)}`),
   };
-}
-
-function link(url: string, text: string): HTMLElement {
-  if (!/^https?:\/\//i.test(url)) return element("span", "filename", text);
-  const anchor = element("a", "", text);
-  anchor.href = url;
-  anchor.target = "_blank";
-  anchor.rel = "noopener noreferrer";
-  return anchor;
 }

@@ -1,0 +1,39 @@
+"""What tests of the page do again and again, and expressions for the page."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
+from tests.browser.chromium import Page
+
+LOG = "document.querySelector('#log')"
+IDLE = "document.querySelector('#stop').hidden"
+KEY = "location.hash.slice(1)"
+
+
+def gated(first: str, rest: str) -> tuple[asyncio.Event, Any]:
+    """A script that says the rest once the event is set."""
+    gate = asyncio.Event()
+
+    async def script(_: ExecutorRequest) -> AsyncIterator[AiEvent]:
+        yield TextDelta(first)
+        await gate.wait()
+        yield TextDelta(rest)
+        yield Done()
+
+    return gate, script
+
+
+async def ask(page: Page, text: str) -> None:
+    await page.wait(IDLE)
+    await page.run("document.querySelector('#prompt').focus()")
+    await page.type(text)
+    await page.press("Enter")
+
+
+async def shows(page: Page, text: str) -> None:
+    await page.wait(f"{LOG}.innerText.includes({json.dumps(text)})")
