@@ -82,7 +82,7 @@ async function page() {
     write: false,
     metafile: true,
     format: "esm",
-    target: ["es2022", "chrome117", "firefox117", "safari17"],
+    target: ["es2022", "chrome123", "firefox121", "safari17.5"],
     charset: "utf8",
     legalComments: "none",
     outdir: OUT,

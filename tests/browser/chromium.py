@@ -34,7 +34,18 @@ _FLAGS = (
     "--remote-debugging-port=0",
 )
 _START_SECONDS = 60
-_KEYS = {"Enter": ("Enter", 13, "\r"), "Escape": ("Escape", 27, ""), "Tab": ("Tab", 9, "")}
+_KEYS = {
+    "Enter": ("Enter", 13, "\r"),
+    "Escape": ("Escape", 27, ""),
+    "Tab": ("Tab", 9, ""),
+    "ArrowUp": ("ArrowUp", 38, ""),
+    "ArrowDown": ("ArrowDown", 40, ""),
+    "ArrowRight": ("ArrowRight", 39, ""),
+    "O": ("KeyO", 79, "O"),
+    "?": ("Slash", 191, "?"),
+}
+CTRL = 2
+SHIFT = 8
 
 
 class PageError(AssertionError):
@@ -166,10 +177,12 @@ class Page:
         """Type into whatever has the focus."""
         await self.send("Input.insertText", text=text)
 
-    async def press(self, key: str) -> None:
-        """Press Enter, Escape or Tab."""
+    async def press(self, key: str, modifiers: int = 0) -> None:
+        """Press a key, with CTRL or SHIFT added to it."""
         name, code, text = _KEYS[key]
-        event = {"key": name, "code": name, "windowsVirtualKeyCode": code}
+        event = {"key": key, "code": name, "windowsVirtualKeyCode": code, "modifiers": modifiers}
+        if modifiers & CTRL:
+            text = ""
         await self.send(
             "Input.dispatchKeyEvent", type="keyDown", **event, **({"text": text} if text else {})
         )
@@ -200,7 +213,7 @@ class Page:
     async def _ready(self) -> None:
         await self.wait(
             "document.readyState === 'complete' && !document.body.dataset.old"
-            " && document.querySelector('#examples').childElementCount > 0"
+            " && document.body.dataset.ready === 'true'"
         )
 
 

@@ -13,6 +13,8 @@ export class ApiError extends Error {
     readonly code: string,
     message: string,
     readonly hint = "",
+    /** For how many seconds the server does not want to be asked again. */
+    readonly retryAfter = 0,
   ) {
     super(message);
   }
@@ -32,6 +34,24 @@ export function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === "AbortError";
 }
 
+/** What is asked: a message to store and answer, or a stored one to answer once more. */
+export interface Question {
+  message?: Message;
+  messages?: Message[];
+  /** The message that is shown before this one, "" if it is the first. */
+  parentId?: string | undefined;
+  trigger?: "regenerate-message";
+  messageId?: string;
+  turnId?: string;
+  onBusy?: "enqueue";
+}
+
+interface ReadOptions {
+  before?: number | undefined;
+  leaf?: string | undefined;
+  signal?: AbortSignal;
+}
+
 interface Options {
   method?: string;
   body?: unknown;
@@ -48,9 +68,16 @@ export class Api {
     return this._json(`/threads?limit=30${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
   }
 
-  /** The last messages, or those before an earlier answer's `before`. */
-  readThread(key: string, before?: number, signal?: AbortSignal): Promise<Reading> {
-    return this._json(`/threads/${key}?last=50${before ? `&before=${before}` : ""}`, { signal });
+  /** The last messages, or those before an earlier answer's `before`; of the newest branch, or another. */
+  readThread(key: string, { before, leaf, signal }: ReadOptions = {}): Promise<Reading> {
+    const query = new URLSearchParams({ last: "50" });
+    if (before !== undefined) query.set("before", String(before));
+    if (leaf !== undefined) query.set("leaf", leaf);
+    return this._json(`/threads/${key}?${query}`, { signal });
+  }
+
+  listBranches(key: string, signal?: AbortSignal): Promise<{ branches: { leafId: string }[] }> {
+    return this._json(`/threads/${key}/branches`, { signal });
   }
 
   renameThread(key: string, title: string): Promise<unknown> {
@@ -65,12 +92,9 @@ export class Api {
     return this._call(`/threads/${key}/stop`, { method: "POST" });
   }
 
-  /**
-   * The response whose body is the answer's stream. `parentId` is the message that is shown before
-   * this one, "" if it is the first.
-   */
-  send(key: string, message: Message, parentId: string, signal?: AbortSignal): Promise<Response> {
-    return this._call("/chat", { method: "POST", body: { message, id: key, parentId }, signal });
+  /** The response whose body is the answer's stream. */
+  send(key: string, question: Question, signal?: AbortSignal): Promise<Response> {
+    return this._call("/chat", { method: "POST", body: { id: key, ...question }, signal });
   }
 
   /** As `send`, for a turn that runs already; null if none does. */
@@ -112,6 +136,7 @@ export class Api {
       refusal.code ?? `http_${response.status}`,
       refusal.error ?? response.statusText,
       refusal.hint,
+      Number(response.headers.get("Retry-After")) || 0,
     );
   }
 

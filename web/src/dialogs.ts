@@ -40,6 +40,11 @@ export function confirmDelete(title: string): Promise<boolean> {
   return answered(byId("delete"));
 }
 
+/** Shows the keys that do something. */
+export function showKeys(): void {
+  byId<HTMLDialogElement>("keys").showModal();
+}
+
 /** A bearer token, null if there is none to give. */
 export async function askToken(): Promise<string | null> {
   const field = tokenField;

@@ -1,6 +1,7 @@
 // One message on the page. A part has one node, made once and updated while the answer streams.
 
-import { element } from "./dom.ts";
+import type { Siblings } from "./branches.ts";
+import { button, element, icon } from "./dom.ts";
 import { anchor } from "./markdown/nodes.ts";
 import { MarkdownView } from "./markdown/view.ts";
 import type { Message, Part } from "./types.ts";
@@ -21,21 +22,45 @@ const STATES: Record<string, string> = {
   "output-denied": "denied",
 };
 
+/** What a message's buttons do. */
+export interface MessageActions {
+  edit(message: Message): void;
+  again(message: Message): void;
+  show(id: string): void;
+}
+
+const ICONS = {
+  copy: "M5.5 5.5v-3h8v8h-3M2.5 5.5h8v8h-8z",
+  edit: "M3 13l.6-2.8L10.8 3l2.2 2.2-7.2 7.2z",
+  again: "M13 8a5 5 0 1 1-1.5-3.5L13 6M13 2.5V6H9.5",
+  left: "M10 3 5 8l5 5",
+  right: "M6 3l5 5-5 5",
+};
+
 /** Shows a UIMessage; `update` draws the parts that came or changed. */
 export class MessageView {
   readonly root: HTMLElement;
   message: Message;
   private readonly _body = element("div", "body");
   private readonly _badge = element("p", "badge");
+  private readonly _pending = element("p", "badge pending");
+  private readonly _foot = element("div", "foot");
+  private readonly _branches = element("span", "branches");
   private readonly _views = new Map<Part, PartView | null>();
 
-  constructor(message: Message) {
+  constructor(
+    message: Message,
+    private readonly _actions: MessageActions,
+  ) {
     this.message = message;
     this.root = element("article", `message ${message.role}`);
     this.root.dataset.id = message.id;
     this.root.setAttribute("aria-label", message.role === "user" ? "You" : "Assistant");
     this._badge.hidden = true;
-    this.root.append(this._body, this._badge);
+    this._pending.hidden = true;
+    this._branches.hidden = true;
+    this._foot.append(this._branches, ...this._buttons());
+    this.root.append(this._body, this._badge, this._pending, this._foot);
     this.update(message);
   }
 
@@ -51,11 +76,78 @@ export class MessageView {
       }
       this._views.get(part)?.update(part);
     }
-    const status = message.metadata?.status;
-    this._badge.hidden = status !== "stopped" && status !== "failed";
-    this._badge.dataset.status = status ?? "";
-    this._badge.textContent = status === "stopped" ? "Stopped" : "Failed: this is what came so far";
+    const status = message.metadata?.status ?? "";
+    const ended = ENDINGS[status];
+    this._badge.hidden = ended === undefined;
+    this._badge.dataset.status = status;
+    this._badge.textContent = ended?.[this.isEmpty ? 1 : 0] ?? "";
   }
+
+  /** Whether it has nothing to be seen. */
+  get isEmpty(): boolean {
+    return ![...this._views].some(([part, view]) => view !== null && part.text !== "");
+  }
+
+  /** All of its text, as it was written. */
+  get text(): string {
+    const texts = this.message.parts.filter((part) => part.type === "text");
+    return texts.map((part) => part.text ?? "").join("\n\n");
+  }
+
+  /** Says what it waits for; `cancel` takes it back. */
+  setPending(text: string, cancel?: () => void): void {
+    this._pending.hidden = text === "";
+    this._pending.replaceChildren(text);
+    if (cancel) this._pending.append(" ", button("link", "Cancel", cancel));
+    this.root.classList.toggle("waiting", text !== "");
+  }
+
+  /** Shows that there are other messages in its place. */
+  setSiblings(siblings: Siblings | null): void {
+    this._branches.hidden = siblings === null;
+    if (siblings === null) return;
+    const { at, ids } = siblings;
+    const step = (name: "left" | "right", label: string, to: number) => {
+      const made = iconButton(name, label, () => this._actions.show(ids[to] ?? ""));
+      made.disabled = ids[to] === undefined;
+      return made;
+    };
+    this._branches.replaceChildren(
+      step("left", "The version before", at - 1),
+      element("span", "", `${at + 1}/${ids.length}`),
+      step("right", "The version after", at + 1),
+    );
+  }
+
+  private _buttons(): HTMLElement[] {
+    const copy = iconButton("copy", "Copy the message", async () => {
+      await navigator.clipboard.writeText(this.text);
+      copy.classList.add("done");
+      setTimeout(() => copy.classList.remove("done"), 1200);
+    });
+    const isUser = this.message.role === "user";
+    const other = isUser
+      ? iconButton("edit", "Edit the message", () => this._actions.edit(this.message))
+      : iconButton("again", "Answer again", () => this._actions.again(this.message));
+    other.dataset.action = isUser ? "edit" : "again";
+    copy.dataset.action = "copy";
+    return [copy, other];
+  }
+}
+
+/** What is said of an answer by its status: with something in it, and with nothing. */
+const ENDINGS: Record<string, [string, string]> = {
+  stopped: ["Stopped", "Stopped before anything came"],
+  failed: ["Failed: this is what came so far", "Failed before anything came"],
+  abandoned: ["The server went away: this is what came so far", "The server went away before anything came"],
+};
+
+function iconButton(name: keyof typeof ICONS, label: string, act: () => void): HTMLButtonElement {
+  const made = button("icon small", "", act);
+  made.setAttribute("aria-label", label);
+  made.title = label;
+  made.append(icon(ICONS[name]));
+  return made;
 }
 
 function viewOf(part: Part, role: string): PartView | null {
@@ -70,6 +162,7 @@ function viewOf(part: Part, role: string): PartView | null {
 
 function plainText(): PartView {
   const root = element("p", "plain");
+  root.dir = "auto";
   return { root, update: (part) => void (root.textContent = part.text ?? "") };
 }
 
@@ -83,6 +176,7 @@ function reasoning(): PartView {
   const root = element("details", "reasoning");
   const summary = element("summary", "", "Reasoning");
   const text = element("p", "plain");
+  text.dir = "auto";
   root.append(summary, text);
   let wasStreaming = false;
   return {

@@ -12,6 +12,8 @@ interface Handlers {
   onChange(): void;
   onDeleted(key: string): void;
   onError(error: unknown): void;
+  /** The list could not be read. */
+  onTrouble(error: unknown): void;
 }
 
 const ICONS: Record<Control, string> = {
@@ -35,6 +37,7 @@ export class ThreadList {
     private readonly _api: Api,
     private readonly _handlers: Handlers,
   ) {
+    this._list.addEventListener("keydown", (event) => this._move(event));
     this._more.addEventListener("click", () => this._loadMore());
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) this.refresh();
@@ -64,7 +67,7 @@ export class ThreadList {
         if (cursor === undefined) break;
       }
     } catch (error) {
-      if (asked === this._asked) this._handlers.onError(error);
+      if (asked === this._asked) this._handlers.onTrouble(error);
       return;
     }
     if (asked !== this._asked) return;
@@ -98,6 +101,42 @@ export class ThreadList {
       const row = this._list.querySelector(`li[data-key="${CSS.escape(focused)}"]`);
       row?.querySelector<HTMLElement>(`[data-control="${control}"]`)?.focus();
     }
+    this._setStop();
+  }
+
+  /** One stop for the Tab key: the open thread, or else the first one. The arrows lead to the rest. */
+  private _setStop(): void {
+    const links = [...this._list.querySelectorAll<HTMLElement>("[data-control=open]")];
+    const focused = links.find((link) => link === document.activeElement);
+    const current = links.find((link) => link.hasAttribute("aria-current"));
+    for (const link of links) link.tabIndex = link === (focused ?? current ?? links[0]) ? 0 : -1;
+  }
+
+  private _move(event: KeyboardEvent): void {
+    const at = document.activeElement as HTMLElement | null;
+    const row = at?.closest("li");
+    if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
+    const controls = [...row.querySelectorAll<HTMLElement>("[data-control]")];
+    const place = controls.indexOf(at as HTMLElement);
+    const rows = [...this._list.children];
+    const line = rows.indexOf(row);
+    const inRow = (to: Element | undefined) => to?.querySelector<HTMLElement>("[data-control=open]");
+    const target = {
+      ArrowDown: inRow(rows[line + 1]),
+      ArrowUp: inRow(rows[line - 1]),
+      Home: inRow(rows[0]),
+      End: inRow(rows.at(-1)),
+      ArrowRight: controls[place + 1],
+      ArrowLeft: controls[place - 1],
+      F2: undefined,
+      Delete: undefined,
+    }[event.key];
+    if (event.key === "F2") controls.find((each) => each.dataset.control === "rename")?.click();
+    else if (event.key === "Delete") controls.find((each) => each.dataset.control === "delete")?.click();
+    else if (!target) return;
+    event.preventDefault();
+    target?.focus();
+    this._setStop();
   }
 
   private _row(thread: Thread): HTMLElement {
@@ -108,9 +147,11 @@ export class ThreadList {
     anchor.href = `#${thread.stateKey}`;
     anchor.dataset.control = "open";
     if (thread.stateKey === this.current) anchor.setAttribute("aria-current", "page");
+    const name = element("span", "name", title);
+    name.dir = "auto";
     const count = thread.messageCount === 1 ? "1 message" : `${thread.messageCount} messages`;
     anchor.append(
-      element("span", "name", title),
+      name,
       element("span", "when", `${ago(thread.updatedAt)} · ${count}`),
     );
     if (thread.running) {
@@ -153,6 +194,8 @@ export class ThreadList {
 function iconButton(control: Control, label: string, act: () => void): HTMLElement {
   const button = element("button", "icon small");
   button.type = "button";
+  // The arrows lead here.
+  button.tabIndex = -1;
   button.dataset.control = control;
   button.setAttribute("aria-label", label);
   button.append(icon(ICONS[control]));

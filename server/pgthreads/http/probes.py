@@ -7,7 +7,8 @@ from pathlib import Path
 from aiohttp import web
 
 from ..errors import PgThreadsError, ShuttingDownError, UnavailableError
-from .app_keys import METRICS, RUNTIME, THREADS
+from ..executors import OfflineExecutor
+from .app_keys import EXECUTOR, METRICS, RUNTIME, THREADS
 
 API_VERSION = 1
 """The version of the SQL contract that this server calls."""
@@ -21,6 +22,7 @@ PAGE_POLICY = (
 _PAGE_FILES = frozenset(
     path.relative_to(WEB).as_posix() for path in WEB.rglob("*") if path.is_file()
 )
+_PAGE = (WEB / "index.html").read_text(encoding="utf-8")
 _SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
@@ -53,10 +55,16 @@ async def get_openapi(_: web.Request) -> web.FileResponse:
     return web.FileResponse(HERE / "openapi.json")
 
 
-async def get_page(_: web.Request) -> web.FileResponse:
-    """Return the chat page. A browser asks each time whether it is still the same."""
+async def get_page(request: web.Request) -> web.Response:
+    """Return the chat page, which is told whether the built-in executor answers.
+
+    A browser asks for it each time, so that it names the files of this release.
+    """
     headers = {**_SAFE, "Cache-Control": "no-cache", "Content-Security-Policy": PAGE_POLICY}
-    return web.FileResponse(WEB / "index.html", headers=headers)
+    page = _PAGE
+    if isinstance(request.app[EXECUTOR], OfflineExecutor):
+        page = page.replace('name="executor" content=""', 'name="executor" content="offline"')
+    return web.Response(text=page, content_type="text/html", headers=headers)
 
 
 async def get_page_file(request: web.Request) -> web.FileResponse:

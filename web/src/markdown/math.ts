@@ -1,8 +1,12 @@
 // TeX to MathML nodes. KaTeX gives a tree; only elements and attributes that are listed here reach
 // the page, so there are no links, pictures or styles in it.
 
-import { mathTree, type MathTree } from "katex-mathml";
+import type * as Katex from "katex-mathml";
+import type { MathTree } from "katex-mathml";
 import { element } from "../dom.ts";
+
+// As `import` it would be run with the page, which most threads do not need; the bundle has it anyway.
+declare const require: (name: "katex-mathml") => typeof Katex;
 
 const NAMESPACE = "http://www.w3.org/1998/Math/MathML";
 const MAX_TEX = 4000;
@@ -47,6 +51,7 @@ export function formula(tex: string, display: boolean): Element {
     const math = document.createElementNS(NAMESPACE, "math");
     if (display) math.setAttribute("display", "block");
     const row = document.createElementNS(NAMESPACE, "mrow");
+    const { mathTree } = require("katex-mathml");
     for (const tree of mathTree(tex, display)) row.append(...nodes(tree, ""));
     math.append(row);
     math.setAttribute("data-tex", tex);
