@@ -134,22 +134,17 @@ def text_of(message: UIMessage) -> str:
 
 @asynccontextmanager
 async def running_service(
-    server_dsn: str,
-    admin_dsn: str,
-    executor: Executor | None = None,
-    *,
-    port: int = 0,
-    **settings: Any,
+    server_dsn: str, admin_dsn: str, executor: Executor | None = None, **settings: Any
 ) -> AsyncIterator[Service]:
     """Start the server, on a free port unless one is given; drain and end it afterwards."""
-    options = {"drain_timeout": 5.0} | settings
-    app = create_app(Settings(port=0, database_url=server_dsn, **options))
+    options = {"drain_timeout": 5.0, "port": 0} | settings
+    app = create_app(Settings(database_url=server_dsn, **options))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     async with ClientSession() as session:
         service = Service("", session, app, admin_dsn)
         app[EXECUTOR] = executor or service.executor
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port, reuse_address=True).start()
+        await web.TCPSite(runner, "127.0.0.1", options["port"], reuse_address=True).start()
         service.runner = runner
         service.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         try:
