@@ -63,6 +63,8 @@ select pgthreads.apply_migration('0022_monitoring', :'migration');
 select pgthreads.apply_migration('0023_hot_rows', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0024_fewer_looks.sql"`
 select pgthreads.apply_migration('0024_fewer_looks', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0030_waiting.sql"`
+select pgthreads.apply_migration('0030_waiting', :'migration');
 select exists (
   select from pgthreads.migration as m where m.name = '1001_message_search'
 ) or coalesce(current_setting('pgthreads.optional', true) = 'search', false) as with_search \gset
@@ -73,16 +75,22 @@ select pgthreads.apply_migration('1001_message_search', :'migration');
 select pgthreads.refuse_older_release();
 
 \ir functions/internal/abandon_turn.sql
+\ir functions/internal/answer_calls.sql
 \ir functions/api/api_version.sql
 \ir functions/api/append_thread.sql
+\ir functions/internal/approval_roles.sql
 \ir functions/api/assemble_message.sql
 \ir functions/internal/bcd_luhn.sql
 \ir functions/api/begin_turn.sql
 \ir functions/internal/branch_head.sql
 \ir functions/internal/branch_ranges.sql
+\ir functions/internal/call_responses.sql
 \ir functions/internal/check_redaction_rule.sql
 \ir functions/api/clean_json.sql
+\ir functions/internal/close_answer.sql
+\ir functions/internal/closed_answer.sql
 \ir functions/api/complete_turn.sql
+\ir functions/internal/continued_answer.sql
 \ir functions/api/current_tenant.sql
 \ir functions/internal/end_turn.sql
 \ir functions/maintenance/erase_owner.sql
@@ -130,6 +138,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/new_state_key.sql
 \ir functions/internal/newest_answer.sql
 \ir functions/maintenance/note_verification.sql
+\ir functions/api/pause_turn.sql
 \ir functions/internal/prepare_messages.sql
 \ir functions/api/prints_within.sql
 \ir functions/internal/prompt_history.sql
@@ -141,8 +150,10 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/read_head.sql
 \ir functions/api/read_journal.sql
 \ir functions/api/read_messages.sql
+\ir functions/api/read_open_answer.sql
 \ir functions/api/read_thread.sql
 \ir functions/internal/ready_messages.sql
+\ir functions/maintenance/reap_answer.sql
 \ir functions/maintenance/reap_turn.sql
 \ir functions/maintenance/reap_turns.sql
 \ir functions/internal/redact_cards.sql
@@ -163,11 +174,13 @@ select pgthreads.refuse_older_release();
 \ir functions/maintenance/remove_thread.sql
 \ir functions/internal/replaced_message.sql
 \ir functions/api/request_stop.sql
+\ir functions/internal/require_approver.sql
 \ir functions/maintenance/require_batch.sql
 \ir functions/internal/require_end_status.sql
 \ir functions/internal/require_printable.sql
 \ir functions/internal/require_queue_quota.sql
 \ir functions/internal/require_read.sql
+\ir functions/internal/require_responses.sql
 \ir functions/api/require_server_role.sql
 \ir functions/api/require_state_key.sql
 \ir functions/internal/require_storable.sql
@@ -177,12 +190,15 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/require_user_message.sql
 \ir functions/internal/require_window.sql
 \ir functions/api/requires_token.sql
+\ir functions/api/respond_turn.sql
 \ir functions/api/save_thread.sql
 \ir functions/api/set_tenant.sql
+\ir functions/internal/shown_answer.sql
 \ir functions/internal/shown_head.sql
 \ir functions/internal/shown_parent.sql
 \ir functions/api/site_notes.sql
 \ir functions/api/soft_delete_thread.sql
+\ir functions/internal/take_open_answer.sql
 \ir functions/internal/tenant_mac.sql
 \ir functions/internal/tenant_proof.sql
 \ir functions/maintenance/thread_stats.sql
@@ -196,6 +212,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/verify_thread.sql
 \ir functions/maintenance/verify_threads.sql
 \ir functions/internal/wait_for_turn.sql
+\ir functions/internal/waiting_calls.sql
 \ir functions/internal/window_ranges.sql
 \ir functions/internal/write_frames.sql
 \ir functions/api/write_journal.sql
@@ -205,11 +222,13 @@ select pgthreads.refuse_older_release();
 \ir views/open_turns.sql
 \ir views/owner_usage.sql
 
+\ir policies/approval_policy.sql
 \ir policies/backup.sql
 \ir policies/config.sql
 \ir policies/journal.sql
 \ir policies/late_answer.sql
 \ir policies/message.sql
+\ir policies/open_answer.sql
 \ir policies/queued_turn.sql
 \ir policies/redaction_rule.sql
 \ir policies/redaction_screen.sql
@@ -217,6 +236,7 @@ select pgthreads.refuse_older_release();
 \ir policies/tenant_key.sql
 \ir policies/tenant_secret.sql
 \ir policies/thread.sql
+\ir policies/tool_response.sql
 \ir policies/turn.sql
 \ir policies/usage_total.sql
 \ir policies/verification.sql

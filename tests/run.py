@@ -73,7 +73,7 @@ def checks() -> list[Step]:
         "is_named_tenant(p_owner_user_id text)",
         "is_plain_read(p_owner_user_id text,p_state_key text,p_last integer,p_before_seq integer)",
         "read_head(p_owner_user_id text,p_state_key text,p_leaf_id text,head_seq integer,"
-        "is_linear boolean,message_count integer,head_digest bytea)",
+        "is_linear boolean,message_count integer,head_digest bytea,is_open boolean)",
         "is_state_key(p_state_key text)",
         "prompt_start(p_owner_user_id text,p_state_key text,p_first_seq integer,"
         "p_head_seq integer,p_max_bytes bigint,seq integer)",

@@ -1,15 +1,15 @@
 -- The installed suite: pgTAP for a database that is in use. It checks that schema pgthreads is as
--- this release made it, and that its functions keep their promises to an owner who exists in this
--- transaction alone. It takes some seconds and can be run under live traffic: it takes no lock that
--- a call waits for, reads no other owner's rows, and ends with a rollback.
+-- this release made it, and that its functions keep their promises to an owner who exists for this
+-- transaction alone. It takes some seconds and is right under live traffic: it takes no lock that a
+-- call waits for, reads no other owner's rows, and ends with a rollback.
 --
 --   pg_prove -d chat db/pgtap/installed.sql
 --   psql -X -q -A -t -v ON_ERROR_STOP=1 -d chat -f db/pgtap/installed.sql
 --   pgthreads doctor --pgtap --database-url postgresql://dba@localhost/chat
 --
 -- Run it on the primary, as a role that is a member of pgthreads_server and pgthreads_maintenance.
--- It uses pgTAP from whichever schema of the database has it. Otherwise it creates the extension
--- within its transaction; for that the role needs CREATE on the database.
+-- It uses pgTAP where the database has it, in whatever schema. Otherwise it creates the extension,
+-- inside of the transaction: for that the role needs CREATE on the database.
 --
 -- With config.require_verified_tenant it needs a tenant token of an owner without threads, in the
 -- setting pgthreads.pgtap_tenant: PGOPTIONS="-c pgthreads.pgtap_tenant=…". A member of
@@ -41,8 +41,8 @@ begin
     if not pg_has_role(current_user, v_role, v_way) then
       raise exception 'the role % may not become %', current_user, v_role using
         errcode = 'insufficient_privilege',
-        hint = format('Ask an administrator to run: grant pgthreads_server, pgthreads_maintenance'
-          ' to %I', current_user);
+        hint = format('An administrator runs: grant pgthreads_server, pgthreads_maintenance to %I',
+          current_user);
     end if;
   end loop;
   select n.nspname into v_schema
@@ -60,13 +60,13 @@ begin
       raise exception 'pgTAP is neither in this database nor on its server' using
         errcode = 'undefined_function',
         hint = 'Install its package on the server (Debian: postgresql-15-pgtap), or load'
-          ' pgtap.sql into a schema of this database; it is only SQL.';
+          ' pgtap.sql into a schema of this database; it is SQL alone.';
     end if;
     if not has_database_privilege(current_database(), 'create') then
       raise exception 'pgTAP is not in this database, and % may not create it', current_user using
         errcode = 'insufficient_privilege',
-        hint = format('Ask the database''s owner to run: create extension pgtap; or grant create on'
-          ' database %I to %I', current_database(), current_user);
+        hint = format('Its owner runs: create extension pgtap; or grant create on database %I to %I',
+          current_database(), current_user);
     end if;
     v_schema := format('pgthreads_pgtap_%s', pg_backend_pid());
     execute format('create schema %I', v_schema);
@@ -76,7 +76,7 @@ begin
 end;
 $$;
 
--- What the catalogue says about the schema, one fact in each row.
+-- What the catalogue says about the schema, a fact a row.
 create temp view present as
 with roles as (
   select r.oid, r.rolname from pg_roles as r
@@ -139,7 +139,7 @@ select 'function', format('%s(%s)', f.proname, f.identity), concat_ws('; ',
     left join roles as r on r.oid = a.grantee
     where a.grantee <> f.proowner
   ),
-  -- The text of requires_token() is left out, because config.require_verified_tenant replaces it.
+  -- Not that of requires_token(), which the switch of verified tenancy writes anew.
   case when f.prosrc <> '' and f.proname <> 'requires_token' then 'body ' || md5(f.prosrc) end)
 from functions as f
 join pg_language as l on l.oid = f.prolang
@@ -216,7 +216,7 @@ from relations as r
 join pg_trigger as t on t.tgrelid = r.oid
 where not t.tgisinternal and t.tgparentid = 0;
 
--- The same facts as this release made them. The part search belongs to db/optional/search.
+-- The same as this release made it; part search belongs to db/optional/search.
 create temp table released (part text, kind text, name text, fact text);
 -- released: written by make manifest, do not edit
 insert into released values
@@ -228,6 +228,9 @@ insert into released values
   ('core', 'column', 'ai_threads.owner_user_id', 'text; collate C'),
   ('core', 'column', 'ai_threads.state_key', 'text; collate C'),
   ('core', 'column', 'ai_threads.updated_at', 'timestamp with time zone'),
+  ('core', 'column', 'approval_policy.reason', 'text'),
+  ('core', 'column', 'approval_policy.role_name', 'name; not null'),
+  ('core', 'column', 'approval_policy.tool_name', 'text; not null'),
   ('core', 'column', 'config.late_answers_kept', 'interval; default ''90 days''::interval'),
   ('core', 'column', 'config.lease', 'interval; not null; default ''00:01:00''::interval'),
   ('core', 'column', 'config.max_message_bytes', 'integer; not null; default 1048576'),
@@ -238,6 +241,7 @@ insert into released values
   ('core', 'column', 'config.max_queued', 'integer; not null; default 8'),
   ('core', 'column', 'config.max_queued_per_owner', 'integer; default 100'),
   ('core', 'column', 'config.max_turns_per_owner', 'integer; default 100'),
+  ('core', 'column', 'config.max_wait', 'interval; default ''7 days''::interval'),
   ('core', 'column', 'config.only_row', 'boolean; not null; default true'),
   ('core', 'column', 'config.purge_after', 'interval; not null; default ''90 days''::interval'),
   ('core', 'column', 'config.redaction_first_look', 'text'),
@@ -271,6 +275,16 @@ insert into released values
   ('core', 'column', 'migration.applied_at', 'timestamp with time zone; not null; default clock_timestamp()'),
   ('core', 'column', 'migration.checksum', 'text; not null'),
   ('core', 'column', 'migration.name', 'text; not null'),
+  ('core', 'column', 'open_answer.calls', 'jsonb; not null'),
+  ('core', 'column', 'open_answer.continued_by', 'text; collate C'),
+  ('core', 'column', 'open_answer.digest', 'bytea; not null'),
+  ('core', 'column', 'open_answer.message', 'json; not null'),
+  ('core', 'column', 'open_answer.message_id', 'text; not null; collate C'),
+  ('core', 'column', 'open_answer.open_since', 'timestamp with time zone; not null; default clock_timestamp()'),
+  ('core', 'column', 'open_answer.owner_user_id', 'text; not null; collate C'),
+  ('core', 'column', 'open_answer.state_key', 'text; not null; collate C'),
+  ('core', 'column', 'open_answer.turn_id', 'text; not null; collate C'),
+  ('core', 'column', 'open_answer.user_seq', 'integer; not null'),
   ('core', 'column', 'open_turns.age', 'interval'),
   ('core', 'column', 'open_turns.lease_left', 'interval'),
   ('core', 'column', 'open_turns.lease_until', 'timestamp with time zone'),
@@ -323,13 +337,25 @@ insert into released values
   ('core', 'column', 'thread.id', 'uuid; not null; default gen_random_uuid()'),
   ('core', 'column', 'thread.message_count', 'integer; not null; default 0'),
   ('core', 'column', 'thread.metadata', 'jsonb; not null; default ''{}''::jsonb'),
+  ('core', 'column', 'thread.open_since', 'timestamp with time zone'),
   ('core', 'column', 'thread.owner_user_id', 'text; not null; collate C'),
   ('core', 'column', 'thread.recent_at', 'timestamp with time zone; not null; default clock_timestamp()'),
   ('core', 'column', 'thread.state_key', 'text; not null; collate C'),
   ('core', 'column', 'thread.title', 'text'),
   ('core', 'column', 'thread.updated_at', 'timestamp with time zone; not null; default clock_timestamp(); pgthreads_maintenance update'),
+  ('core', 'column', 'tool_response.input_sha256', 'text; not null'),
+  ('core', 'column', 'tool_response.kind', 'text; not null'),
+  ('core', 'column', 'tool_response.message_id', 'text; not null; collate C'),
+  ('core', 'column', 'tool_response.owner_user_id', 'text; not null; collate C'),
+  ('core', 'column', 'tool_response.responded_at', 'timestamp with time zone; not null; default clock_timestamp()'),
+  ('core', 'column', 'tool_response.responded_by', 'text; not null'),
+  ('core', 'column', 'tool_response.response', 'jsonb; not null'),
+  ('core', 'column', 'tool_response.state_key', 'text; not null; collate C'),
+  ('core', 'column', 'tool_response.tool_call_id', 'text; not null; collate C'),
+  ('core', 'column', 'tool_response.tool_name', 'text; not null'),
   ('core', 'column', 'turn.assistant_message_id', 'text; collate C'),
   ('core', 'column', 'turn.begun_count', 'integer'),
+  ('core', 'column', 'turn.continues', 'text; collate C'),
   ('core', 'column', 'turn.error_code', 'text'),
   ('core', 'column', 'turn.finished_at', 'timestamp with time zone; pgthreads_maintenance update'),
   ('core', 'column', 'turn.lease_until', 'timestamp with time zone; not null'),
@@ -349,6 +375,8 @@ insert into released values
   ('core', 'column', 'verification.finished_at', 'timestamp with time zone; not null; default clock_timestamp()'),
   ('core', 'column', 'verification.only_row', 'boolean; not null; default true'),
   ('core', 'column', 'verification.threads', 'bigint; not null'),
+  ('core', 'constraint', 'approval_policy.approval_policy_pkey', 'PRIMARY KEY (tool_name, role_name)'),
+  ('core', 'constraint', 'approval_policy.approval_policy_tool_name_check', 'CHECK (((char_length(tool_name) >= 1) AND (char_length(tool_name) <= 256)))'),
   ('core', 'constraint', 'config.config_late_answers_kept_check', 'CHECK ((late_answers_kept >= ''00:00:00''::interval))'),
   ('core', 'constraint', 'config.config_lease_check', 'CHECK ((lease > ''00:00:00''::interval))'),
   ('core', 'constraint', 'config.config_max_message_bytes_check', 'CHECK ((max_message_bytes > 0))'),
@@ -359,6 +387,7 @@ insert into released values
   ('core', 'constraint', 'config.config_max_queued_check', 'CHECK ((max_queued >= 0))'),
   ('core', 'constraint', 'config.config_max_queued_per_owner_check', 'CHECK ((max_queued_per_owner >= 0))'),
   ('core', 'constraint', 'config.config_max_turns_per_owner_check', 'CHECK ((max_turns_per_owner >= 0))'),
+  ('core', 'constraint', 'config.config_max_wait_check', 'CHECK ((max_wait > ''00:00:00''::interval))'),
   ('core', 'constraint', 'config.config_only_row_check', 'CHECK (only_row)'),
   ('core', 'constraint', 'config.config_pkey', 'PRIMARY KEY (only_row)'),
   ('core', 'constraint', 'config.config_purge_after_check', 'CHECK ((purge_after >= ''00:00:00''::interval))'),
@@ -374,6 +403,7 @@ insert into released values
   ('core', 'constraint', 'message.message_thread_fkey', 'FOREIGN KEY (owner_user_id, state_key) REFERENCES pgthreads.thread(owner_user_id, state_key)'),
   ('core', 'constraint', 'migration.migration_name_check', 'CHECK ((name ~ ''^[0-9]{4}_[a-z0-9_]+$''::text))'),
   ('core', 'constraint', 'migration.migration_pkey', 'PRIMARY KEY (name)'),
+  ('core', 'constraint', 'open_answer.open_answer_pkey', 'PRIMARY KEY (owner_user_id, state_key)'),
   ('core', 'constraint', 'queued_turn.queued_turn_pkey', 'PRIMARY KEY (owner_user_id, state_key, message_id)'),
   ('core', 'constraint', 'queued_turn.queued_turn_ticket_check', 'CHECK ((ticket > 0))'),
   ('core', 'constraint', 'redaction_rule.redaction_rule_pkey', 'PRIMARY KEY (name)'),
@@ -393,11 +423,14 @@ insert into released values
   ('core', 'constraint', 'thread.thread_metadata_check', 'CHECK ((jsonb_typeof(metadata) = ''object''::text))'),
   ('core', 'constraint', 'thread.thread_owner_user_id_check', 'CHECK (((char_length(owner_user_id) >= 1) AND (char_length(owner_user_id) <= 255)))'),
   ('core', 'constraint', 'thread.thread_pkey', 'PRIMARY KEY (owner_user_id, state_key)'),
-  ('core', 'constraint', 'thread.thread_state_key_check', 'CHECK ((((octet_length(state_key) >= 1) AND (octet_length(state_key) <= 128)) AND (state_key !~ ''[^a-zA-Z0-9_-]''::text)))'),
+  ('core', 'constraint', 'thread.thread_state_key_check', 'CHECK ((state_key ~ ''^[a-zA-Z0-9_-]{1,128}$''::text))'),
   ('core', 'constraint', 'thread.thread_title_check', 'CHECK (((char_length(title) >= 1) AND (char_length(title) <= 200)))'),
+  ('core', 'constraint', 'tool_response.tool_response_kind_check', 'CHECK ((kind = ANY (ARRAY[''approval''::text, ''client''::text])))'),
+  ('core', 'constraint', 'tool_response.tool_response_pkey', 'PRIMARY KEY (owner_user_id, state_key, message_id, tool_call_id)'),
+  ('core', 'constraint', 'tool_response.tool_response_tool_call_id_check', 'CHECK ((char_length(tool_call_id) <= 256))'),
   ('core', 'constraint', 'turn.turn_finished_check', 'CHECK (((status = ''running''::text) = (finished_at IS NULL)))'),
   ('core', 'constraint', 'turn.turn_pkey', 'PRIMARY KEY (owner_user_id, state_key, turn_id)'),
-  ('core', 'constraint', 'turn.turn_status_check', 'CHECK ((status = ANY (ARRAY[''running''::text, ''completed''::text, ''stopped''::text, ''failed''::text, ''abandoned''::text])))'),
+  ('core', 'constraint', 'turn.turn_status_check', 'CHECK ((status = ANY (ARRAY[''running''::text, ''completed''::text, ''stopped''::text, ''failed''::text, ''abandoned''::text, ''waiting''::text])))'),
   ('core', 'constraint', 'turn.turn_thread_fkey', 'FOREIGN KEY (owner_user_id, state_key) REFERENCES pgthreads.thread(owner_user_id, state_key)'),
   ('core', 'constraint', 'turn.turn_turn_id_check', 'CHECK (((char_length(turn_id) >= 1) AND (char_length(turn_id) <= 128)))'),
   ('core', 'constraint', 'usage_total.usage_total_month_check', 'CHECK ((EXTRACT(day FROM month) = (1)::numeric))'),
@@ -407,32 +440,37 @@ insert into released values
   ('core', 'constraint', 'verification.verification_counts_check', 'CHECK (((bad >= 0) AND (bad <= threads)))'),
   ('core', 'constraint', 'verification.verification_only_row_check', 'CHECK (only_row)'),
   ('core', 'constraint', 'verification.verification_pkey', 'PRIMARY KEY (only_row)'),
-  ('core', 'function', 'abandon_turn(p_owner_user_id text, p_state_key text, p_turn_id text)', 'returns integer; plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 74f1bdfe3aa6b1599ea92fc2fac0ae36'),
+  ('core', 'function', 'abandon_turn(p_owner_user_id text, p_state_key text, p_turn_id text)', 'returns integer; plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 8a2f13afbed7ab389236facf1f5a3751'),
+  ('core', 'function', 'answer_calls(p_message jsonb, p_responses jsonb)', 'returns jsonb; sql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 30a0e4d18dc535c6045c9b9493500b55'),
   ('core', 'function', 'api_version()', 'returns integer; sql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance, pgthreads_server; body 39c08f9ac64cba938b7de8d1bd6bc0f0'),
-  ('core', 'function', 'append_thread(p_owner_user_id text, p_state_key text, p_messages jsonb, p_expected_count integer, p_turn_id text, p_metadata jsonb, p_parent_id text)', 'arguments p_owner_user_id text, p_state_key text, p_messages jsonb, p_expected_count integer DEFAULT NULL::integer, p_turn_id text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_parent_id text DEFAULT NULL::text; returns TABLE(state_key text, message_count integer, appended integer); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body ef6e866e3c1da70b722b5d6b9932bb9d'),
-  ('core', 'function', 'apply_migration(p_name text, p_sql text)', 'returns boolean; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 51545a18883a2bfae9a6a89f5652c37a'),
-  ('core', 'function', 'assemble_message(p_frames text)', 'returns jsonb; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 47c7759973d1e721b334054adf2b2a7c'),
+  ('core', 'function', 'append_thread(p_owner_user_id text, p_state_key text, p_messages jsonb, p_expected_count integer, p_turn_id text, p_metadata jsonb, p_parent_id text)', 'arguments p_owner_user_id text, p_state_key text, p_messages jsonb, p_expected_count integer DEFAULT NULL::integer, p_turn_id text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_parent_id text DEFAULT NULL::text; returns TABLE(state_key text, message_count integer, appended integer); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 700654d3df7f833a06565f51b281d272'),
+  ('core', 'function', 'apply_migration(p_name text, p_sql text)', 'returns boolean; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 5db7608a5ff78108e093516056c1ffc0'),
+  ('core', 'function', 'approval_roles(p_tool_name text)', 'returns name[]; sql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 9f96c273b368d791fe5033b7364d1b2e'),
+  ('core', 'function', 'assemble_message(p_frames text)', 'returns jsonb; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 83e5d53efd7f9b4e33cfb996a87dc4d1'),
   ('core', 'function', 'bcd_luhn(p_digits bigint)', 'returns bigint; sql; immutable; parallel safe; owner pgthreads_owner; body 895b8df7afe21d0730b8c1790d7767e3'),
-  ('core', 'function', 'begin_turn(p_owner_user_id text, p_state_key text, p_message jsonb, p_turn_id text, p_last integer, p_metadata jsonb, p_replaces text, p_regenerate boolean, p_busy text, p_parent_id text, p_on_stale text)', 'arguments p_owner_user_id text, p_state_key text, p_message jsonb, p_turn_id text, p_last integer DEFAULT NULL::integer, p_metadata jsonb DEFAULT NULL::jsonb, p_replaces text DEFAULT NULL::text, p_regenerate boolean DEFAULT false, p_busy text DEFAULT ''reject''::text, p_parent_id text DEFAULT NULL::text, p_on_stale text DEFAULT NULL::text; returns TABLE(outcome text, state_key text, turn_id text, message_count integer, lease_until timestamp with time zone, max_message_bytes integer, history json, answer json); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 685d04f4ddb02eecbcbbe153e0352c53'),
-  ('core', 'function', 'branch_head(p_owner_user_id text, p_state_key text, p_leaf_id text)', 'returns integer; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 6fed3bc0bc16176e8aa17ae6661c94e7'),
+  ('core', 'function', 'begin_turn(p_owner_user_id text, p_state_key text, p_message jsonb, p_turn_id text, p_last integer, p_metadata jsonb, p_replaces text, p_regenerate boolean, p_busy text, p_parent_id text, p_on_stale text)', 'arguments p_owner_user_id text, p_state_key text, p_message jsonb, p_turn_id text, p_last integer DEFAULT NULL::integer, p_metadata jsonb DEFAULT NULL::jsonb, p_replaces text DEFAULT NULL::text, p_regenerate boolean DEFAULT false, p_busy text DEFAULT ''reject''::text, p_parent_id text DEFAULT NULL::text, p_on_stale text DEFAULT NULL::text; returns TABLE(outcome text, state_key text, turn_id text, message_count integer, lease_until timestamp with time zone, max_message_bytes integer, history json, answer json); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 84274f3940b2041de6743f0154f50cc5'),
+  ('core', 'function', 'branch_head(p_owner_user_id text, p_state_key text, p_leaf_id text)', 'returns integer; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body acf03ebe8ad9ba6c3c403cd08ccb4375'),
   ('core', 'function', 'branch_ranges(p_owner_user_id text, p_state_key text, p_head_seq integer, p_last integer, p_before_seq integer)', 'arguments p_owner_user_id text, p_state_key text, p_head_seq integer, p_last integer DEFAULT NULL::integer, p_before_seq integer DEFAULT NULL::integer; returns TABLE(first_seq integer, last_seq integer); plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body a3fc7bcb3cd8b9d1071f065f43ef584e'),
-  ('core', 'function', 'check_redaction_rule()', 'returns trigger; plpgsql; volatile; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 98c496ca34a9e5fea6890c568c205a68'),
-  ('core', 'function', 'clean_json(p_text text)', 'returns jsonb; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 48f1bee10e193c45568a959ac397bf61'),
-  ('core', 'function', 'complete_turn(p_owner_user_id text, p_state_key text, p_turn_id text, p_status text, p_message jsonb, p_usage jsonb, p_error_code text, p_offset integer, p_frames text)', 'arguments p_owner_user_id text, p_state_key text, p_turn_id text, p_status text, p_message jsonb DEFAULT NULL::jsonb, p_usage jsonb DEFAULT NULL::jsonb, p_error_code text DEFAULT NULL::text, p_offset integer DEFAULT NULL::integer, p_frames text DEFAULT NULL::text; returns TABLE(turn_id text, status text, assistant_message_id text, message_count integer, appended integer, usage_refused text); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body c73201ae0c73be0bbd2d81f3527743de'),
+  ('core', 'function', 'call_responses(p_owner_user_id text, p_state_key text, p_message_id text, p_calls jsonb)', 'returns jsonb; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 3be449d7ee6ecc404d6860e40fcfe500'),
+  ('core', 'function', 'check_redaction_rule()', 'returns trigger; plpgsql; volatile; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body e4d6f1f65c8b699fd0ace738ad5d4fcd'),
+  ('core', 'function', 'clean_json(p_text text)', 'returns jsonb; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body b1d390398383fbbe0913e01773988b65'),
+  ('core', 'function', 'close_answer(p_owner_user_id text, p_state_key text, p_status text)', 'returns integer; plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 84902d29c3779e3ad15a74cb73907c7c'),
+  ('core', 'function', 'closed_answer(p_message jsonb, p_status text)', 'returns jsonb; sql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 40cce710276bddadb80e8c1987f63886'),
+  ('core', 'function', 'complete_turn(p_owner_user_id text, p_state_key text, p_turn_id text, p_status text, p_message jsonb, p_usage jsonb, p_error_code text, p_offset integer, p_frames text)', 'arguments p_owner_user_id text, p_state_key text, p_turn_id text, p_status text, p_message jsonb DEFAULT NULL::jsonb, p_usage jsonb DEFAULT NULL::jsonb, p_error_code text DEFAULT NULL::text, p_offset integer DEFAULT NULL::integer, p_frames text DEFAULT NULL::text; returns TABLE(turn_id text, status text, assistant_message_id text, message_count integer, appended integer, usage_refused text); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body f60427f724c2ece12a0dd16b3372afde'),
+  ('core', 'function', 'continued_answer(p_message jsonb, p_frames text)', 'returns jsonb; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 3f9f7e9f2fc3e8838d7821ed34344d55'),
   ('core', 'function', 'current_tenant()', 'returns text; sql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body dd2765d9b222513cdd2518b4517a77c6'),
-  ('core', 'function', 'end_turn(p_owner_user_id text, p_state_key text, p_turn_id text, p_status text, p_usage jsonb, p_error_code text, p_count integer, p_answer_id text)', 'arguments p_owner_user_id text, p_state_key text, p_turn_id text, p_status text, p_usage jsonb, p_error_code text, p_count integer, p_answer_id text DEFAULT NULL::text; returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 97f1077551a9699218a5a7e73c136f17'),
-  ('core', 'function', 'erase_owner(p_owner_user_id text, p_batch integer)', 'arguments p_owner_user_id text, p_batch integer DEFAULT NULL::integer; returns jsonb; plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body ddaf148f7107730a1ed68f408d07080f'),
+  ('core', 'function', 'end_turn(p_owner_user_id text, p_state_key text, p_turn_id text, p_status text, p_usage jsonb, p_error_code text, p_count integer)', 'returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 3fca8641a520511327b5020cb077f480'),
+  ('core', 'function', 'erase_owner(p_owner_user_id text, p_batch integer)', 'arguments p_owner_user_id text, p_batch integer DEFAULT NULL::integer; returns jsonb; plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 8d3e6e6a2d2c48d380b5ba16045c2e1f'),
   ('core', 'function', 'extend_turn(p_owner_user_id text, p_state_key text, p_turn_id text, p_wait boolean)', 'arguments p_owner_user_id text, p_state_key text, p_turn_id text, p_wait boolean DEFAULT true; returns TABLE(alive boolean, stop_requested boolean, lease_until timestamp with time zone); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body c817ee447815a4881ce9b9fdf673d872'),
-  ('core', 'function', 'find_question(p_owner_user_id text, p_state_key text, p_message jsonb, p_turn_id text, p_replaces text, p_regenerate boolean, p_parent_id text, p_on_stale text)', 'returns TABLE(message_count integer, seq integer, message_id text, message jsonb, parent_id text, anew boolean, attaches boolean, answer_seq integer); rows 1; plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body f6c968bf2f1ad77c14fa459aa73a96b0'),
-  ('core', 'function', 'finish_turn(p_owner_user_id text, p_state_key text, p_turn_id text, p_status text, p_usage jsonb, p_error_code text)', 'arguments p_owner_user_id text, p_state_key text, p_turn_id text, p_status text, p_usage jsonb DEFAULT NULL::jsonb, p_error_code text DEFAULT NULL::text; returns TABLE(turn_id text, status text, assistant_message_id text); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body aadcb82857e74c04d7592681383c55e5'),
-  ('core', 'function', 'fit_doubles(p_value jsonb)', 'returns boolean; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 8e895f5fa3ea926729a1cfc08a5386b9'),
-  ('core', 'function', 'fit_range(p_owner_user_id text, p_state_key text, p_first_seq integer, p_last_seq integer, p_bytes bigint, OUT first_seq integer, OUT bytes_left bigint)', 'returns record; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 2cc9fcf06087fc35f71a23ae870dab9f'),
-  ('core', 'function', 'fold_json(p_values jsonb[])', 'returns jsonb; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body c8cec6e74d6b84fcfad9f1be29930d88'),
-  ('core', 'function', 'fold_sign(p_sign text)', 'returns text; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body c44ff89199fd8d64ef6d64da0372d37f'),
-  ('core', 'function', 'fold_text(p_text text)', 'returns TABLE(copy text, starts integer[], shifts integer[]); rows 1; plpgsql; immutable; parallel safe; jit=off; search_path=pg_catalog, pg_temp; standard_conforming_strings=on; owner pgthreads_owner; body 52b3ebc95e1867334e9613375986f301'),
+  ('core', 'function', 'find_question(p_owner_user_id text, p_state_key text, p_message jsonb, p_turn_id text, p_replaces text, p_regenerate boolean, p_parent_id text, p_on_stale text)', 'returns TABLE(message_count integer, seq integer, message_id text, message jsonb, parent_id text, anew boolean, attaches boolean, answer_seq integer); rows 1; plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 457cd30b9004a3905aff706d91a180ff'),
+  ('core', 'function', 'finish_turn(p_owner_user_id text, p_state_key text, p_turn_id text, p_status text, p_usage jsonb, p_error_code text)', 'arguments p_owner_user_id text, p_state_key text, p_turn_id text, p_status text, p_usage jsonb DEFAULT NULL::jsonb, p_error_code text DEFAULT NULL::text; returns TABLE(turn_id text, status text, assistant_message_id text); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body f3066d238b1bc30dbfe7581caeabb00e'),
+  ('core', 'function', 'fit_doubles(p_value jsonb)', 'returns boolean; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 57cb98c89c8fa395eb32c397a57cf687'),
+  ('core', 'function', 'fit_range(p_owner_user_id text, p_state_key text, p_first_seq integer, p_last_seq integer, p_bytes bigint, OUT first_seq integer, OUT bytes_left bigint)', 'returns record; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 6adca1055ce22087e654c0eccfd6da51'),
+  ('core', 'function', 'fold_json(p_values jsonb[])', 'returns jsonb; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 6a730cd5bc013369d9d124e0fe351c70'),
+  ('core', 'function', 'fold_text(p_text text)', 'returns TABLE(copy text, starts integer[], shifts integer[]); rows 1; plpgsql; immutable; parallel safe; jit=off; search_path=pg_catalog, pg_temp; standard_conforming_strings=on; owner pgthreads_owner; body ad672bd4a6ce8d0d8c6d2edb3e7564c3'),
   ('core', 'function', 'forget_journal(p_owner_user_id text, p_state_key text, p_turn_id text)', 'returns integer; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 96d9617f4ad132158c4eb21b8b260915'),
   ('core', 'function', 'has_message_shape(p_message jsonb)', 'returns boolean; sql; immutable; parallel safe; owner pgthreads_owner; execute pgthreads_server; body 504e176ddb495f96dd579ec418cf2349'),
-  ('core', 'function', 'has_plain_numbers(p_value jsonb)', 'returns boolean; sql; stable; parallel safe; owner pgthreads_owner; execute pgthreads_server; body 87c48256bddd991666fb5ce79a6bea81'),
+  ('core', 'function', 'has_plain_numbers(p_value jsonb)', 'returns boolean; sql; immutable; parallel safe; owner pgthreads_owner; execute pgthreads_server; body fbe5ddf6e4bec9fbb5d7804a879c0c59'),
   ('core', 'function', 'hide_escapes(p_text text)', 'returns text; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; standard_conforming_strings=on; owner pgthreads_owner; body ff6957c06dbd349894e549591684358a'),
   ('core', 'function', 'hmac_sha256(p_key bytea, p_message bytea)', 'returns bytea; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 84d51a27d09c196ea508a1a058f893c5'),
   ('core', 'function', 'iban_length(p_country text)', 'returns integer; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 17ab73a2002e3887aa786229db029f5d'),
@@ -442,107 +480,115 @@ insert into released values
   ('core', 'function', 'is_iban(p_text text)', 'returns boolean; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body a6e504429b1b234c6ef16347a0a3a05c'),
   ('core', 'function', 'is_luhn(p_text text)', 'returns boolean; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body db0bba9b32d9285f2452486b0e74e474'),
   ('core', 'function', 'is_named_tenant(p_owner_user_id text)', 'returns boolean; sql; stable; owner pgthreads_owner; body 23bcfaa07225e3c5eaaa574af914b6c8'),
-  ('core', 'function', 'is_plain_message(p_message jsonb)', 'returns boolean; sql; stable; parallel safe; owner pgthreads_owner; execute pgthreads_server; body afd22daaa7eea9efe0394a4674723656'),
-  ('core', 'function', 'is_plain_read(p_owner_user_id text, p_state_key text, p_last integer, p_before_seq integer)', 'returns boolean; sql; stable; owner pgthreads_owner; body 05fbe0779da08f804a6176567b793205'),
+  ('core', 'function', 'is_plain_message(p_message jsonb)', 'returns boolean; sql; immutable; parallel safe; owner pgthreads_owner; execute pgthreads_server; body afd22daaa7eea9efe0394a4674723656'),
+  ('core', 'function', 'is_plain_read(p_owner_user_id text, p_state_key text, p_last integer, p_before_seq integer)', 'returns boolean; sql; stable; owner pgthreads_owner; body fef54bfb6e2bacf2c3c49c58744d3adb'),
   ('core', 'function', 'is_same_question(p_stored jsonb, p_shown jsonb)', 'returns boolean; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 48723618d2866fc74e8d23b6250049bf'),
   ('core', 'function', 'is_shallow(p_value jsonb)', 'returns boolean; sql; immutable; parallel safe; owner pgthreads_owner; execute pgthreads_server; body 1dcd2d1d05b04fcece4240829e265f05'),
-  ('core', 'function', 'is_short(p_value jsonb, p_bytes integer)', 'returns boolean; sql; stable; parallel safe; owner pgthreads_owner; execute pgthreads_server; body 13bc556a06d2353d2a8a1bac43cbc87b'),
-  ('core', 'function', 'is_state_key(p_state_key text)', 'returns boolean; sql; immutable; parallel safe; owner pgthreads_owner; execute pgthreads_maintenance, pgthreads_server; body 5ea377608e5a9c5998bf2a95a3a01cdc'),
+  ('core', 'function', 'is_short(p_value jsonb, p_bytes integer)', 'returns boolean; sql; immutable; parallel safe; owner pgthreads_owner; execute pgthreads_server; body 13bc556a06d2353d2a8a1bac43cbc87b'),
   ('core', 'function', 'is_ui_message(p_message jsonb)', 'returns boolean; sql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body d0ae02c5f820937ed8a3e08a1e73e6a1'),
   ('core', 'function', 'is_url(p_text text)', 'returns boolean; sql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 6521dbd38c743fe9a84fff9b05d5421e'),
   ('core', 'function', 'joined_screens()', 'returns TABLE(first_look text, screen text, folded text); rows 1; plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; standard_conforming_strings=on; owner pgthreads_owner; body 9b717f02688cd239542fa6d4acf8b1a4'),
-  ('core', 'function', 'keep_answer(p_owner_user_id text, p_state_key text, p_turn_id text, p_message jsonb, p_reason text, p_sqlstate text)', 'arguments p_owner_user_id text, p_state_key text, p_turn_id text, p_message jsonb, p_reason text, p_sqlstate text DEFAULT NULL::text; returns boolean; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body dbfcc8b54efd9e244e870c0cbf6584b5'),
-  ('core', 'function', 'keep_usage()', 'returns trigger; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body f83195ccf285fe1c092dc6cd86537f5b'),
-  ('core', 'function', 'list_branches(p_owner_user_id text, p_state_key text)', 'returns TABLE(leaf_id text, leaf_seq integer, created_at timestamp with time zone, message_count integer); plpgsql; stable; security definer; enable_seqscan=off; enable_sort=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 1219e1c137446b58a245a57d456d2f94'),
-  ('core', 'function', 'list_threads(p_owner_user_id text, p_limit integer, p_cursor text)', 'arguments p_owner_user_id text, p_limit integer DEFAULT 50, p_cursor text DEFAULT NULL::text; returns TABLE(state_key text, title text, message_count integer, metadata jsonb, created_at timestamp with time zone, updated_at timestamp with time zone, running boolean, next_cursor text); plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body b2ff6b48c349321d4cf50db20b0bfcfe'),
-  ('core', 'function', 'load_thread(p_owner_user_id text, p_state_key text, p_last integer, p_before_seq integer, p_leaf_id text)', 'arguments p_owner_user_id text, p_state_key text, p_last integer DEFAULT NULL::integer, p_before_seq integer DEFAULT NULL::integer, p_leaf_id text DEFAULT NULL::text; returns json; plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 9364fb76ed2814902e319e0bd585cdf1'),
+  ('core', 'function', 'keep_answer(p_owner_user_id text, p_state_key text, p_turn_id text, p_message jsonb, p_reason text, p_sqlstate text)', 'arguments p_owner_user_id text, p_state_key text, p_turn_id text, p_message jsonb, p_reason text, p_sqlstate text DEFAULT NULL::text; returns boolean; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 14b6c70bf8b666bec76fc221dbc16877'),
+  ('core', 'function', 'keep_usage()', 'returns trigger; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 25f07a1942a28879e554af6f90466296'),
+  ('core', 'function', 'list_branches(p_owner_user_id text, p_state_key text)', 'returns TABLE(leaf_id text, leaf_seq integer, created_at timestamp with time zone, message_count integer); plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 46362a64f70b1080063c5fa4de811208'),
+  ('core', 'function', 'list_threads(p_owner_user_id text, p_limit integer, p_cursor text)', 'arguments p_owner_user_id text, p_limit integer DEFAULT 50, p_cursor text DEFAULT NULL::text; returns TABLE(state_key text, title text, message_count integer, metadata jsonb, created_at timestamp with time zone, updated_at timestamp with time zone, running boolean, next_cursor text, waiting boolean); plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 72012e5eaaf9c178e1a572e9e5c93dd5'),
+  ('core', 'function', 'load_thread(p_owner_user_id text, p_state_key text, p_last integer, p_before_seq integer, p_leaf_id text)', 'arguments p_owner_user_id text, p_state_key text, p_last integer DEFAULT NULL::integer, p_before_seq integer DEFAULT NULL::integer, p_leaf_id text DEFAULT NULL::text; returns json; plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 9edad725569a63480fe8af5f04866f38'),
   ('core', 'function', 'lock_holders(p_class integer, p_key integer)', 'returns text; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 695c612d2c66eacbbc545800d06c1fb7'),
   ('core', 'function', 'luhn_sum(p_number bigint)', 'returns bigint; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body b1686b561311a05124c5814e13606656'),
   ('core', 'function', 'may_hold_secret(p_json text)', 'returns boolean; plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 2503ce38a052e4e27e7ebc437de14439'),
   ('core', 'function', 'merge_json(p_value jsonb, p_changes jsonb)', 'returns jsonb; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body f4cf69301ab3443f86ba9115c8e2b79b'),
-  ('core', 'function', 'merge_metadata(p_metadata jsonb, p_changes jsonb)', 'returns jsonb; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 4208bdbf29c82852a14c7c284ee9776c'),
-  ('core', 'function', 'message_title(p_messages text[])', 'returns text; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 53149abb36e019171852ad0fd5062fc5'),
-  ('core', 'function', 'mint_tenant_token(p_owner_user_id text, p_ttl interval)', 'arguments p_owner_user_id text, p_ttl interval DEFAULT ''00:05:00''::interval; returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 93c3359fce62b62d91b218b11214dccc'),
+  ('core', 'function', 'merge_metadata(p_metadata jsonb, p_changes jsonb)', 'returns jsonb; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body b6af17c1c02f6a5cbaeb7f2ff38ca5f0'),
+  ('core', 'function', 'message_title(p_messages text[])', 'returns text; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 35d57da1b3065c5de55b23b488240299'),
+  ('core', 'function', 'mint_tenant_token(p_owner_user_id text, p_ttl interval)', 'arguments p_owner_user_id text, p_ttl interval DEFAULT ''00:05:00''::interval; returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 3f8e1ff64355a5aec49a4bfa33d91493'),
   ('core', 'function', 'new_state_key()', 'returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 6ff1ea087324a27709520b2ae5e29156'),
   ('core', 'function', 'newest_answer(p_owner_user_id text, p_state_key text, p_question_seq integer)', 'returns integer; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 2b3b9c57cadbaefc06aef3791268b9e6'),
   ('core', 'function', 'note_verification(p_threads bigint, p_bad bigint)', 'returns timestamp with time zone; sql; volatile; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 636a18b931fa008217c608ee5ddf8f60'),
-  ('core', 'function', 'prepare_messages(p_messages jsonb)', 'returns TABLE(message_id text, body text); plpgsql; stable; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; standard_conforming_strings=on; owner pgthreads_owner; body 695eb6299b2ff823f1f95a1c64b831c3'),
-  ('core', 'function', 'prints_within(p_value jsonb, p_bytes integer)', 'returns boolean; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 18441653bfcdd1be11d172ec77502ce9'),
-  ('core', 'function', 'prompt_history(p_owner_user_id text, p_state_key text, p_head_seq integer, p_last integer, p_max_bytes bigint)', 'returns json; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body c31810f6d6cdc627cc8380e8d0406150'),
-  ('core', 'function', 'prompt_start(p_owner_user_id text, p_state_key text, p_first_seq integer, p_head_seq integer, p_max_bytes bigint)', 'returns TABLE(seq integer); rows 1; sql; stable; owner pgthreads_owner; body 59013a7026ae7da50509434e9a3d6d07'),
-  ('core', 'function', 'purge_threads(p_deleted_before interval, p_batch integer)', 'arguments p_deleted_before interval DEFAULT NULL::interval, p_batch integer DEFAULT 100; returns TABLE(threads integer, messages integer, turns integer, bytes bigint, more boolean); plpgsql; volatile; plan_cache_mode=force_generic_plan; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body fa781413071178f84e0f384b4699206e'),
-  ('core', 'function', 'purge_turns(p_before interval, p_batch integer)', 'arguments p_before interval DEFAULT NULL::interval, p_batch integer DEFAULT 1000; returns TABLE(turns integer, late_answers integer, more boolean); rows 1; plpgsql; volatile; enable_bitmapscan=off; enable_hashjoin=off; enable_mergejoin=off; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 340f8e586a042775a8118eead1a881fe'),
+  ('core', 'function', 'pause_turn(p_owner_user_id text, p_state_key text, p_turn_id text, p_message jsonb, p_usage jsonb, p_offset integer, p_frames text)', 'arguments p_owner_user_id text, p_state_key text, p_turn_id text, p_message jsonb, p_usage jsonb DEFAULT NULL::jsonb, p_offset integer DEFAULT NULL::integer, p_frames text DEFAULT NULL::text; returns TABLE(turn_id text, status text, message_id text, message_count integer, calls jsonb, waits_until timestamp with time zone, usage_refused text); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 55b0ff2608716ba2cdaa7697f796d0b8'),
+  ('core', 'function', 'prepare_messages(p_messages jsonb)', 'returns TABLE(message_id text, body text); plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body db772f7b25e9e46c63c4d46cfba7fcc9'),
+  ('core', 'function', 'prints_within(p_value jsonb, p_bytes integer)', 'returns boolean; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body cfc5811b1dc4fbcbae531786810997a4'),
+  ('core', 'function', 'prompt_history(p_owner_user_id text, p_state_key text, p_head_seq integer, p_last integer, p_max_bytes bigint)', 'returns json; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 818cf261123f1c40bfe981a5296238ae'),
+  ('core', 'function', 'purge_threads(p_deleted_before interval, p_batch integer)', 'arguments p_deleted_before interval DEFAULT NULL::interval, p_batch integer DEFAULT 100; returns TABLE(threads integer, messages integer, turns integer, bytes bigint, more boolean); plpgsql; volatile; plan_cache_mode=force_generic_plan; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body e3d938ba0de03b5538a3a0c0e5acc415'),
+  ('core', 'function', 'purge_turns(p_before interval, p_batch integer)', 'arguments p_before interval DEFAULT NULL::interval, p_batch integer DEFAULT 1000; returns TABLE(turns integer, late_answers integer, more boolean); rows 1; plpgsql; volatile; enable_bitmapscan=off; enable_hashjoin=off; enable_mergejoin=off; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 259ea7c6bfb0d9bdc7a79a6a98c80e22'),
   ('core', 'function', 'question_content(p_message jsonb)', 'returns jsonb; sql; immutable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 0482b7c7a4ec88213bb58ed089343edd'),
   ('core', 'function', 'question_of(p_owner_user_id text, p_state_key text, p_seq integer)', 'returns TABLE(question_seq integer, first_answer_seq integer); rows 1; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 1e487922ef07a71223d557a8c716ae45'),
-  ('core', 'function', 'read_head(p_owner_user_id text, p_state_key text, p_leaf_id text)', 'returns TABLE(head_seq integer, is_linear boolean, message_count integer, head_digest bytea); rows 1; sql; stable; owner pgthreads_owner; body 958a7e8edff2e25e125ef2c1e014832f'),
-  ('core', 'function', 'read_journal(p_owner_user_id text, p_state_key text, p_turn_id text, p_offset integer)', 'arguments p_owner_user_id text, p_state_key text, p_turn_id text DEFAULT NULL::text, p_offset integer DEFAULT 0; returns TABLE(turn_id text, status text, error_code text, end_offset integer, frames text, answer json); rows 1; plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 42f1dc1c533b07afb3d2085ce51cc9c7'),
-  ('core', 'function', 'read_messages(p_owner_user_id text, p_state_key text, p_last integer, p_before_seq integer, p_leaf_id text)', 'arguments p_owner_user_id text, p_state_key text, p_last integer DEFAULT NULL::integer, p_before_seq integer DEFAULT NULL::integer, p_leaf_id text DEFAULT NULL::text; returns TABLE(seq integer, message json); plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 2962834eb0118390fde933fa03a184f9'),
-  ('core', 'function', 'read_thread(p_owner_user_id text, p_state_key text, p_last integer, p_before_seq integer, p_known_digest text, p_leaf_id text)', 'arguments p_owner_user_id text, p_state_key text, p_last integer DEFAULT NULL::integer, p_before_seq integer DEFAULT NULL::integer, p_known_digest text DEFAULT NULL::text, p_leaf_id text DEFAULT NULL::text; returns TABLE(state_key text, title text, message_count integer, metadata jsonb, created_at timestamp with time zone, updated_at timestamp with time zone, digest text, messages json, earlier_seq integer); rows 1; plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 510398f00c0700ee226c0bd8d39275c1'),
-  ('core', 'function', 'ready_messages(p_messages jsonb, OUT max_messages integer, OUT ids text[], OUT bodies text[])', 'returns record; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body b6d458d84d0d87f3c6389653318e65f6'),
+  ('core', 'function', 'read_head(p_owner_user_id text, p_state_key text, p_leaf_id text)', 'returns TABLE(head_seq integer, is_linear boolean, message_count integer, head_digest bytea, is_open boolean); rows 1; sql; stable; owner pgthreads_owner; body 824a6945b5e71d4a9b20aa987c1c309b'),
+  ('core', 'function', 'read_journal(p_owner_user_id text, p_state_key text, p_turn_id text, p_offset integer)', 'arguments p_owner_user_id text, p_state_key text, p_turn_id text DEFAULT NULL::text, p_offset integer DEFAULT 0; returns TABLE(turn_id text, status text, error_code text, end_offset integer, frames text, answer json); rows 1; plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 1712a2c8ff0cafd01f93c3d9692389b0'),
+  ('core', 'function', 'read_messages(p_owner_user_id text, p_state_key text, p_last integer, p_before_seq integer, p_leaf_id text)', 'arguments p_owner_user_id text, p_state_key text, p_last integer DEFAULT NULL::integer, p_before_seq integer DEFAULT NULL::integer, p_leaf_id text DEFAULT NULL::text; returns TABLE(seq integer, message json); plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 1710740266be48a80397a14d7efb53f3'),
+  ('core', 'function', 'read_open_answer(p_owner_user_id text, p_state_key text)', 'returns TABLE(message_id text, turn_id text, open_since timestamp with time zone, waits_until timestamp with time zone, running boolean, message json, calls jsonb); rows 1; plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 5fae056722f160bff1c02bed023b7b9b'),
+  ('core', 'function', 'read_thread(p_owner_user_id text, p_state_key text, p_last integer, p_before_seq integer, p_known_digest text, p_leaf_id text)', 'arguments p_owner_user_id text, p_state_key text, p_last integer DEFAULT NULL::integer, p_before_seq integer DEFAULT NULL::integer, p_known_digest text DEFAULT NULL::text, p_leaf_id text DEFAULT NULL::text; returns TABLE(state_key text, title text, message_count integer, metadata jsonb, created_at timestamp with time zone, updated_at timestamp with time zone, digest text, messages json, earlier_seq integer); rows 1; plpgsql; stable; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 061221c4dfd0a602474d4d94580c2588'),
+  ('core', 'function', 'ready_messages(p_messages jsonb, OUT max_messages integer, OUT ids text[], OUT bodies text[])', 'returns record; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 122f2b0a954bb2825a7d55052c333e17'),
+  ('core', 'function', 'reap_answer(p_owner_user_id text, p_state_key text)', 'returns integer; plpgsql; volatile; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body dd23872f6c66afb65a1588f88d0c8380'),
   ('core', 'function', 'reap_turn(p_owner_user_id text, p_state_key text, p_turn_id text)', 'returns integer; plpgsql; volatile; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body ef7cb4835f739c123dc8aa7456439e8b'),
-  ('core', 'function', 'reap_turns(p_batch integer, p_grace interval)', 'arguments p_batch integer DEFAULT 100, p_grace interval DEFAULT ''00:00:00''::interval; returns TABLE(owner_user_id text, state_key text, turn_id text, lease_until timestamp with time zone); plpgsql; volatile; enable_bitmapscan=off; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 3c02658a3739b6f8f706f1906254b03d'),
+  ('core', 'function', 'reap_turns(p_batch integer, p_grace interval)', 'arguments p_batch integer DEFAULT 100, p_grace interval DEFAULT ''00:00:00''::interval; returns TABLE(owner_user_id text, state_key text, turn_id text, lease_until timestamp with time zone); plpgsql; volatile; enable_bitmapscan=off; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body edacdd6c2ec22ec1aff03d45bf859eef'),
   ('core', 'function', 'redact_cards(p_digits text, p_replacement text)', 'returns text; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 7391a23927d4fb6106395ed19d1482a1'),
-  ('core', 'function', 'redact_json(p_value jsonb)', 'returns jsonb; plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body b0a7332ab1b37308affafe378f05e9b5'),
-  ('core', 'function', 'redact_json_text(p_text text)', 'returns text; plpgsql; stable; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; standard_conforming_strings=on; owner pgthreads_owner; body d16a6301c2a9f341ebdc49d9e294166a'),
+  ('core', 'function', 'redact_json(p_value jsonb)', 'returns jsonb; plpgsql; stable; security definer; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; standard_conforming_strings=on; owner pgthreads_owner; execute pgthreads_server; body cc2b85ab0a3bc5e0356829ac65e2845a'),
   ('core', 'function', 'redact_match(p_match text, p_verifier text, p_replacement text)', 'returns text; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body c261166e9cd340ee30830a1f62e1c11f'),
-  ('core', 'function', 'redact_message(p_message jsonb)', 'returns jsonb; plpgsql; stable; security definer; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 4f94e9ca0ff7aedd58e0c3f3ab0dd382'),
-  ('core', 'function', 'redact_messages(p_messages jsonb[])', 'returns jsonb[]; plpgsql; stable; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 21b109a20d2ba352803f635e295953dc'),
+  ('core', 'function', 'redact_message(p_message jsonb)', 'returns jsonb; plpgsql; stable; security definer; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 8c13ab8f3f74ff54187e7fb96bdf11ce'),
   ('core', 'function', 'redact_text(p_text text)', 'returns text; plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 4c92648a77ca3e78f8e25f1a96353574'),
-  ('core', 'function', 'redact_texts(p_texts text[], p_rule text)', 'arguments p_texts text[], p_rule text DEFAULT NULL::text; returns text[]; plpgsql; stable; security definer; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; standard_conforming_strings=on; owner pgthreads_owner; body cd18ce9c682b852c175cb5beef28ee93'),
-  ('core', 'function', 'redaction_faults()', 'returns TABLE(rule text, fault text); plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance, pgthreads_server; body 7d763057fcb14f2f24e9ff4b02d1ebee'),
+  ('core', 'function', 'redact_texts(p_texts text[], p_rule text)', 'arguments p_texts text[], p_rule text DEFAULT NULL::text; returns text[]; plpgsql; stable; security definer; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; standard_conforming_strings=on; owner pgthreads_owner; body b7bf471965c17f8fe5879054f6cbda70'),
+  ('core', 'function', 'redaction_faults()', 'returns TABLE(rule text, fault text); plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance, pgthreads_server; body d702c3764d4bcf72e10c195e37a43afa'),
   ('core', 'function', 'redaction_fingerprint()', 'returns bigint; sql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 2df8e41909be464810980fc6a1e89065'),
-  ('core', 'function', 'redaction_rule_fault(p_name text)', 'returns text; plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body f64090b9446d01060301d29e50372c09'),
+  ('core', 'function', 'redaction_rule_fault(p_name text)', 'returns text; plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body eef5909368ca581880b415708ec0e576'),
   ('core', 'function', 'refresh_redaction_screen()', 'returns trigger; plpgsql; volatile; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 4488303aab4a939084d1c99e9d508c31'),
-  ('core', 'function', 'refresh_tenancy()', 'returns trigger; plpgsql; volatile; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 848dcb45290735cd3ecd27d1392882ca'),
-  ('core', 'function', 'refuse_change()', 'returns trigger; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body caa75c78c6fb0a0786361996e8526dba'),
-  ('core', 'function', 'refuse_older_release()', 'returns void; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body faebbfbffa5f1a69edd247e85023ec7f'),
-  ('core', 'function', 'refuse_screen_change()', 'returns trigger; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body efd54bfe5b2842deca20cd11c7600dbd'),
-  ('core', 'function', 'remove_thread(p_owner_user_id text, p_state_key text)', 'returns TABLE(messages integer, turns integer, bytes bigint); plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body fb2575600c50a064453b3db548643fcc'),
-  ('core', 'function', 'replaced_message(p_owner_user_id text, p_state_key text, p_replaces text, p_regenerate boolean)', 'returns TABLE(message_count integer, user_seq integer, user_id text, sibling_of text, parent_id text); plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 6d4c22b0a17f77a05b57b5045048948e'),
-  ('core', 'function', 'request_stop(p_owner_user_id text, p_state_key text)', 'returns text; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body bcbd56335f95f502baa095af81f611f1'),
-  ('core', 'function', 'require_batch(p_batch integer)', 'returns void; plpgsql; immutable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 8bad0dfeadbc59a5ba68c43694133032'),
-  ('core', 'function', 'require_end_status(p_status text)', 'returns void; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body b90d97c9822a195272dee42d5440a3c0'),
+  ('core', 'function', 'refresh_tenancy()', 'returns trigger; plpgsql; volatile; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body bc0a3a86b755db149c26ca3a98ed9708'),
+  ('core', 'function', 'refuse_change()', 'returns trigger; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 1b0da714bded197ee426af8d7890e7f7'),
+  ('core', 'function', 'refuse_older_release()', 'returns void; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 86045a5feeb30aefe9d25c10a2b77b06'),
+  ('core', 'function', 'refuse_screen_change()', 'returns trigger; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 505f87a5625dd232e545fbbc8b51c6a7'),
+  ('core', 'function', 'remove_thread(p_owner_user_id text, p_state_key text)', 'returns TABLE(messages integer, turns integer, bytes bigint); plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 2ff834e099262c2d414fbeef3d6b8e39'),
+  ('core', 'function', 'replaced_message(p_owner_user_id text, p_state_key text, p_replaces text, p_regenerate boolean)', 'returns TABLE(message_count integer, user_seq integer, user_id text, sibling_of text, parent_id text); plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body a777feab2fe5a0e23ff41cc36eda11ef'),
+  ('core', 'function', 'request_stop(p_owner_user_id text, p_state_key text)', 'returns text; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 4f5483900fe178a3d2b9479cd32eaa73'),
+  ('core', 'function', 'require_approver(p_tool_name text)', 'returns void; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body b6685009ee5582a565540eb8950c1af9'),
+  ('core', 'function', 'require_batch(p_batch integer)', 'returns void; plpgsql; immutable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 7d60908949f1cee4527de04baa12fbc2'),
+  ('core', 'function', 'require_end_status(p_status text)', 'returns void; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 05c36b33de001f0f7955c821067e9b56'),
   ('core', 'function', 'require_printable(p_value jsonb)', 'returns void; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 457d8c10ebee09b70779bdfdd3dfc2d8'),
-  ('core', 'function', 'require_queue_quota(p_owner_user_id text)', 'returns void; plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 172a59e22c3d617eaa15db3e2a044df9'),
+  ('core', 'function', 'require_queue_quota(p_owner_user_id text)', 'returns void; plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body eaaa2b3039a1c2dab03e513ca3de5d45'),
   ('core', 'function', 'require_read(p_owner_user_id text, p_state_key text, p_last integer, p_before_seq integer)', 'returns void; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 2dca1e408d6d12be3a603053688196b8'),
+  ('core', 'function', 'require_responses(p_responses jsonb)', 'returns jsonb; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body ad4d56e7ace8a8681224f854576e7596'),
   ('core', 'function', 'require_server_role()', 'returns text; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 01c3c3aeeaf032f9c834db480737e51b'),
-  ('core', 'function', 'require_state_key(p_state_key text)', 'returns void; plpgsql; immutable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance, pgthreads_server; body 07af12a52c4ca62a278416d83c912552'),
-  ('core', 'function', 'require_storable(p_value jsonb, p_what text, p_bytes integer)', 'returns void; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 90bb48b4be4e905e716b1ebb8f2b46c6'),
-  ('core', 'function', 'require_tenant(p_owner_user_id text)', 'returns void; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 1539e386cafe2305b4baace6d1c3007c'),
-  ('core', 'function', 'require_thread(p_owner_user_id text, p_state_key text)', 'returns void; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body e9dc8d2807fcd1f13492d29194e8108a'),
-  ('core', 'function', 'require_turn_quota(p_owner_user_id text)', 'returns void; plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 0959a33740c7f3ba339b38612562fc07'),
-  ('core', 'function', 'require_user_message(p_message jsonb)', 'returns jsonb; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 6c59593f2d46323fc9816e6e98184806'),
-  ('core', 'function', 'require_window(p_last integer, p_before_seq integer)', 'returns void; plpgsql; immutable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 767800fb1f47ce670c96daee0520d083'),
+  ('core', 'function', 'require_state_key(p_state_key text)', 'returns void; plpgsql; immutable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance, pgthreads_server; body e9fd94e3327a5c6b57469934c1dbfde9'),
+  ('core', 'function', 'require_storable(p_value jsonb, p_what text, p_bytes integer)', 'returns void; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body ff87c3132181c651f3faff0782d9f40d'),
+  ('core', 'function', 'require_tenant(p_owner_user_id text)', 'returns void; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 481e92afd49b826b129d0e91ee5871bb'),
+  ('core', 'function', 'require_thread(p_owner_user_id text, p_state_key text)', 'returns void; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body ca0381d29f49fca91865b1648f66d497'),
+  ('core', 'function', 'require_turn_quota(p_owner_user_id text)', 'returns void; plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body f5b016ff17536ade2d10297ab85e9216'),
+  ('core', 'function', 'require_user_message(p_message jsonb)', 'returns jsonb; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body ba0f84702a29f57b3fb2882744aa14cd'),
+  ('core', 'function', 'require_window(p_last integer, p_before_seq integer)', 'returns void; plpgsql; immutable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 1cba04bca98567496df3531198c784c2'),
   ('core', 'function', 'requires_token()', 'returns boolean; sql; stable; parallel safe; owner pgthreads_owner; execute pgthreads_server'),
-  ('core', 'function', 'save_thread(p_owner_user_id text, p_state_key text, p_messages jsonb, p_expected_count integer, p_metadata jsonb)', 'arguments p_owner_user_id text, p_state_key text, p_messages jsonb, p_expected_count integer DEFAULT NULL::integer, p_metadata jsonb DEFAULT NULL::jsonb; returns TABLE(state_key text, message_count integer, appended integer); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 0420427bf0bafd53ee0eb3b567427caf'),
-  ('core', 'function', 'set_tenant(p_owner_user_id text)', 'returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body c22163b3373dbc89864294a38c7cdb6b'),
+  ('core', 'function', 'respond_turn(p_owner_user_id text, p_state_key text, p_message_id text, p_responses jsonb, p_turn_id text, p_last integer)', 'arguments p_owner_user_id text, p_state_key text, p_message_id text, p_responses jsonb, p_turn_id text DEFAULT NULL::text, p_last integer DEFAULT NULL::integer; returns TABLE(outcome text, state_key text, turn_id text, message_count integer, lease_until timestamp with time zone, max_message_bytes integer, history json, answer json, responses jsonb, missing jsonb); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body badc1e37ce6eb7966dad00c742f060f0'),
+  ('core', 'function', 'save_thread(p_owner_user_id text, p_state_key text, p_messages jsonb, p_expected_count integer, p_metadata jsonb)', 'arguments p_owner_user_id text, p_state_key text, p_messages jsonb, p_expected_count integer DEFAULT NULL::integer, p_metadata jsonb DEFAULT NULL::jsonb; returns TABLE(state_key text, message_count integer, appended integer); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body e95588bc7f9399b1b0ac05aca2968c12'),
+  ('core', 'function', 'set_tenant(p_owner_user_id text)', 'returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body e08e1689a95a21ace9c468d64b77deb8'),
+  ('core', 'function', 'shown_answer(p_owner_user_id text, p_state_key text, p_count integer, p_before_seq integer, p_leaf_id text)', 'returns TABLE(user_seq integer, seq integer, message json, digest bytea); rows 1; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 1dec638f42a895c075c4dcb1035b4d56'),
   ('core', 'function', 'shown_head(p_owner_user_id text, p_state_key text, p_count integer)', 'returns integer; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 0129333ec7205e75991696f6f7d021c1'),
-  ('core', 'function', 'shown_parent(p_owner_user_id text, p_state_key text, p_message_id text, p_parent_id text, p_on_stale text, p_count integer)', 'returns text; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 72e922f4ae6941e0aa7489b2007ac66a'),
-  ('core', 'function', 'site_notes()', 'returns TABLE(topic text, note text); sql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body e8405c3e3623033ece1a13e3e9701e77'),
-  ('core', 'function', 'soft_delete_thread(p_owner_user_id text, p_state_key text)', 'returns boolean; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 1804e475a835bb1a52983a3b715bff2c'),
+  ('core', 'function', 'shown_parent(p_owner_user_id text, p_state_key text, p_message_id text, p_parent_id text, p_on_stale text, p_count integer)', 'returns text; plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 27b1caf8458480010b60e064fe88bdc0'),
+  ('core', 'function', 'site_notes()', 'returns TABLE(topic text, note text); sql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 3b583552666c6d6d19d609b558cfc7ea'),
+  ('core', 'function', 'soft_delete_thread(p_owner_user_id text, p_state_key text)', 'returns boolean; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 32af36f32e03ab5f87b4ce0d52378307'),
+  ('core', 'function', 'take_open_answer(p_owner_user_id text, p_state_key text, p_message_id text, p_first_id text)', 'returns void; plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 9ff7c5dd1cea68f540b4bdc5fe95114a'),
   ('core', 'function', 'tenant_mac(p_owner_user_id text, p_claims bytea)', 'returns bytea; plpgsql; stable; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 402ee3e433f489401afb3a3d0d816078'),
   ('core', 'function', 'tenant_proof(p_owner_user_id text)', 'returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 5ea89fc588f57f6e3d473eb4a36467cc'),
   ('core', 'function', 'thread_stats()', 'returns TABLE(owners bigint, threads bigint, deleted_threads bigint, due_threads bigint, messages bigint, running_turns bigint, dead_turns bigint, oldest_turn interval, thread_bytes bigint, message_bytes bigint, turn_bytes bigint, waiting_messages bigint, late_answers bigint, journal_bytes bigint, late_answer_bytes bigint); sql; stable; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 5f8ca2c1c63177bc6daa2609ebb10913'),
-  ('core', 'function', 'transaction_proof(p_owner_user_id text, p_expires bigint)', 'returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 6f7525d8cc85a0223b2ef9ed7e8eec2a'),
+  ('core', 'function', 'transaction_proof(p_owner_user_id text, p_expires bigint)', 'returns text; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body aeeccdd97b43eec2412747e55acd51e0'),
   ('core', 'function', 'ui_message_fault(p_message jsonb)', 'returns text; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body ada3d6188c59f6adca6771d98aa55672'),
-  ('core', 'function', 'update_thread(p_owner_user_id text, p_state_key text, p_title text, p_metadata jsonb)', 'arguments p_owner_user_id text, p_state_key text, p_title text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb; returns TABLE(state_key text, title text, message_count integer, metadata jsonb, created_at timestamp with time zone, updated_at timestamp with time zone); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body b0cab3f78ac6abdfd5d27b2e5dfd17d7'),
+  ('core', 'function', 'update_thread(p_owner_user_id text, p_state_key text, p_title text, p_metadata jsonb)', 'arguments p_owner_user_id text, p_state_key text, p_title text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb; returns TABLE(state_key text, title text, message_count integer, metadata jsonb, created_at timestamp with time zone, updated_at timestamp with time zone); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 732c2b5952789870ef63eaa16f2fb67d'),
   ('core', 'function', 'verified_part(p_text text, p_verifier text)', 'returns integer[]; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 1925228bb6f89da450cb291f29bfc079'),
-  ('core', 'function', 'verified_parts(p_texts text[], p_verifier text, OUT starts integer[], OUT lengths integer[])', 'returns record; plpgsql; immutable; parallel safe; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body a0e72e2233d9195d06d4dadc2b0606aa'),
-  ('core', 'function', 'verified_tenant()', 'returns text; plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 04b78be6c809c0df2e126c6a27f19ee3'),
-  ('core', 'function', 'verify_tenant_token(p_token text)', 'returns TABLE(owner_user_id text, proof text); plpgsql; volatile; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 6fefddedee7055e87f81238889665a9d'),
-  ('core', 'function', 'verify_thread(p_owner_user_id text, p_state_key text)', 'returns TABLE(ok boolean, checked integer, bad_seq integer, detail text); plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance, pgthreads_server; body b0b503af72b8223c0fde694d2abc83aa'),
-  ('core', 'function', 'verify_threads(p_owner_user_id text, p_batch integer, p_after_owner_user_id text, p_after_state_key text)', 'arguments p_owner_user_id text DEFAULT NULL::text, p_batch integer DEFAULT 100, p_after_owner_user_id text DEFAULT NULL::text, p_after_state_key text DEFAULT NULL::text; returns TABLE(owner_user_id text, state_key text, ok boolean, checked integer, bad_seq integer, detail text); plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 6a8cf0ae4a99e907f43ed383dab55414'),
-  ('core', 'function', 'wait_for_turn(p_owner_user_id text, p_state_key text, p_message_id text, p_anew boolean, p_busy text)', 'returns TABLE(turn_id text, message_count integer, lease_until timestamp with time zone); plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body f2f24cd99af6823f12db735e04cc81c1'),
+  ('core', 'function', 'verified_parts(p_texts text[], p_verifier text, OUT starts integer[], OUT lengths integer[])', 'returns record; plpgsql; immutable; parallel safe; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 9810aed0ea93fd40b2e1500722758024'),
+  ('core', 'function', 'verified_tenant()', 'returns text; plpgsql; stable; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 7168ebfca71009cd2feb003b31408717'),
+  ('core', 'function', 'verify_tenant_token(p_token text)', 'returns TABLE(owner_user_id text, proof text); plpgsql; volatile; security definer; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body e0f62db52db73c5df7616a5b9bf1adcf'),
+  ('core', 'function', 'verify_thread(p_owner_user_id text, p_state_key text)', 'returns TABLE(ok boolean, checked integer, bad_seq integer, detail text); plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance, pgthreads_server; body 61ed9b3d12e370300dfa6c7b71c088a1'),
+  ('core', 'function', 'verify_threads(p_owner_user_id text, p_batch integer, p_after_owner_user_id text, p_after_state_key text)', 'arguments p_owner_user_id text DEFAULT NULL::text, p_batch integer DEFAULT 100, p_after_owner_user_id text DEFAULT NULL::text, p_after_state_key text DEFAULT NULL::text; returns TABLE(owner_user_id text, state_key text, ok boolean, checked integer, bad_seq integer, detail text); plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; role=pgthreads_maintenance; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_maintenance; body 4db1ca09e2a66d90e5613800bdee6cdb'),
+  ('core', 'function', 'wait_for_turn(p_owner_user_id text, p_state_key text, p_message_id text, p_anew boolean, p_busy text)', 'returns TABLE(turn_id text, message_count integer, lease_until timestamp with time zone); plpgsql; volatile; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 5150ec4ce920d5dd1a0f3e8bae0909ca'),
+  ('core', 'function', 'waiting_calls(p_message jsonb)', 'returns jsonb; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 72e5a104ec417d8b739196f710a9a10e'),
   ('core', 'function', 'window_ranges(p_owner_user_id text, p_state_key text, p_head_seq integer, p_last integer, p_before_seq integer, p_max_bytes bigint)', 'returns TABLE(first_seq integer, last_seq integer); plpgsql; stable; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 72f6ca1c5a8fa1d966e94386bae59ba5'),
-  ('core', 'function', 'write_frames(p_owner_user_id text, p_state_key text, p_turn_id text, p_offset integer, p_frames text)', 'returns integer; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 0f1f5eebbdfe963cc0cddf8de54f6b42'),
-  ('core', 'function', 'write_journal(p_owner_user_id text, p_state_key text, p_turn_id text, p_offset integer, p_frames text)', 'returns TABLE(turn_id text, alive boolean, stop_requested boolean, end_offset integer); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body fada4de3760111c9fef37ccc011a82b0'),
-  ('core', 'function', 'write_messages(p_owner_user_id text, p_state_key text, p_ids text[], p_bodies text[], p_count integer, p_digest bytea, p_parent integer, p_title text, p_metadata jsonb, p_now timestamp with time zone)', 'returns integer; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body e7a1755df00aa4f47c998ae87ad6b714'),
+  ('core', 'function', 'write_frames(p_owner_user_id text, p_state_key text, p_turn_id text, p_offset integer, p_frames text)', 'returns integer; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body eb2b9a7b07e64d1288083581b111a5a4'),
+  ('core', 'function', 'write_journal(p_owner_user_id text, p_state_key text, p_turn_id text, p_offset integer, p_frames text)', 'returns TABLE(turn_id text, alive boolean, stop_requested boolean, end_offset integer); rows 1; plpgsql; volatile; security definer; enable_seqscan=off; jit=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 8391a1d36125163a16efd1f1441ed9b2'),
+  ('core', 'function', 'write_messages(p_owner_user_id text, p_state_key text, p_ids text[], p_bodies text[], p_count integer, p_digest bytea, p_parent integer, p_title text, p_metadata jsonb, p_now timestamp with time zone)', 'returns integer; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 233c7a4af948f4e1b898c9e348b973b2'),
   ('core', 'index', 'pgthreads.late_answer_created', 'CREATE INDEX late_answer_created ON pgthreads.late_answer USING btree (created_at)'),
   ('core', 'index', 'pgthreads.message_branch', 'CREATE INDEX message_branch ON pgthreads.message USING btree (owner_user_id, state_key, seq) WHERE (parent_seq IS NOT NULL)'),
+  ('core', 'index', 'pgthreads.open_answer_since', 'CREATE INDEX open_answer_since ON pgthreads.open_answer USING btree (open_since)'),
   ('core', 'index', 'pgthreads.thread_deleted', 'CREATE INDEX thread_deleted ON pgthreads.thread USING btree (deleted_at) WHERE (deleted_at IS NOT NULL)'),
   ('core', 'index', 'pgthreads.thread_recency', 'CREATE INDEX thread_recency ON pgthreads.thread USING btree (owner_user_id, recent_at DESC) WHERE (deleted_at IS NULL)'),
   ('core', 'index', 'pgthreads.turn_finished', 'CREATE INDEX turn_finished ON pgthreads.turn USING btree (finished_at) WHERE (finished_at IS NOT NULL)'),
   ('core', 'index', 'pgthreads.turn_one_running', 'CREATE UNIQUE INDEX turn_one_running ON pgthreads.turn USING btree (owner_user_id, state_key) WHERE (status = ''running''::text)'),
+  ('core', 'policy', 'approval_policy.approval_policy_owner', 'all; to pgthreads_owner; using true; check true'),
+  ('core', 'policy', 'approval_policy.backup', 'select; to pgthreads_backup; using true'),
   ('core', 'policy', 'config.backup', 'select; to pgthreads_backup; using true'),
   ('core', 'policy', 'config.config_maintenance', 'select; to pgthreads_maintenance; using true'),
   ('core', 'policy', 'config.config_owner', 'all; to pgthreads_owner; using true; check true'),
@@ -562,6 +608,11 @@ insert into released values
   ('core', 'policy', 'message.message_server', 'select; to pgthreads_server; using ((owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text)) AND CASE WHEN pgthreads.requires_token() THEN (owner_user_id = ( SELECT pgthreads.verified_tenant() AS verified_tenant)) ELSE true END AND (EXISTS ( SELECT FROM pgthreads.thread t WHERE ((t.owner_user_id = message.owner_user_id) AND (t.state_key = message.state_key)))))'),
   ('core', 'policy', 'migration.backup', 'select; to pgthreads_backup; using true'),
   ('core', 'policy', 'migration.migration_owner', 'all; to pgthreads_owner; using true; check true'),
+  ('core', 'policy', 'open_answer.backup', 'select; to pgthreads_backup; using true'),
+  ('core', 'policy', 'open_answer.open_answer_maintenance_delete', 'delete; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'open_answer.open_answer_maintenance_select', 'select; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'open_answer.open_answer_owner', 'all; to pgthreads_owner; using (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text)); check (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text))'),
+  ('core', 'policy', 'open_answer.open_answer_server', 'select; to pgthreads_server; using ((owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text)) AND CASE WHEN pgthreads.requires_token() THEN (owner_user_id = ( SELECT pgthreads.verified_tenant() AS verified_tenant)) ELSE true END)'),
   ('core', 'policy', 'queued_turn.backup', 'select; to pgthreads_backup; using true'),
   ('core', 'policy', 'queued_turn.queued_turn_maintenance_delete', 'delete; to pgthreads_maintenance; using true'),
   ('core', 'policy', 'queued_turn.queued_turn_maintenance_select', 'select; to pgthreads_maintenance; using true'),
@@ -582,6 +633,11 @@ insert into released values
   ('core', 'policy', 'thread.thread_maintenance_select', 'select; to pgthreads_maintenance; using true'),
   ('core', 'policy', 'thread.thread_owner', 'all; to pgthreads_owner; using (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text)); check (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text))'),
   ('core', 'policy', 'thread.thread_server', 'select; to pgthreads_server; using ((owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text)) AND CASE WHEN pgthreads.requires_token() THEN (owner_user_id = ( SELECT pgthreads.verified_tenant() AS verified_tenant)) ELSE true END AND (deleted_at IS NULL))'),
+  ('core', 'policy', 'tool_response.backup', 'select; to pgthreads_backup; using true'),
+  ('core', 'policy', 'tool_response.tool_response_maintenance_delete', 'delete; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'tool_response.tool_response_maintenance_select', 'select; to pgthreads_maintenance; using true'),
+  ('core', 'policy', 'tool_response.tool_response_owner_insert', 'insert; to pgthreads_owner; check (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text))'),
+  ('core', 'policy', 'tool_response.tool_response_owner_select', 'select; to pgthreads_owner; using (owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text))'),
   ('core', 'policy', 'turn.backup', 'select; to pgthreads_backup; using true'),
   ('core', 'policy', 'turn.turn_maintenance_abandon', 'update; to pgthreads_maintenance; using (status = ''running''::text); check (status = ''abandoned''::text)'),
   ('core', 'policy', 'turn.turn_maintenance_delete', 'delete; to pgthreads_maintenance; using true'),
@@ -597,11 +653,13 @@ insert into released values
   ('core', 'role', 'pgthreads_owner', 'nologin'),
   ('core', 'role', 'pgthreads_server', 'nologin'),
   ('core', 'schema', 'pgthreads', 'owner pgthreads_owner; pgthreads_backup usage, pgthreads_maintenance usage, pgthreads_server usage'),
+  ('core', 'table', 'approval_policy', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select'),
   ('core', 'table', 'config', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select; pgthreads_maintenance select'),
   ('core', 'table', 'journal', 'owner pgthreads_owner; unlogged; row level security; forced; pgthreads_backup select; pgthreads_maintenance delete'),
   ('core', 'table', 'late_answer', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select; pgthreads_maintenance delete, select'),
   ('core', 'table', 'message', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select; pgthreads_maintenance delete, select; pgthreads_server select'),
   ('core', 'table', 'migration', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select'),
+  ('core', 'table', 'open_answer', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select; pgthreads_maintenance delete, select; pgthreads_server select'),
   ('core', 'table', 'queued_turn', 'owner pgthreads_owner; unlogged; row level security; forced; pgthreads_backup select; pgthreads_maintenance delete, select'),
   ('core', 'table', 'redaction_rule', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select'),
   ('core', 'table', 'redaction_screen', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select'),
@@ -609,6 +667,7 @@ insert into released values
   ('core', 'table', 'tenant_key', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select'),
   ('core', 'table', 'tenant_secret', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select'),
   ('core', 'table', 'thread', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select; pgthreads_maintenance delete, select; pgthreads_server select'),
+  ('core', 'table', 'tool_response', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select; pgthreads_maintenance delete, select'),
   ('core', 'table', 'turn', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select; pgthreads_maintenance delete, select'),
   ('core', 'table', 'usage_total', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select; pgthreads_maintenance delete, insert, select, update'),
   ('core', 'table', 'verification', 'owner pgthreads_owner; row level security; forced; pgthreads_backup select; pgthreads_maintenance insert, select, update'),
@@ -633,12 +692,12 @@ insert into released values
   ('search', 'constraint', 'search_config.search_config_language_check', 'CHECK (((language)::regconfig IS NOT NULL))'),
   ('search', 'constraint', 'search_config.search_config_only_row_check', 'CHECK (only_row)'),
   ('search', 'constraint', 'search_config.search_config_pkey', 'PRIMARY KEY (only_row)'),
-  ('search', 'function', 'index_messages()', 'returns trigger; plpgsql; volatile; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 4d920ed17a9baf25fddcb7857478dbea'),
+  ('search', 'function', 'index_messages()', 'returns trigger; plpgsql; volatile; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body da1a4de551f80bd633b673080a7337e1'),
   ('search', 'function', 'index_title()', 'returns trigger; plpgsql; volatile; enable_seqscan=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body a2aef0129f1c6d0cb8db7f0f4449c616'),
-  ('search', 'function', 'message_text(p_message json)', 'returns text; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 1a13fe4c16354f444e30718231b35659'),
+  ('search', 'function', 'message_text(p_message json)', 'returns text; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body bf5fbec07520052a145222bd9fa10d63'),
   ('search', 'function', 'message_words(p_language regconfig, p_message json)', 'returns tsvector; plpgsql; immutable; parallel safe; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body 1fe4e1591d29d4e755d4e3e4ddc6b35a'),
   ('search', 'function', 'rebuild_search()', 'returns bigint; plpgsql; volatile; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body cc9566ab5231e22461befcd970cfded8'),
-  ('search', 'function', 'search_threads(p_owner_user_id text, p_query text, p_limit integer, p_offset integer)', 'arguments p_owner_user_id text, p_query text, p_limit integer DEFAULT 20, p_offset integer DEFAULT 0; returns TABLE(state_key text, title text, message_count integer, updated_at timestamp with time zone, seq integer, message_id text, role text, snippet text, rank real, hits integer); plpgsql; stable; security definer; enable_seqscan=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body c9da8630ae8b5bdd4c51298a9620376e'),
+  ('search', 'function', 'search_threads(p_owner_user_id text, p_query text, p_limit integer, p_offset integer)', 'arguments p_owner_user_id text, p_query text, p_limit integer DEFAULT 20, p_offset integer DEFAULT 0; returns TABLE(state_key text, title text, message_count integer, updated_at timestamp with time zone, seq integer, message_id text, role text, snippet text, rank real, hits integer); plpgsql; stable; security definer; enable_seqscan=off; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; execute pgthreads_server; body 11da33ed2b66b6e192184ca686eae428'),
   ('search', 'function', 'unindex_threads()', 'returns trigger; plpgsql; volatile; plan_cache_mode=force_generic_plan; search_path=pg_catalog, pg_temp; owner pgthreads_owner; body e08ee6f7bf08531aec1295230f86e602'),
   ('search', 'policy', 'message_search.backup', 'select; to pgthreads_backup; using true'),
   ('search', 'policy', 'message_search.message_search_maintenance_delete', 'delete; to pgthreads_maintenance; using true'),
@@ -654,9 +713,9 @@ insert into released values
   ('search', 'trigger', 'thread.message_search_title', 'CREATE TRIGGER message_search_title AFTER UPDATE OF title ON pgthreads.thread FOR EACH ROW WHEN ((old.title IS DISTINCT FROM new.title)) EXECUTE FUNCTION pgthreads.index_title(); enabled');
 -- end of released
 
--- Runs a statement as a role, for the throw-away owner, and then restores the role. Returns the
--- first column of the first row as text, or the SQLSTATE if the statement is refused. $1 is the
--- owner, and $2 is an object with messages.
+-- Runs a statement as a role, for the throw-away owner, and undoes nothing but the role: the first
+-- column of its first row as text, or the SQLSTATE of its refusal. $1 is the owner, $2 an object with
+-- messages.
 create function pg_temp.said(
   p_sql text,
   p_role text default 'pgthreads_server',
@@ -679,13 +738,12 @@ begin
   return v_said;
 exception
   when others then
-    -- PostgreSQL has undone what the block has set, including the role.
+    -- What the block has set is undone, the role as well.
     return sqlstate;
 end;
 $$;
 
--- Prepare the calls: an owner whom nobody else has, and messages to send. Stop if they cannot be
--- tried.
+-- Whether the calls can be tried: an owner nobody else has, and messages to send.
 do $$
 declare
   v_way text :=
@@ -708,12 +766,12 @@ begin
     v_owner := pgthreads.set_tenant(v_tenant);
     if exists (select from pgthreads.thread as t where t.owner_user_id = v_owner) then
       raise exception 'the owner of the token in pgthreads.pgtap_tenant has threads' using
-        hint = 'Sign a token for an owner who has no threads, such as a random name.';
+        hint = 'Sign a token for an owner who has none, such as a random name.';
     end if;
   exception
     when sqlstate 'THTEN' then
       raise exception 'the suite needs a tenant token: %', sqlerrm using
-        hint = 'Pass that of an owner without threads: PGOPTIONS="-c pgthreads.pgtap_tenant=…".';
+        hint = 'Give it one of an owner without threads: PGOPTIONS="-c pgthreads.pgtap_tenant=…".';
   end;
   perform set_config('role', v_role, true);
   perform set_config('pgthreads.pgtap_owner', v_owner, true);
@@ -749,7 +807,7 @@ select is_empty(
   'nothing else is in the schema'
 );
 
--- Rules for everything in the schema, including what the application has put there.
+-- Rules for whatever is there, parts of the application's own included.
 select is_empty(
   $$
     select p.oid::regprocedure
@@ -824,7 +882,7 @@ select is(
   'the server role may serve'
 );
 
--- Appends: messages are stored once, in order and whole, and only the functions store them.
+-- Appends: stored once, in order, whole, and by nobody but the functions.
 select is(
   pg_temp.said($$ select a.appended from pgthreads.append_thread(
     $1, 'k', jsonb_build_array($2 -> 'u1', $2 -> 'a1')) as a $$),
@@ -978,9 +1036,8 @@ select is(
   pg_temp.said('select count(*) from pgthreads.ai_threads'), '1', 'and is not shown'
 );
 
--- Redaction: its rules, screens and triggers; then, for a sample of each kind that ships, that the
--- stored text is what redact_text() returns. Each sample is appended alone, so that no screen does
--- the work of another one.
+-- Redaction: its rules, screens and triggers; then that what is stored is what redact_text() says, for
+-- a sample of each kind that ships. Each is appended alone, so that no screen does another one's work.
 select is(
   pg_temp.said($$ select string_agg(concat_ws(': ', f.rule, f.fault), '; ')
     from pgthreads.redaction_faults() as f $$),

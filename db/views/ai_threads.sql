@@ -1,6 +1,6 @@
 -- The read contract: one row for each thread, with the messages of its newest branch as one
--- UIMessage[]. The view has the rights and policies of whoever reads it, so it calls no function
--- that runs with other rights.
+-- UIMessage[], and the open answer as the last one. The view has the rights and policies of whoever
+-- reads it, so it calls no function that runs with other rights.
 
 create or replace view pgthreads.ai_threads
 with (security_invoker = true)
@@ -11,14 +11,25 @@ select
   t.state_key,
   (
     with recursive branch (first_seq, last_seq, parent_seq) as (
-      select coalesce(b.seq, 1), t.message_count, coalesce(b.parent_seq, 0)
-      from (values (1)) as one (row)
+      select coalesce(b.seq, 1), h.seq, coalesce(b.parent_seq, 0)
+      from (
+        values (coalesce(
+          (
+            select o.user_seq
+            from pgthreads.open_answer as o
+            where o.owner_user_id = t.owner_user_id
+              and o.state_key = t.state_key
+              and t.open_since is not null
+          ),
+          t.message_count))
+      ) as h (seq)
       left join lateral (
         select f.seq, f.parent_seq
         from pgthreads.message as f
         where f.owner_user_id = t.owner_user_id
           and f.state_key = t.state_key
           and f.parent_seq is not null
+          and f.seq <= h.seq
         order by f.seq desc
         limit 1
       ) as b on true
@@ -48,7 +59,15 @@ select
         select generate_series(r.first_seq, r.last_seq)
         from branch as r
       )) is true
-  ) as messages,
+  ) || coalesce(
+    (
+      select jsonb_build_array(o.message::jsonb)
+      from pgthreads.open_answer as o
+      where o.owner_user_id = t.owner_user_id
+        and o.state_key = t.state_key
+        and t.open_since is not null
+    ),
+    '[]') as messages,
   t.metadata,
   t.created_at,
   t.updated_at,

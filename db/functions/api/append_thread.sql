@@ -3,7 +3,7 @@
 --
 -- Messages are checked and redacted before the lock is taken. Locks: the thread's row, then the row
 -- of a turn whose lease has ended. Such a turn is given up, and its partial answer comes before
--- p_messages.
+-- p_messages. An answer that waits is closed first, and p_messages come behind it.
 --
 -- A message that is stored already, with the same content, is left out. If that leaves none, the
 -- call changes nothing and succeeds whatever count and turn it names: it repeats a call whose
@@ -46,6 +46,8 @@ declare
   v_lease_until timestamptz;
   v_user_seq int;
   v_begun_count int;
+  v_open_since timestamptz;
+  v_continues text;
   v_parent int;
   v_digest bytea;
 begin
@@ -76,8 +78,8 @@ begin
 
   -- Lock the thread, and create it if none exists.
   loop
-    select t.message_count, t.head_digest, t.title, t.deleted_at
-    into v_count, v_digest, v_title, v_deleted_at
+    select t.message_count, t.head_digest, t.title, t.deleted_at, t.open_since
+    into v_count, v_digest, v_title, v_deleted_at, v_open_since
     from pgthreads.thread as t
     where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
     for update;
@@ -94,8 +96,10 @@ begin
 
   -- Known ids: find them, and the running turn with them. This is a statement of its own, so it
   -- sees what others committed while the one above waited for the lock.
-  select clock_timestamp(), s.ids, s.texts, n.turn_id, n.lease_until, n.user_seq, n.begun_count
-  into v_now, v_stored_ids, v_stored_texts, v_turn_id, v_lease_until, v_user_seq, v_begun_count
+  select clock_timestamp(), s.ids, s.texts, n.turn_id, n.lease_until, n.user_seq, n.begun_count,
+    n.continues
+  into v_now, v_stored_ids, v_stored_texts, v_turn_id, v_lease_until, v_user_seq, v_begun_count,
+    v_continues
   from (
     select array_agg(m.message_id) as ids, array_agg(m.message::text) as texts
     from unnest(v_ids) as i (id)
@@ -155,6 +159,7 @@ begin
   -- Refuse what does not fit the thread as it is now: its count, its turn and its size.
   if (v_count = coalesce(p_expected_count, v_count)
     and v_turn_id is not distinct from p_turn_id
+    and (v_open_since is null or p_turn_id is not null)
     and coalesce(v_lease_until > clock_timestamp(), true)
     and v_ids <> '{}'
     and v_count + cardinality(v_ids) <= v_ready.max_messages) is not true
@@ -191,6 +196,13 @@ begin
       end if;
       -- That may append to the thread, so begin again. p_expected_count has been compared above.
       perform pgthreads.abandon_turn(p_owner_user_id, p_state_key, v_turn_id);
+      return query
+        select a.state_key, a.message_count, a.appended
+        from pgthreads.append_thread(
+          p_owner_user_id, p_state_key, p_messages, null, null, p_metadata, p_parent_id) as a;
+      return;
+    elsif v_open_since is not null and v_ids <> '{}' then
+      perform pgthreads.close_answer(p_owner_user_id, p_state_key, 'stopped');
       return query
         select a.state_key, a.message_count, a.appended
         from pgthreads.append_thread(
@@ -245,6 +257,9 @@ begin
     ) then
       v_title := pgthreads.message_title(v_texts);
     end if;
+  end if;
+  if v_continues is not null and v_ids <> '{}' then
+    perform pgthreads.take_open_answer(p_owner_user_id, p_state_key, v_continues, v_ids[1]);
   end if;
   state_key := p_state_key;
   message_count := pgthreads.write_messages(

@@ -4,8 +4,8 @@
 --
 -- A message that is stored already never starts a second turn for the same answer. The outcome is
 --   running   if its turn runs; turn_id names it
---   answered  if its answer is stored, even if that is the partial answer of a dead worker; answer
---             has it
+--   answered  if its answer is stored or waits, even if that is the partial answer of a dead
+--             worker; answer has it
 --   started   if nothing answered it and nothing follows it, so that a new turn begins; and if this
 --             very call, with the same turn id, was made before.
 --
@@ -77,6 +77,7 @@ declare
   v_max_messages int;
   v_free boolean;
   v_left boolean;
+  v_open pgthreads.open_answer;
 begin
   -- Look at the arguments.
   if (pgthreads.is_named_tenant(p_owner_user_id)
@@ -183,6 +184,18 @@ begin
         + pgthreads.abandon_turn(p_owner_user_id, v_key, v_turn.turn_id);
       v_turn := null;
     end if;
+    -- An answer that waits is the answer to its question. Any other turn closes it.
+    select o.* into v_open
+    from pgthreads.open_answer as o
+    where o.owner_user_id = p_owner_user_id and o.state_key = v_key;
+    if v_open.user_seq = v_seq
+      and (not v_anew or v_answer_seq > v_count or v_open.turn_id = p_turn_id)
+    then
+      return query select
+        'answered', v_key, null::text, v_count, null::timestamptz, null::int, null::json,
+        v_open.message;
+      return;
+    end if;
     if not v_anew then
       v_answer_seq := pgthreads.newest_answer(p_owner_user_id, v_key, v_seq);
     end if;
@@ -210,6 +223,9 @@ begin
         detail = format('Turn %s of thread %s runs until %s at least.', v_turn.turn_id, v_key,
           v_turn.lease_until),
         hint = 'Wait for its end, or ask it to stop with request_stop.';
+    end if;
+    if v_open.message_id is not null then
+      v_count := v_count + pgthreads.close_answer(p_owner_user_id, v_key, 'stopped');
     end if;
   end if;
 

@@ -49,6 +49,7 @@ declare
   v_digest bytea;
   v_title text;
   v_user_seq int;
+  v_continues text;
 begin
   -- One expression asks for all that is usually true, as in append_thread; only where it is false,
   -- the following ones look at each thing by itself.
@@ -77,8 +78,8 @@ begin
     v_ready := pgthreads.ready_messages(jsonb_build_array(p_message));
     -- Whoever sees the turn also sees the messages that the thread had when it began. So if there
     -- are no others, this statement sees all of them, even if it had to wait for the lock.
-    select t.message_count, t.head_digest, t.title, n.user_seq
-    into v_count, v_digest, v_title, v_user_seq
+    select t.message_count, t.head_digest, t.title, n.user_seq, n.continues
+    into v_count, v_digest, v_title, v_user_seq, v_continues
     from pgthreads.thread as t
     join pgthreads.turn as n
       on n.owner_user_id = p_owner_user_id
@@ -99,6 +100,10 @@ begin
       )
     for update of t, n;
     if found then
+      if v_continues is not null then
+        perform pgthreads.take_open_answer(
+          p_owner_user_id, p_state_key, v_continues, v_ready.ids[1]);
+      end if;
       message_count := pgthreads.write_messages(
         p_owner_user_id, p_state_key, v_ready.ids, v_ready.bodies, v_count, v_digest,
         nullif(v_user_seq, v_count), v_title, null, clock_timestamp());

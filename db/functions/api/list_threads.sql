@@ -21,7 +21,8 @@ returns table (
   created_at timestamptz,
   updated_at timestamptz,
   running boolean,
-  next_cursor text
+  next_cursor text,
+  waiting boolean
 )
 language plpgsql
 stable
@@ -73,18 +74,12 @@ begin
   v_recent_from := coalesce(v_recent_from, '-infinity');
   return query
     select p.state_key, p.title, p.message_count, p.metadata, p.created_at, p.updated_at,
-      exists (
-        select
-        from pgthreads.turn as n
-        where n.owner_user_id = p.owner_user_id
-          and n.state_key = p.state_key
-          and n.status = 'running'
-          and n.lease_until > clock_timestamp()
-      ),
+      r.running,
       case
         when p.place = p_limit and p.has_next then format('%s.%s',
           (extract(epoch from p.updated_at) * 1000000)::bigint, p.state_key)
-      end
+      end,
+      p.open_since is not null and not r.running
     from (
       select t.*, row_number() over newest as place,
         lead(true, 1, false) over newest as has_next
@@ -99,6 +94,16 @@ begin
       order by t.updated_at desc, t.state_key desc
       limit p_limit + 1
     ) as p
+    cross join lateral (
+      select exists (
+        select
+        from pgthreads.turn as n
+        where n.owner_user_id = p.owner_user_id
+          and n.state_key = p.state_key
+          and n.status = 'running'
+          and n.lease_until > clock_timestamp()
+      ) as running
+    ) as r
     where p.place <= p_limit
     order by p.place;
 end;

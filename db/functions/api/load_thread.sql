@@ -1,5 +1,5 @@
--- A thread's messages as one json value, the oldest first. Branch and window are chosen as by
--- read_messages(). json_agg copies the stored bytes and does not parse them.
+-- A thread's messages as one json value, the oldest first. Branch, window and open answer
+-- are those of read_messages(). json_agg copies the stored bytes and does not parse them.
 
 create or replace function pgthreads.load_thread(
   p_owner_user_id text,
@@ -25,12 +25,20 @@ declare
   v_from int;
   v_to int;
   v_linear boolean;
+  v_is_open boolean;
 begin
   if not pgthreads.is_plain_read(p_owner_user_id, p_state_key, p_last, p_before_seq) then
     perform pgthreads.require_read(p_owner_user_id, p_state_key, p_last, p_before_seq);
   end if;
-  select r.head_seq, r.is_linear into v_to, v_linear
+  select r.head_seq, r.is_linear, r.is_open into v_to, v_linear, v_is_open
   from pgthreads.read_head(p_owner_user_id, p_state_key, p_leaf_id) as r;
+  if v_is_open then
+    return (
+      select coalesce(json_agg(m.message order by m.seq), '[]')
+      from pgthreads.read_messages(
+        p_owner_user_id, p_state_key, p_last, p_before_seq, p_leaf_id) as m
+    );
+  end if;
   if v_linear then
     v_to := least(v_to, p_before_seq - 1);
     v_from := greatest(v_to - p_last + 1, 1);

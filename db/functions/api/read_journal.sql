@@ -106,6 +106,13 @@ begin
           and t.state_key = p_state_key
           and t.deleted_at is null
       );
+    if not found and v_status = 'waiting' then
+      select o.message into v_answer
+      from pgthreads.open_answer as o
+      where o.owner_user_id = p_owner_user_id
+        and o.state_key = p_state_key
+        and o.message_id = v_turn.assistant_message_id;
+    end if;
   end if;
   return query select
     v_turn.turn_id, v_status, v_turn.error_code, coalesce(v_end, p_offset), v_frames, v_answer;

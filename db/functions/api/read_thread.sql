@@ -2,6 +2,8 @@
 -- thread does not exist or is deleted. If p_known_digest is still the thread's digest, messages and
 -- earlier_seq are null, because the caller has them already.
 --
+-- An answer that waits is the last message, and the digest then covers it as well.
+--
 -- BOUNDED_WORK: messages are the newest ones of the window that fit into config.max_page_bytes, and
 -- at least one. earlier_seq is the p_before_seq with which the previous page is read; it is null if
 -- this page starts at the beginning of the thread.
@@ -44,6 +46,10 @@ declare
   v_known boolean;
   v_digest text;
   v_max_bytes int;
+  v_count int;
+  v_open_seq int;
+  v_open_message json;
+  v_open_digest bytea;
   v_first int[];
   v_last int[];
 begin
@@ -51,8 +57,8 @@ begin
     perform pgthreads.require_read(p_owner_user_id, p_state_key, p_last, p_before_seq);
   end if;
   select c.max_page_bytes, r.head_seq, r.is_linear, d.digest,
-    d.digest is not distinct from p_known_digest
-  into v_max_bytes, v_to, v_linear, v_digest, v_known
+    d.digest is not distinct from p_known_digest, case when r.is_open then r.message_count end
+  into v_max_bytes, v_to, v_linear, v_digest, v_known, v_count
   from pgthreads.read_head(p_owner_user_id, p_state_key, p_leaf_id) as r
   cross join pgthreads.config as c
   -- While a running turn hides the thread's last messages, what is shown has a digest of its own,
@@ -65,6 +71,25 @@ begin
   ) as d;
   if not found then
     return;
+  end if;
+  if v_count is not null then
+    select s.user_seq, s.seq, s.message, s.digest
+    into v_from, v_open_seq, v_open_message, v_open_digest
+    from pgthreads.shown_answer(
+      p_owner_user_id, p_state_key, v_count, p_before_seq, p_leaf_id) as s;
+    if found then
+      v_to := v_from;
+      p_leaf_id := null;
+    end if;
+    if v_open_digest is not null then
+      v_digest := encode(sha256(convert_to('open ' || v_digest, 'UTF8') || v_open_digest), 'hex');
+      v_known := v_digest is not distinct from p_known_digest;
+    end if;
+    if v_open_message is not null then
+      v_linear := false;
+      p_last := p_last - 1;
+      v_max_bytes := v_max_bytes - octet_length(v_open_message::text);
+    end if;
   end if;
   if v_known then
     v_linear := null;
@@ -101,30 +126,36 @@ begin
           ) as s
         )
         when false then (
-          select coalesce(json_agg(m.message order by m.seq), '[]')
-          from unnest(v_first, v_last) as r (first_seq, last_seq)
-          -- The order keeps this a look at the primary key for each range.
-          cross join lateral (
+          select coalesce(json_agg(b.message order by b.seq), '[]')
+          from (
             select m.seq, m.message
-            from pgthreads.message as m
-            where m.owner_user_id = p_owner_user_id
-              and m.state_key = p_state_key
-              and m.seq between r.first_seq and r.last_seq
-            order by m.seq
-            offset 0
-          ) as m
+            from unnest(v_first, v_last) as r (first_seq, last_seq)
+            -- The order keeps this a look at the primary key for each range.
+            cross join lateral (
+              select m.seq, m.message
+              from pgthreads.message as m
+              where m.owner_user_id = p_owner_user_id
+                and m.state_key = p_state_key
+                and m.seq between r.first_seq and r.last_seq
+              order by m.seq
+              offset 0
+            ) as m
+            union all
+            select v_open_seq, v_open_message
+            where v_open_message is not null
+          ) as b
         )
       end,
       case v_linear
         when true then case when v_from > 1 and v_from <= v_to then v_from end
-        when false then (
+        when false then coalesce((
           select case when coalesce(m.parent_seq, m.seq - 1) > 0 then m.seq end
           from pgthreads.message as m
           where m.owner_user_id = p_owner_user_id
             and m.state_key = p_state_key
             and m.seq between v_from and v_from
           order by m.seq
-        )
+        ), case when p_last = 0 then v_open_seq end)
       end
     from pgthreads.thread as t
     where t.owner_user_id = p_owner_user_id

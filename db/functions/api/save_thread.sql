@@ -2,7 +2,8 @@
 -- thread's newest branch, or that differs from it, is refused: MESSAGES_GROW_ONLY. A message that
 -- the caller still holds as it was before redaction counts as equal. If all of the array is stored
 -- already, the call changes nothing and succeeds whatever count it names: it repeats a call whose
--- result got lost. Locks: those of append_thread.
+-- result got lost. An answer that waits is the last message of the thread here, too, and what comes
+-- behind it closes it. Locks: those of append_thread.
 
 create or replace function pgthreads.save_thread(
   p_owner_user_id text,
@@ -26,6 +27,7 @@ declare
   v_count int;
   v_deleted_at timestamptz;
   v_length int := 0;
+  v_open_since timestamptz;
   v_place bigint;
   v_result record;
 begin
@@ -42,7 +44,7 @@ begin
   -- A thread that does not exist is created here already. Otherwise somebody else could create it
   -- meanwhile, and this call would append to messages that it has not compared.
   loop
-    select t.message_count, t.deleted_at into v_count, v_deleted_at
+    select t.message_count, t.deleted_at, t.open_since into v_count, v_deleted_at, v_open_since
     from pgthreads.thread as t
     where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
     for update;
@@ -56,6 +58,10 @@ begin
     select sum(r.last_seq - r.first_seq + 1)::int into v_length
     from pgthreads.branch_ranges(p_owner_user_id, p_state_key,
       pgthreads.shown_head(p_owner_user_id, p_state_key, v_count)) as r;
+    if v_open_since is not null then
+      select count(*)::int into v_length
+      from pgthreads.read_messages(p_owner_user_id, p_state_key) as m;
+    end if;
     select m.place into v_place
     from pgthreads.read_messages(p_owner_user_id, p_state_key)
       with ordinality as m (seq, message, place)

@@ -1,6 +1,7 @@
 -- Deletes a thread for every reader: SOFT_DELETE_DEFAULT. Its rows stay until they are purged. A
--- running turn ends as stopped, because nothing can be appended any more. Deleting a thread twice
--- is no error. Locks: the thread's row, then that of its running turn.
+-- running turn ends as stopped, because nothing can be appended any more. An open answer is closed
+-- before that, so that it is kept, held and purged like any message. Deleting a thread twice is no
+-- error. Locks: the thread's row, then that of its running turn.
 
 create or replace function pgthreads.soft_delete_thread(p_owner_user_id text, p_state_key text)
 returns boolean
@@ -14,6 +15,7 @@ set jit = off
 as $$
 begin
   perform pgthreads.require_thread(p_owner_user_id, p_state_key);
+  perform pgthreads.close_answer(p_owner_user_id, p_state_key, 'stopped');
   update pgthreads.thread as t
   set deleted_at = clock_timestamp()
   where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key;

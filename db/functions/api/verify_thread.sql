@@ -1,7 +1,7 @@
 -- Recomputes a thread's digest chain and compares it with what is stored: every message's body, id
--- and place, and the header's count and digest. One query reads the messages in their order, in the
--- snapshot of the caller's statement, so that no concurrent append looks like a fault. Takes no
--- lock.
+-- and place, the header's count and digest, and the digest of the open answer. One query reads the
+-- messages in their order, in the snapshot of the caller's statement, so that no concurrent append
+-- looks like a fault. Takes no lock.
 --
 -- Runs with the rights of its caller: a server sees its tenant's threads that are not deleted, and
 -- maintenance sees all threads. Each message is checked against the stored digest before it. So if
@@ -21,13 +21,15 @@ as $$
 declare
   v_count int;
   v_head bytea;
+  v_open_since timestamptz;
+  v_open_fits boolean;
   v_found record;
 begin
   if not pg_has_role(current_user, 'pgthreads_maintenance', 'usage') then
     perform pgthreads.require_tenant(p_owner_user_id);
   end if;
   perform pgthreads.require_state_key(p_state_key);
-  select t.message_count, t.head_digest into v_count, v_head
+  select t.message_count, t.head_digest, t.open_since into v_count, v_head, v_open_since
   from pgthreads.thread as t
   where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key;
   if not found then
@@ -74,6 +76,17 @@ begin
   elsif bad_seq is null and not v_found.has_head then
     bad_seq := nullif(v_count, 0);
     detail := 'The digest in the thread''s header is not that of its last message.';
+  elsif bad_seq is null then
+    select o.digest = sha256(convert_to(o.message::text, 'UTF8'))
+      and o.message_id = o.message ->> 'id'
+      and v_open_since is not null
+    into v_open_fits
+    from pgthreads.open_answer as o
+    where o.owner_user_id = p_owner_user_id and o.state_key = p_state_key;
+    if coalesce(v_open_fits, v_open_since is null) is not true then
+      bad_seq := v_count + 1;
+      detail := 'The open answer does not fit its digest, or the thread''s header.';
+    end if;
   end if;
   ok := detail is null;
   return next;

@@ -3,8 +3,9 @@
 -- to the thread. Does nothing if the turn has ended, or if its lease has not.
 --
 -- The answer goes through append_thread like any other: it is redacted, kept within the limits, and
--- begins a branch if the turn does. NEVER_STUCK and BOUNDED_WORK: whatever the journal holds, the
--- turn ends, so that the thread can go on. The turn's error_code says what became of the answer:
+-- begins a branch if the turn does. If the turn continues an open answer, the answer is made of both:
+-- the open answer, and what the journal holds of its continuation. NEVER_STUCK and BOUNDED_WORK:
+-- whatever the journal holds, the turn ends, so that the thread can go on. The turn's error_code says what became of the answer:
 --   null                the answer is in the thread, or there was none
 --   partial_too_large   the answer has only the first config.max_partial_bytes of the journal
 --   partial_refused     append_thread refused the answer; if possible it is kept as a late answer
@@ -29,6 +30,8 @@ as $$
 #variable_conflict use_column
 declare
   v_lease_until timestamptz;
+  v_continues text;
+  v_open jsonb;
   v_max_bytes int;
   v_end int;
   v_frames text;
@@ -42,7 +45,7 @@ begin
   from pgthreads.thread as t
   where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
   for update;
-  select n.lease_until into v_lease_until
+  select n.lease_until, n.continues into v_lease_until, v_continues
   from pgthreads.turn as n
   where n.owner_user_id = p_owner_user_id
     and n.state_key = p_state_key
@@ -67,7 +70,15 @@ begin
     if v_end >= v_max_bytes then
       v_error_code := 'partial_too_large';
     end if;
-    v_message := jsonb_build_object('id', p_turn_id) || pgthreads.assemble_message(v_frames);
+    if v_continues is not null then
+      select o.message::jsonb into v_open
+      from pgthreads.open_answer as o
+      where o.owner_user_id = p_owner_user_id and o.state_key = p_state_key;
+    end if;
+    v_message := case
+      when v_open is not null then pgthreads.continued_answer(v_open, v_frames)
+      else jsonb_build_object('id', p_turn_id) || pgthreads.assemble_message(v_frames)
+    end;
     if v_message is not null then
       begin
         -- This holds until the update below, in the same transaction, sets what it was.
@@ -109,6 +120,13 @@ begin
       raise warning 'the partial answer of turn % is lost: % %',
         p_turn_id, sqlstate, sqlerrm;
   end;
+  -- Only if it could not be appended with its continuation.
+  if v_continues is not null
+    and pgthreads.close_answer(p_owner_user_id, p_state_key, 'abandoned') > 0
+  then
+    v_appended := 1;
+    v_message_id := v_continues;
+  end if;
   delete from pgthreads.journal as j
   where j.owner_user_id = p_owner_user_id
     and j.state_key = p_state_key

@@ -10,7 +10,8 @@
 --   attaches     whether the running turn is the one that is asked for, so that even a call that
 --                interrupts must not stop it: it is this call's own turn, or its answer takes the
 --                place of the answer that the call names
---   answer_seq   the answer, if this call repeats one that was answered
+--   answer_seq   the answer, if this call repeats one that was answered; for an answer that waits,
+--                which is not stored, the seq that it will have
 --
 -- An edited message is stored beside the one that it replaces, as <id>~<hash of its content>. If
 -- that text was there before, it is stored as <id>~<hash>.2, and so on. All of these are the family
@@ -53,6 +54,8 @@ as $$
 declare
   v_count int;
   v_deleted_at timestamptz;
+  v_open_since timestamptz;
+  v_open pgthreads.open_answer;
   v_turn_id text;
   v_named_seq int;
   v_named_role text;
@@ -73,7 +76,7 @@ declare
 begin
   -- Lock the thread, and create it if none exists. If somebody else is creating it, this waits.
   loop
-    select t.message_count, t.deleted_at into v_count, v_deleted_at
+    select t.message_count, t.deleted_at, t.open_since into v_count, v_deleted_at, v_open_since
     from pgthreads.thread as t
     where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
     for update;
@@ -97,6 +100,11 @@ begin
   if found then
     v_count := v_count + pgthreads.abandon_turn(p_owner_user_id, p_state_key, v_turn_id);
   end if;
+  if v_open_since is not null then
+    select o.* into v_open
+    from pgthreads.open_answer as o
+    where o.owner_user_id = p_owner_user_id and o.state_key = p_state_key;
+  end if;
 
   -- Look up the message that p_replaces names, and the question that the newest branch ends with.
   if p_replaces is not null then
@@ -106,7 +114,10 @@ begin
       and m.state_key = p_state_key
       and m.message_id = p_replaces;
   end if;
-  if p_replaces is not null or p_regenerate then
+  if v_open.message_id is not null then
+    v_last_question := v_open.user_seq;
+    v_last_answer := v_count + 1;
+  elsif p_replaces is not null or p_regenerate then
     select q.question_seq, q.first_answer_seq into v_last_question, v_last_answer
     from pgthreads.question_of(p_owner_user_id, p_state_key, v_count) as q;
   end if;
@@ -114,8 +125,14 @@ begin
   -- If another answer is asked for without saying to what, the question is that of the answer that
   -- p_replaces names, or otherwise the newest one.
   if p_regenerate and (p_on_stale is null or p_message is null)
-    or not p_regenerate and v_named_role = 'assistant'
+    or not p_regenerate and (v_named_role = 'assistant' or p_replaces = v_open.message_id)
   then
+    if v_open.message_id is not null and coalesce(p_replaces, v_open.message_id) = v_open.message_id
+    then
+      return query select v_count, v_open.user_seq, null::text, null::jsonb, null::text, true,
+        false, null::int;
+      return;
+    end if;
     select r.user_seq, r.user_id into v_seq, v_id
     from pgthreads.replaced_message(p_owner_user_id, p_state_key, p_replaces, p_regenerate) as r;
     if v_seq is not null then
@@ -236,7 +253,7 @@ begin
         hint = 'Load the thread again, or pass no p_replaces to have the last question answered.';
     end if;
     if v_last_question = v_seq and v_last_answer > v_first_answer then
-      v_answer := v_count;
+      v_answer := case when v_open.message_id is null then v_count else v_count + 1 end;
     end if;
   end if;
   -- The same is true if its turn is known already.

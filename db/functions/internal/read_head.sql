@@ -1,6 +1,7 @@
--- Where a read of a thread begins: the seq that its newest branch is shown up to, and whether a
--- read takes all messages up to there, because no branch is asked for and the thread has none. No
--- row if there is no such thread, or it is deleted.
+-- Where a read of a thread begins: the seq that its newest branch is shown up to, whether a read
+-- takes all messages up to there, because no branch is asked for and the thread has none, and
+-- whether the thread has an open answer, which shown_answer() knows. No row if there is no such
+-- thread, or it is deleted.
 --
 -- For the functions that read a thread. The planner puts this query in the place of its call, which
 -- it does for no function with a search_path of its own, and leaves out the columns that a caller
@@ -11,7 +12,8 @@ create or replace function pgthreads.read_head(
   p_state_key text,
   p_leaf_id text
 )
-returns table (head_seq int, is_linear boolean, message_count int, head_digest bytea)
+returns table (head_seq int, is_linear boolean, message_count int, head_digest bytea,
+  is_open boolean)
 language sql
 stable
 rows 1
@@ -25,7 +27,8 @@ as $$
         and m.parent_seq is not null
     ),
     t.message_count,
-    t.head_digest
+    t.head_digest,
+    t.open_since is not null
   from pgthreads.thread as t
   cross join lateral pgthreads.shown_head(p_owner_user_id, p_state_key, t.message_count) as h (seq)
   where t.owner_user_id operator(pg_catalog.=) p_owner_user_id

@@ -50,6 +50,8 @@ begin
       when p_metadata is null then t.metadata
       else pgthreads.merge_metadata(t.metadata, p_metadata)
     end,
+    -- Whoever appends has closed the open answer, or appends it as it is complete.
+    open_since = case when p_ids = '{}' then t.open_since end,
     updated_at = p_now,
     -- Most appends do not change it, because it is indexed. list_threads knows how old it may be.
     recent_at = case

@@ -1,8 +1,11 @@
 -- Ends a batch of running turns whose lease ended p_grace ago or earlier, as abandoned, and returns
 -- them. Their workers are gone, and what the journal holds of their answers is appended. begin_turn
 -- and append_thread do the same for the one thread for which they are called. A grace gives a
--- worker that was only late the chance to take its lease back. This also deletes a batch of the
--- journals that such workers have left.
+-- worker that was only late the chance to take its lease back.
+--
+-- Then closes answers that have waited for config.max_wait, and returns the turns that left them,
+-- with the time until which they waited. This also deletes a batch of the journals that dead workers
+-- have left.
 --
 -- Locks: the thread's row, then the turn's, one turn after the other. A turn of which somebody else
 -- holds a lock is left for a later call, and so is one that fails. The locks are held until the
@@ -65,6 +68,32 @@ begin
     end;
     exit when v_closed = p_batch
       or (v_closed > 0 and clock_timestamp() - v_began > v_patience);
+  end loop;
+  -- Answers that nobody has responded to.
+  for owner_user_id, state_key, turn_id, lease_until in
+    select o.owner_user_id, o.state_key, o.turn_id, o.open_since + c.max_wait
+    from pgthreads.open_answer as o
+    cross join pgthreads.config as c
+    where o.open_since <= clock_timestamp() - c.max_wait
+    order by o.open_since
+  loop
+    exit when v_closed >= p_batch
+      or (v_closed > 0 and clock_timestamp() - v_began > v_patience);
+    perform
+    from pgthreads.thread as t
+    where t.owner_user_id = reap_turns.owner_user_id and t.state_key = reap_turns.state_key
+    for update skip locked;
+    continue when not found;
+    begin
+      if pgthreads.reap_answer(owner_user_id, state_key) > 0 then
+        v_closed := v_closed + 1;
+        return next;
+      end if;
+    exception
+      when others then
+        raise warning 'the open answer of thread % is not closed: % %',
+          state_key, sqlstate, sqlerrm;
+    end;
   end loop;
   -- Delete the journals of turns that have ended which their workers have not deleted.
   delete from pgthreads.journal as j

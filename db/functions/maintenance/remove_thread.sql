@@ -15,6 +15,10 @@ begin
   where q.owner_user_id = p_owner_user_id and q.state_key = p_state_key;
   delete from pgthreads.late_answer as l
   where l.owner_user_id = p_owner_user_id and l.state_key = p_state_key;
+  delete from pgthreads.open_answer as o
+  where o.owner_user_id = p_owner_user_id and o.state_key = p_state_key;
+  delete from pgthreads.tool_response as r
+  where r.owner_user_id = p_owner_user_id and r.state_key = p_state_key;
   delete from pgthreads.journal as j
   where j.owner_user_id = p_owner_user_id and j.state_key = p_state_key;
   delete from pgthreads.turn as n

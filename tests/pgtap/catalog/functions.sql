@@ -94,8 +94,9 @@ select set_eq(
   $$ select proname::text from functions where proretset and prorows = 1 $$,
   array[
     'append_thread', 'begin_turn', 'complete_turn', 'extend_turn', 'find_question', 'finish_turn',
-    'fold_text', 'joined_screens', 'prompt_start', 'purge_turns', 'question_of', 'read_head',
-    'read_journal', 'read_thread', 'save_thread', 'update_thread', 'write_journal'
+    'fold_text', 'joined_screens', 'pause_turn', 'prompt_start', 'purge_turns', 'question_of',
+    'read_head', 'read_journal', 'read_open_answer', 'read_thread', 'respond_turn', 'save_thread',
+    'shown_answer', 'update_thread', 'write_journal'
   ],
   'what returns one row says so, or a join of three is compiled just in time'
 );

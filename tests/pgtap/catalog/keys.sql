@@ -5,7 +5,7 @@ select plan(6);
 -- The tables without a tenant.
 create temp view exempt as
 select unnest(array['migration', 'config', 'redaction_rule', 'redaction_screen', 'tenant_key',
-  'tenant_secret', 'verification'])
+  'tenant_secret', 'verification', 'approval_policy'])
   as relname
 union all
 -- Only where search is installed.

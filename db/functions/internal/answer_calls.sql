@@ -1,0 +1,32 @@
+-- An answer with responses applied to the calls that wait for them. p_responses is an array of
+-- {toolCallId, response}, each call once; what does not wait stays as it is.
+
+create or replace function pgthreads.answer_calls(p_message jsonb, p_responses jsonb)
+returns jsonb
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select p_message || jsonb_build_object('parts', coalesce(jsonb_agg(
+    case
+      when e.part ->> 'state' = 'approval-requested' and r.response ? 'approved'
+        then e.part || jsonb_build_object(
+          'state', 'approval-responded', 'approval', (e.part -> 'approval') || r.response)
+      when e.part ->> 'state' = 'input-available' and r.response ? 'output'
+        then e.part || '{"state": "output-available"}' || r.response
+      when e.part ->> 'state' = 'input-available' and r.response ? 'errorText'
+        then e.part || '{"state": "output-error"}' || r.response
+      else e.part
+    end
+    order by e.place), '[]'))
+  from jsonb_array_elements(p_message -> 'parts') with ordinality as e (part, place)
+  left join (
+    select g.value ->> 'toolCallId' as id, g.value -> 'response' as response
+    from jsonb_array_elements(p_responses) as g (value)
+  ) as r on r.id = e.part ->> 'toolCallId';
+$$;
+
+comment on function pgthreads.answer_calls(jsonb, jsonb) is
+  'The answer with responses applied to the calls that wait for them.';
+revoke all on function pgthreads.answer_calls(jsonb, jsonb) from public;

@@ -1,0 +1,11 @@
+begin;
+select plan(5);
+\ir ../helpers.psql
+
+select test.declared(
+  'continued_answer', array['jsonb', 'text']::name[],
+  'jsonb', false, 'immutable', false
+);
+
+select * from finish();
+rollback;

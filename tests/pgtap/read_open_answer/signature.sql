@@ -1,0 +1,11 @@
+begin;
+select plan(5);
+\ir ../helpers.psql
+
+select test.declared(
+  'read_open_answer', array['text', 'text']::name[],
+  'setof record', true, 'stable', true
+);
+
+select * from finish();
+rollback;
