@@ -141,6 +141,30 @@ class LimitError(PgThreadsError):
     sqlstate = "THMAX"
 
 
+class NotWaitingError(PgThreadsError):
+    """This answer, or this call in it, does not wait, or not for a response of this kind."""
+
+    status = 409
+    code = "not_waiting"
+    sqlstate = "THWAI"
+
+
+class ResponseError(PgThreadsError):
+    """This call has another response already."""
+
+    status = 409
+    code = "response_differs"
+    sqlstate = "THRSP"
+
+
+class ApprovalError(PgThreadsError):
+    """This login may not approve calls of this tool."""
+
+    status = 403
+    code = "approval_refused"
+    sqlstate = "THAPR"
+
+
 class TooManyError(PgThreadsError):
     """This user has too many requests, answers or turns under way.
 

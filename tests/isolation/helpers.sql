@@ -39,7 +39,8 @@ create function test.waits(p_id text default 'a1')
 returns jsonb
 language sql
 immutable
-return test.message(p_id, 'Let me see.', 'assistant') || jsonb_build_object('parts', jsonb_build_array(
+return test.message(p_id, 'Let me see.', 'assistant') || jsonb_build_object('parts',
+  jsonb_build_array(
   jsonb_build_object('type', 'tool-mail', 'toolCallId', 'c1', 'state', 'approval-requested',
     'input', 'x', 'approval', jsonb_build_object('id', 'p1')),
   jsonb_build_object('type', 'tool-locate', 'toolCallId', 'c2', 'state', 'input-available',

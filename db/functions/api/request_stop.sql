@@ -1,7 +1,7 @@
 -- Asks the thread's running turn to stop, whichever worker runs it: the worker's next heartbeat
 -- learns of it. If no turn runs, an answer that waits is closed. Returns the id of that turn, or of
--- the turn that left the answer; null if there is neither. Locks: the turn's row; for an answer that
--- waits the thread's row, then a turn's.
+-- the turn that left the answer; null if there is neither. Locks: the turn's row; or for an answer
+-- that waits the thread's row, then a turn's.
 
 create or replace function pgthreads.request_stop(p_owner_user_id text, p_state_key text)
 returns text

@@ -3,9 +3,10 @@
 -- to the thread. Does nothing if the turn has ended, or if its lease has not.
 --
 -- The answer goes through append_thread like any other: it is redacted, kept within the limits, and
--- begins a branch if the turn does. If the turn continues an open answer, the answer is made of both:
--- the open answer, and what the journal holds of its continuation. NEVER_STUCK and BOUNDED_WORK:
--- whatever the journal holds, the turn ends, so that the thread can go on. The turn's error_code says what became of the answer:
+-- begins a branch if the turn does. If the turn continues an open answer, the answer is made of
+-- both: the open answer, and what the journal holds of its continuation. NEVER_STUCK and
+-- BOUNDED_WORK: whatever the journal holds, the turn ends, so that the thread can go on. The turn's
+-- error_code says what became of the answer:
 --   null                the answer is in the thread, or there was none
 --   partial_too_large   the answer has only the first config.max_partial_bytes of the journal
 --   partial_refused     append_thread refused the answer; if possible it is kept as a late answer

@@ -4,8 +4,8 @@
 -- worker that was only late the chance to take its lease back.
 --
 -- Then closes answers that have waited for config.max_wait, and returns the turns that left them,
--- with the time until which they waited. This also deletes a batch of the journals that dead workers
--- have left.
+-- with the time until which they waited. This also deletes a batch of the journals that dead
+-- workers have left.
 --
 -- Locks: the thread's row, then the turn's, one turn after the other. A turn of which somebody else
 -- holds a lock is left for a later call, and so is one that fails. The locks are held until the

@@ -16,12 +16,13 @@ select results_eq(
   $$ values (1, 0) $$, 'what is stored'
 );
 select results_eq(
-  $$ select title from pgthreads.update_thread('alice', 'k', 'Mail') $$, array['Mail'], 'another title'
+  $$ select title from pgthreads.update_thread('alice', 'k', 'Mail') $$, array['Mail'],
+    'another title'
 );
 select is(test.open_answers(), array['k a1 t1'], 'all of that leaves it alone');
 select test.refuses(
   $$ select pgthreads.append_thread('alice', 'k', jsonb_build_array(test.message('u2')), 2) $$,
-  'THCNT', 'Thread k has 1 messages, expected were 2.', null, 'it does not count'
+  'THCNT', 'Thread k has 1 messages, but the caller expected 2.', null, 'it does not count'
 );
 select test.refuses(
   $$ select pgthreads.append_thread('alice', 'k', jsonb_build_array(test.message('a1', 'x',
@@ -44,7 +45,8 @@ select results_eq(
   $$ values (3, 1) $$, 'a message comes behind it'
 );
 select is(test.shown('alice', 'k'),
-  array['1: u1', '2: a1 stopped c1 output-denied not answered, c2 output-error not answered', '3: u2'],
+  array['1: u1', '2: a1 stopped c1 output-denied not answered, c2 output-error not answered',
+    '3: u2'],
   'and closes it');
 select is(test.open_answers(), array[]::text[], 'it does not wait any more');
 select is(test.turns('k'), array['t1 waiting a1 ended'], 'the turn that left it stays as it is');

@@ -37,7 +37,8 @@ select is((select ok from pgthreads.verify_thread('alice', 'new')), true, 'the c
 select is(test.begins('new', test.message('u2'), 't2', ''), 'started t2 3 u1 a1 u2',
   'the same call again begins nothing twice');
 select test.refuses(
-  $$ select pgthreads.respond_turn('alice', 'new', 'a1', '[{"toolCallId": "c1", "approved": true}]') $$,
+  $$ select pgthreads.respond_turn('alice', 'new', 'a1',
+    '[{"toolCallId": "c1", "approved": true}]') $$,
   'THWAI', 'Message ''a1'' of thread new does not wait.', null, 'a response comes too late then'
 );
 select is(
@@ -49,7 +50,8 @@ select is(
 -- The message that is answered already.
 select test.everything() as everything \gset
 select is(test.begins('again', test.message('u1'), 't2', ''),
-  'answered 1 c1 approval-requested, c2 input-available', 'its question again has it for an answer');
+  'answered 1 c1 approval-requested, c2 input-available',
+    'its question again has it for an answer');
 select is(test.begins('again', test.message('u1'), 't2', 'p_busy => ''enqueue'''),
   'answered 1 c1 approval-requested, c2 input-available', 'whatever waits for whom');
 select is(test.begins('again', test.message('u1'), 't1', 'p_parent_id => ''''',
@@ -59,8 +61,10 @@ select ok(test.everything() = :'everything', 'and nothing changes');
 
 -- Regenerate.
 select is(test.begins('regen', test.message('u1'), 't2', 'p_replaces => ''a1''',
-  'p_regenerate => true', 'p_on_stale => ''append'''), 'started t2 2 u1', 'another answer is asked for');
-select is(test.shown('alice', 'regen'), array['1: u1'], 'it takes the place of the one that waited');
+  'p_regenerate => true', 'p_on_stale => ''append'''), 'started t2 2 u1',
+    'another answer is asked for');
+select is(test.shown('alice', 'regen'), array['1: u1'],
+  'it takes the place of the one that waited');
 select pgthreads.pause_turn('alice', 'regen', 't2', test.answer('a2', test.call('c3'))) \g /dev/null
 select is(test.shown('alice', 'regen'), array['1: u1', '3: a2 c3 approval-requested'],
   'it may wait as well, on its branch');
@@ -95,7 +99,8 @@ select is(test.begins('edit', test.message('e1', 'other'), 't2', 'p_replaces => 
 select pgthreads.pause_turn('alice', 'edit', 't2', test.answer('a2', test.call('c3'))) \g /dev/null
 select test.everything() as everything \gset
 select is(test.begins('edit', test.message('e1', 'other'), 't3', 'p_replaces => ''u1''',
-  'p_on_stale => ''append'''), 'answered 3 c3 approval-requested', 'the same edit again changes nothing');
+  'p_on_stale => ''append'''), 'answered 3 c3 approval-requested',
+    'the same edit again changes nothing');
 select ok(test.everything() = :'everything', 'at all');
 select is(test.begins('edit', test.message('e1'), 't4', 'p_replaces => ''u1''',
   'p_on_stale => ''append''') ~ '^started t4 5 u1~[0-9a-f]{16}$', true,
@@ -106,13 +111,15 @@ select is((select ok from pgthreads.verify_thread('alice', 'edit')), true, 'the 
 select is(test.begins('branch', test.message('u2'), 't2', 'p_parent_id => ''a1''',
   'p_on_stale => ''reject'''), 'started t2 3 u1 a1 u2', 'a page that shows it is not stale');
 select is(test.shown('alice', 'branch'),
-  array['1: u1', '2: a1 stopped c1 output-denied not answered, c2 output-error not answered', '3: u2'],
+  array['1: u1', '2: a1 stopped c1 output-denied not answered, c2 output-error not answered',
+    '3: u2'],
   'what the client did not do is an error'
 );
 
 -- While a turn continues it.
 select pgthreads.respond_turn('alice', 'run', 'a1', test.both_responses(), 't2') \g /dev/null
-select is(test.begins('run', test.message('u1'), 't3', ''), 'running t2 1', 'its question is running');
+select is(test.begins('run', test.message('u1'), 't3', ''), 'running t2 1',
+  'its question is running');
 select test.refuses($$ select pgthreads.begin_turn('alice', 'run', test.message('u2'), 't3') $$,
   'THTRN', null, null, 'another one is refused');
 select is(test.begins('run', test.message('u2'), 't3', 'p_busy => ''enqueue'''), 'waiting t2 1',
@@ -124,7 +131,8 @@ select is((select stop_requested from pgthreads.extend_turn('alice', 'run', 't2'
 select pgthreads.complete_turn('alice', 'run', 't2', 'stopped',
   pgthreads_closed) from (
     select test.answer('a1', test.call('c1', 'output-error', 'send_mail',
-      '{"errorText": "stopped", "approval": {"id": "ap-c1", "approved": true}}')) as pgthreads_closed
+      '{"errorText": "stopped", "approval": {"id": "ap-c1", "approved": true}}'))
+        as pgthreads_closed
   ) as c \g /dev/null
 select is(test.begins('run', test.message('u2'), 't3', 'p_busy => ''interrupt'''),
   'started t3 3 u1 a1 u2', 'and begins behind it');
@@ -133,9 +141,11 @@ select is(test.begins('busy', test.message('u2'), 't2', 'p_busy => ''enqueue''')
 
 -- An older question that was never answered.
 select pgthreads.append_thread('alice', 'two', test.messages(1, 1)) \g /dev/null
-select pgthreads.append_thread('alice', 'two', jsonb_build_array(test.message('a0', 'x', 'assistant'),
+select pgthreads.append_thread('alice', 'two', jsonb_build_array(test.message('a0', 'x',
+  'assistant'),
   test.message('u2'))) \g /dev/null
-select pgthreads.begin_turn('alice', 'two', test.message('m1', 'text 1'), 't1', p_regenerate => true,
+select pgthreads.begin_turn('alice', 'two', test.message('m1', 'text 1'), 't1',
+  p_regenerate => true,
   p_on_stale => 'append') \g /dev/null
 select pgthreads.pause_turn('alice', 'two', 't1', test.answer('a1', test.call('c1'))) \g /dev/null
 select is(test.shown('alice', 'two'), array['1: m1', '4: a1 c1 approval-requested'],

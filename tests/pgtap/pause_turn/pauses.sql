@@ -52,7 +52,8 @@ select results_eq(
   $$
     select p.status, p.message_id, p.message_count, jsonb_array_length(p.calls),
       p.waits_until > now()
-    from pgthreads.pause_turn('alice', 'k', 't1', test.answer('a1', test.call('c1')), '{"tokens": 9}',
+    from pgthreads.pause_turn('alice', 'k', 't1', test.answer('a1', test.call('c1')),
+      '{"tokens": 9}',
       3, 'def') as p
   $$,
   $$ values ('waiting', 'a1', 1, 2, true) $$, 'the same call again has the same answer'
@@ -72,7 +73,8 @@ select test.refuses(
 select pgthreads.begin_turn('alice', 'late', test.message('u1'), 't1') \g /dev/null
 select test.end_lease('t1') \g /dev/null
 select is(
-  (select status from pgthreads.pause_turn('alice', 'late', 't1', test.answer('a1', test.call('c1')))),
+  (select status from pgthreads.pause_turn('alice', 'late', 't1', test.answer('a1',
+    test.call('c1')))),
   'waiting', 'a lease that ran out is taken back'
 );
 -- One that was claimed.

@@ -50,7 +50,8 @@ select is(
 reset role;
 update pgthreads.config set max_page_bytes = 1;
 set local role tap_server;
-select is(test.read('k'), 'u1 a1 5 5 load read', 'a page that has no room shows the question with it');
+select is(test.read('k'), 'u1 a1 5 5 load read',
+  'a page that has no room shows the question with it');
 reset role;
 update pgthreads.config set max_page_bytes = 4194304;
 set local role tap_server;

@@ -22,7 +22,8 @@ select throws_ok(
 select is(pgthreads.reap_answer('alice', 'new'), 0, 'what is young waits on');
 select is(pgthreads.reap_answer('bob', 'run'), 0, 'so does what a turn continues');
 select results_eq(
-  $$ select owner_user_id || '/' || state_key, turn_id::text, lease_until < now() - interval '20 hours'
+  $$ select owner_user_id || '/' || state_key, turn_id::text,
+    lease_until < now() - interval '20 hours'
     from pgthreads.reap_turns(1) $$,
   $$ values ('bob/dead', 't2', false) $$, 'dead turns come first'
 );
@@ -30,7 +31,8 @@ reset role;
 update pgthreads.config set require_verified_tenant = true;
 set local role tap_operator;
 select results_eq(
-  $$ select owner_user_id || '/' || state_key, turn_id::text, lease_until < now() - interval '20 hours'
+  $$ select owner_user_id || '/' || state_key, turn_id::text,
+    lease_until < now() - interval '20 hours'
     from pgthreads.reap_turns(1) $$,
   $$ values ('alice/old', 't1', true) $$, 'then answers, as many as the batch has'
 );
@@ -67,7 +69,8 @@ for each row when (new.message_id = 'a1') execute function test.fail();
 set local client_min_messages = error;
 select is((select count(*) from pgthreads.reap_turns()), 0::bigint, 'one that fails');
 drop trigger fails on pgthreads.message;
-select is(array(select state_key::text from pgthreads.reap_turns()), array['new'], 'is closed later');
+select is(array(select state_key::text from pgthreads.reap_turns()), array['new'],
+  'is closed later');
 
 select * from finish();
 rollback;

@@ -26,7 +26,8 @@ set local role tap_operator;
 select results_eq($$ select threads, messages from pgthreads.purge_threads() $$,
   $$ values (1, 2) $$, 'a purge');
 reset role;
-select is(cardinality(test.responses()), 3, 'takes the responses with it: of others there are three');
+select is(cardinality(test.responses()), 3,
+  'takes the responses with it: of others there are three');
 set local role tap_operator;
 select is(pgthreads.erase_owner('alice') ->> 'threads', '1', 'an erasure');
 reset role;

@@ -3,8 +3,10 @@ begin;
 select plan(33);
 \ir ../waiting.psql
 
-create function test.goes_on(p_key text, p_turn_id text default 't2') returns text language sql as $$
-  select outcome from pgthreads.respond_turn('alice', p_key, 'a1', test.both_responses(), p_turn_id);
+create function test.goes_on(p_key text, p_turn_id text default 't2') returns text language sql
+  as $$
+  select outcome from pgthreads.respond_turn('alice', p_key, 'a1', test.both_responses(),
+    p_turn_id);
 $$;
 create function test.done(p_id text default 'a1') returns jsonb language sql immutable
 return test.answer(p_id,
@@ -18,7 +20,8 @@ select test.waits('alice', 'k') \g /dev/null
 set local role tap_server;
 select is(test.goes_on('k'), 'started', 'goes on');
 select test.refuses(
-  format('select pgthreads.%s', call), 'THMSG', 'The turn continues ''a1'' of thread k%', null, what)
+  format('select pgthreads.%s', call), 'THMSG', 'The turn continues ''a1'' of thread k%', null,
+    what)
 from (values
   ($$complete_turn('alice', 'k', 't2', 'completed', test.done('a2'))$$, 'another id'),
   ($$append_thread('alice', 'k', jsonb_build_array(test.done('a2')), null, 't2')$$,

@@ -14,7 +14,8 @@ select results_eq(
     from pgthreads.respond_turn('alice', 'k', 'a1',
       '[{"toolCallId": "c1", "approved": false, "reason": "no", "input": "forged"}]', 't2') as r
   $$,
-  $$ values ('waiting', null::text, 1, '["c2"]'::jsonb, 'c1 approval-responded no, c2 input-available',
+  $$ values ('waiting', null::text, 1, '["c2"]'::jsonb,
+    'c1 approval-responded no, c2 input-available',
     1, null::text) $$,
   'one of two responses: the other call waits on'
 );

@@ -3,9 +3,11 @@ begin;
 select plan(7);
 \ir ../waiting.psql
 
-select test.waits('alice', 'k', test.answer('a1', test.call('c1'), test.call('c2', 'input-available',
+select test.waits('alice', 'k', test.answer('a1', test.call('c1'), test.call('c2',
+  'input-available',
   'locate'))) \g /dev/null
-select (r.calls #>> '{0,inputSha256}') as sha from pgthreads.read_open_answer('alice', 'k') as r \gset
+select (r.calls #>> '{0,inputSha256}') as sha from pgthreads.read_open_answer('alice', 'k')
+  as r \gset
 select pgthreads.respond_turn('alice', 'k', 'a1',
   '[{"toolCallId": "c2", "output": "ada@example.org"}]') \g /dev/null
 update pgthreads.redaction_rule set enabled = true where name = 'email';
@@ -25,9 +27,11 @@ select is(
   'ready', 'the next one'
 );
 select is(
-  (select concat_ws(' ', r.message #>> '{parts,2,input,to}', r.message #>> '{parts,2,approval,reason}',
+  (select concat_ws(' ', r.message #>> '{parts,2,input,to}',
+    r.message #>> '{parts,2,approval,reason}',
     r.message #>> '{parts,3,output}') from pgthreads.read_open_answer('alice', 'k') as r),
-  '[REDACTED:email] ask [REDACTED:email] [REDACTED:email]', 'is redacted, and the whole answer with it'
+  '[REDACTED:email] ask [REDACTED:email] [REDACTED:email]',
+    'is redacted, and the whole answer with it'
 );
 select is(
   (select r.outcome from pgthreads.respond_turn('alice', 'k', 'a1',
@@ -35,7 +39,8 @@ select is(
   'ready', 'and that repeated is the same'
 );
 reset role;
-select is(array(select r.input_sha256 from pgthreads.tool_response as r where r.tool_call_id = 'c1'),
+select is(array(select r.input_sha256 from pgthreads.tool_response as r
+  where r.tool_call_id = 'c1'),
   array[:'sha'], 'what was approved is the input that was shown');
 
 -- An answer that is closed is redacted by the rules of then.

@@ -8,13 +8,14 @@ set local role tap_server;
 select pgthreads.load_thread('alice', 'k')::jsonb as loaded \gset
 select test.everything() as everything \gset
 select results_eq(
-  format($$ select message_count, appended from pgthreads.save_thread('alice', 'k', %L) $$, :'loaded'),
+  format($$ select message_count, appended from pgthreads.save_thread('alice', 'k', %L) $$,
+    :'loaded'),
   $$ values (1, 0) $$, 'what was loaded, saved as it is'
 );
 select ok(test.everything() = :'everything', 'changes nothing');
 select test.refuses(
   $$ select pgthreads.save_thread('alice', 'k', jsonb_build_array(test.message('u1'))) $$,
-  'THSHR', 'Thread k has 2 messages, the array 1.', null, 'an array without it'
+  'THSHR', 'Thread k has 2 messages, the array has 1.', null, 'an array without it'
 );
 select test.refuses(
   $$ select pgthreads.save_thread('alice', 'k', jsonb_build_array(test.message('u1'),
@@ -34,7 +35,8 @@ select results_eq(
   $$ values (3, 1) $$, 'an array that goes on behind it'
 );
 select is(test.shown('alice', 'k'),
-  array['1: u1', '2: a1 stopped c1 output-denied not answered, c2 output-error not answered', '3: u2'],
+  array['1: u1', '2: a1 stopped c1 output-denied not answered, c2 output-error not answered',
+    '3: u2'],
   'closes it');
 
 -- While a turn continues it.
