@@ -87,6 +87,23 @@ begin
     perform pgthreads.take_open_answer(
       p_owner_user_id, p_state_key, v_turn.continues, message_id);
   end if;
+  if v_turn.continues is not null and exists (
+    select
+    from pgthreads.tool_response as r
+    where r.owner_user_id = p_owner_user_id
+      and r.state_key = p_state_key
+      and r.message_id = v_ready.ids[1]
+      and (
+        select jsonb_object_agg(c.call ->> 'toolCallId', true)
+        from jsonb_array_elements(calls) as c (call)
+      ) ? r.tool_call_id
+  ) then
+    raise exception 'a call that had its response waits again' using
+      errcode = 'THMSG',
+      detail = format('A call that waits in message %L of thread %s has a response.', message_id,
+        p_state_key),
+      hint = 'A call takes one response: give the new call an id of its own.';
+  end if;
   if exists (
     select
     from pgthreads.message as m

@@ -42,6 +42,8 @@ declare
   v_config pgthreads.config;
   v_given jsonb;
   v_open pgthreads.open_answer;
+  v_calls jsonb;
+  v_known jsonb;
   v_new jsonb;
   v_applied jsonb;
   v_digest bytea;
@@ -83,20 +85,26 @@ begin
     where o.owner_user_id = p_owner_user_id
       and o.state_key = p_state_key
       and o.message_id = p_message_id;
-    select coalesce(jsonb_agg(g.value order by g.place), '[]') into v_new
-    from jsonb_array_elements(v_given) with ordinality as g (value, place)
-    join jsonb_array_elements(v_open.calls) as c (call)
-      on c.call ->> 'toolCallId' = g.value ->> 'toolCallId'
-    where (c.call ->> 'kind' = 'approval') = (g.value -> 'response' ? 'approved')
-      and not exists (
-        select
-        from pgthreads.tool_response as r
-        where r.owner_user_id = p_owner_user_id
-          and r.state_key = p_state_key
-          and r.message_id = p_message_id
-          and r.tool_call_id = c.call ->> 'toolCallId'
-      );
-    if v_new <> '[]' and (v_new = v_applied and v_open.digest = v_digest) is not true then
+    -- What waits and what was given before, by the calls' ids: a join of sets of which the planner
+    -- does not know the size may take quadratic time.
+    select coalesce(jsonb_object_agg(c.call ->> 'toolCallId', c.call), '{}') into v_calls
+    from jsonb_array_elements(v_open.calls) as c (call);
+    select coalesce(
+      jsonb_object_agg(
+        r.tool_call_id,
+        jsonb_build_object('response', r.response, 'respondedAt', r.responded_at)),
+      '{}')
+    into v_known
+    from pgthreads.tool_response as r
+    where r.owner_user_id = p_owner_user_id
+      and r.state_key = p_state_key
+      and r.message_id = p_message_id;
+    select coalesce(jsonb_object_agg(g.id, g.response), '{}') into v_new
+    from jsonb_to_recordset(v_given) as j ("toolCallId" text, response jsonb)
+    cross join lateral (select j."toolCallId", j.response) as g (id, response)
+    where not v_known ? g.id
+      and (v_calls -> g.id ->> 'kind' = 'approval') = (g.response ? 'approved');
+    if v_new <> '{}' and (v_new = v_applied and v_open.digest = v_digest) is not true then
       v_ready := pgthreads.ready_messages(
         jsonb_build_array(pgthreads.answer_calls(v_open.message::jsonb, v_new)));
       v_applied := v_new;
@@ -105,21 +113,15 @@ begin
   end loop;
 
   -- Refuse responses to what does not wait, other ones than before, and those of other logins.
-  select g.value ->> 'toolCallId' as id, c.call ->> 'kind' as kind, c.call ->> 'toolName' as name,
-    r.responded_at
+  select g.id, v_calls -> g.id ->> 'kind' as kind, v_known -> g.id ->> 'respondedAt' as responded_at
   into v_fault
-  from jsonb_array_elements(v_given) with ordinality as g (value, place)
-  left join jsonb_array_elements(v_open.calls) as c (call)
-    on c.call ->> 'toolCallId' = g.value ->> 'toolCallId'
-  left join pgthreads.tool_response as r
-    on r.owner_user_id = p_owner_user_id
-    and r.state_key = p_state_key
-    and r.message_id = p_message_id
-    and r.tool_call_id = g.value ->> 'toolCallId'
+  from rows from (
+    jsonb_to_recordset(v_given) as ("toolCallId" text, response jsonb)
+  ) with ordinality as g (id, response, place)
   where case
-    when r.tool_call_id is not null then r.response <> g.value -> 'response'
-      and r.response <> pgthreads.redact_json(g.value -> 'response')
-    else (c.call ->> 'kind' = 'approval') is distinct from (g.value -> 'response' ? 'approved')
+    when v_known ? g.id then v_known -> g.id -> 'response' <> g.response
+      and v_known -> g.id -> 'response' <> pgthreads.redact_json(g.response)
+    else (v_calls -> g.id ->> 'kind' = 'approval') is distinct from (g.response ? 'approved')
   end
   order by g.place
   limit 1;
@@ -143,33 +145,36 @@ begin
       end,
       hint = 'Load the thread again: read_open_answer shows what waits.';
   end if;
-  perform pgthreads.require_approver(c.call ->> 'toolName')
-  from jsonb_array_elements(v_new) as g (value)
-  join jsonb_array_elements(v_open.calls) as c (call)
-    on c.call ->> 'toolCallId' = g.value ->> 'toolCallId'
-  where g.value #> '{response,approved}' = 'true';
+  perform pgthreads.require_approver(a.tool_name)
+  from (
+    select distinct v_calls -> n.key ->> 'toolName' as tool_name
+    from jsonb_each(v_new) as n
+    where n.value -> 'approved' = 'true'
+  ) as a;
 
   -- Write.
   state_key := p_state_key;
-  if v_new <> '[]' then
+  if v_new <> '{}' then
     insert into pgthreads.tool_response
       (owner_user_id, state_key, message_id, tool_call_id, tool_name, kind, response, input_sha256,
         responded_by)
-    select p_owner_user_id, p_state_key, p_message_id, c.call ->> 'toolCallId',
-      c.call ->> 'toolName', c.call ->> 'kind',
+    select p_owner_user_id, p_state_key, p_message_id, e.id, c.call ->> 'toolName',
+      c.call ->> 'kind',
       -- As it was redacted with the answer.
       case
-        when g.value -> 'response' ? 'approved' then jsonb_strip_nulls(jsonb_build_object(
+        when n.response ? 'approved' then jsonb_strip_nulls(jsonb_build_object(
           'approved', e.part #> '{approval,approved}', 'reason', e.part #> '{approval,reason}'))
-        when g.value -> 'response' ? 'output' then jsonb_build_object('output', e.part -> 'output')
+        when n.response ? 'output' then jsonb_build_object('output', e.part -> 'output')
         else jsonb_build_object('errorText', e.part -> 'errorText')
       end,
       c.call ->> 'inputSha256', session_user
-    from jsonb_array_elements(v_new) as g (value)
-    join jsonb_array_elements(v_open.calls) as c (call)
-      on c.call ->> 'toolCallId' = g.value ->> 'toolCallId'
-    join jsonb_array_elements(v_ready.bodies[1]::jsonb -> 'parts') as e (part)
-      on e.part ->> 'toolCallId' = g.value ->> 'toolCallId';
+    from (
+      select p.part, p.part ->> 'toolCallId' as id
+      from jsonb_array_elements(v_ready.bodies[1]::jsonb -> 'parts') as p (part)
+    ) as e
+    cross join lateral (select v_new -> e.id) as n (response)
+    cross join lateral (select v_calls -> e.id) as c (call)
+    where v_new ? e.id;
     v_open.message := v_ready.bodies[1]::json;
     update pgthreads.open_answer as o
     set message = v_open.message,

@@ -1,5 +1,5 @@
--- An answer with responses applied to the calls that wait for them. p_responses is an array of
--- {toolCallId, response}, each call once; what does not wait stays as it is.
+-- An answer with responses applied to the calls that wait for them. p_responses is an object with
+-- the response to each call under its id; what does not wait stays as it is.
 
 create or replace function pgthreads.answer_calls(p_message jsonb, p_responses jsonb)
 returns jsonb
@@ -21,10 +21,7 @@ as $$
     end
     order by e.place), '[]'))
   from jsonb_array_elements(p_message -> 'parts') with ordinality as e (part, place)
-  left join (
-    select g.value ->> 'toolCallId' as id, g.value -> 'response' as response
-    from jsonb_array_elements(p_responses) as g (value)
-  ) as r on r.id = e.part ->> 'toolCallId';
+  cross join lateral (select p_responses -> (e.part ->> 'toolCallId')) as r (response);
 $$;
 
 comment on function pgthreads.answer_calls(jsonb, jsonb) is

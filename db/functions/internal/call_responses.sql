@@ -24,12 +24,18 @@ begin
           'respondedBy', r.responded_by, 'respondedAt', r.responded_at)
       end
       order by e.place), '[]')
-    from jsonb_array_elements(p_calls) with ordinality as e (call, place)
+    -- The id as a column, because an expression that can fail is no index condition under row level
+    -- security.
+    from (
+      select c.call, c.place, c.call ->> 'toolCallId' as id
+      from jsonb_array_elements(p_calls) with ordinality as c (call, place)
+      offset 0
+    ) as e
     left join pgthreads.tool_response as r
       on r.owner_user_id = p_owner_user_id
       and r.state_key = p_state_key
       and r.message_id = p_message_id
-      and r.tool_call_id = e.call ->> 'toolCallId'
+      and r.tool_call_id = e.id
   );
 end;
 $$;

@@ -49,7 +49,7 @@ begin
       hint = 'A response is {toolCallId, approved, reason?}, {toolCallId, output} or'
         || ' {toolCallId, errorText}.';
   end if;
-  with given as materialized (
+  with given as (
     select e.value ->> 'toolCallId' as id, e.place,
       case
         when e.value ? 'approved' then jsonb_strip_nulls(jsonb_build_object(
@@ -59,25 +59,19 @@ begin
       end as response
     from jsonb_array_elements(p_responses) with ordinality as e (value, place)
   ),
-  first as (
-    select distinct on (g.id) g.id, g.place, g.response
+  -- A join of the first responses with all would take quadratic time.
+  compared as (
+    select g.id, g.place, g.response,
+      lag(g.response) over (partition by g.id order by g.place) as before
     from given as g
-    order by g.id, g.place
   )
-  select
-    (
-      select g.id
-      from given as g
-      join first as f on f.id = g.id
-      where f.response <> g.response
-      limit 1
-    ),
-    (
-      select coalesce(jsonb_agg(
-        jsonb_build_object('toolCallId', f.id, 'response', f.response) order by f.place), '[]')
-      from first as f
-    )
-  into strict v_call, v_responses;
+  select min(c.id) filter (where c.before <> c.response),
+    coalesce(
+      jsonb_agg(jsonb_build_object('toolCallId', c.id, 'response', c.response) order by c.place)
+        filter (where c.before is null),
+      '[]')
+  into strict v_call, v_responses
+  from compared as c;
   if v_call is not null then
     raise exception 'a call has two different responses' using
       errcode = 'THRSP',

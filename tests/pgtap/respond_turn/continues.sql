@@ -1,6 +1,6 @@
 -- How the turn that goes on ends, and what becomes of the answer if its server dies.
 begin;
-select plan(33);
+select plan(34);
 \ir ../waiting.psql
 
 create function test.goes_on(p_key text, p_turn_id text default 't2') returns text language sql
@@ -46,6 +46,11 @@ select is(test.open_answers(), array[]::text[], 'the answer is open no more');
 -- It waits again, for another call.
 select test.waits('alice', 'again') \g /dev/null
 select test.goes_on('again') \g /dev/null
+select test.refuses(
+  $$ select pgthreads.pause_turn('alice', 'again', 't2', test.answer('a1', test.call('c1'))) $$,
+  'THMSG', 'A call that waits in message ''a1'' of thread again has a response.', null,
+  'but not for one that had its response'
+);
 select is(
   (select p.calls #>> '{0,toolCallId}' from pgthreads.pause_turn('alice', 'again', 't2',
     test.done() || jsonb_build_object('parts', (test.done() -> 'parts')
