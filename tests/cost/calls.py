@@ -24,6 +24,9 @@ _LATE: LiteralString = "update pgthreads.turn set lease_until = now() - interval
 _QUESTION: LiteralString = (
     _TENANT + "begin_turn(t.owner, 'k', pgthreads.clean_json(%(input)s), 'turn') as b"
 )
+_WAITING: LiteralString = """jsonb_build_object('id', 'a1', 'role', 'assistant', 'parts',
+    '[{"type": "tool-x", "toolCallId": "c1", "state": "input-available", "input": {}}]'::jsonb"""
+_PAUSE: LiteralString = _TENANT + "pause_turn(t.owner, 'k', 'turn', " + _WAITING + ")) as p"
 # The rows are like those of append_thread, which would take long for thousands of branches.
 _HISTORY: Sequence[LiteralString] = (
     "insert into pgthreads.thread (owner_user_id, state_key) values ('ada', 'k')",
@@ -148,6 +151,34 @@ CALLS: Sequence[Call] = (
         "text",
         _TENANT + "finish_turn(t.owner, 'k', 'turn', 'failed', null, %(input)s) as f",
         (_BEGIN,),
+    ),
+    Call(
+        "pause_turn: answer",
+        "message",
+        _TENANT
+        + "pause_turn(t.owner, 'k', 'turn', "
+        + _WAITING
+        + " || (pgthreads.clean_json(%(input)s) -> 'parts'))) as p",
+        (_BEGIN,),
+    ),
+    Call(
+        "respond_turn: output",
+        "json",
+        _TENANT + "respond_turn(t.owner, 'k', 'a1', jsonb_build_array(jsonb_build_object("
+        "'toolCallId', 'c1', 'output', pgthreads.clean_json(%(input)s))), 'next') as r",
+        (_BEGIN, _PAUSE),
+    ),
+    Call(
+        "respond_turn: responses",
+        "json",
+        _TENANT + "respond_turn(t.owner, 'k', 'a1', pgthreads.clean_json(%(input)s)) as r",
+        (_BEGIN, _PAUSE),
+    ),
+    Call(
+        "respond_turn: message id",
+        "text",
+        _TENANT + "respond_turn(t.owner, 'k', %(input)s, '[]', 'next') as r",
+        (_BEGIN, _PAUSE),
     ),
     Call(
         "keep_answer",

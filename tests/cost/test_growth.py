@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any, LiteralString
 
@@ -98,3 +99,74 @@ def test_branches_of_a_thread_that_the_planner_takes_to_be_short(
                 spent += clock() - begun
 
         assert growth(look, _SIZE, lambda: spent) <= MOST
+
+
+_CALLS = 500
+_TENANT: LiteralString = "from pgthreads.set_tenant('ada') as t (owner), lateral pgthreads."
+_BEGIN: LiteralString = (
+    "select "
+    + _TENANT
+    + """begin_turn(t.owner, 'k',
+    '{"id": "u1", "role": "user", "parts": [{"type": "text", "text": "hi"}]}', 't1') as b"""
+)
+_PAUSE: LiteralString = "select " + _TENANT + "pause_turn(t.owner, 'k', 't1', %(answer)s) as p"
+_RESPOND: LiteralString = (
+    "select " + _TENANT + "respond_turn(t.owner, 'k', 'a1', %(given)s, 't2') as r"
+)
+_STREAM: LiteralString = (
+    "select " + _TENANT + "write_journal(t.owner, 'k', 't2', 0, %(frames)s) as w"
+)
+_DIE: LiteralString = "update pgthreads.turn set lease_until = now() where status = 'running'"
+_STOP: LiteralString = "select " + _TENANT + "request_stop(t.owner, 'k') as s"
+
+WAITING: dict[str, tuple[list[LiteralString], LiteralString]] = {
+    "pause_turn": ([_BEGIN], _PAUSE),
+    "respond_turn": ([_BEGIN, _PAUSE], _RESPOND),
+    "respond_turn: again": ([_BEGIN, _PAUSE, _RESPOND], _RESPOND),
+    "close_answer": ([_BEGIN, _PAUSE], _STOP),
+    "continued_answer": ([_BEGIN, _PAUSE, _RESPOND, _STREAM, _DIE], _STOP),
+}
+
+
+def _waiting(calls: int) -> dict[str, str]:
+    """An answer with so many calls that wait, approvals of all, and their results as frames."""
+    parts = [
+        {
+            "type": "tool-x",
+            "toolCallId": f"c{number}",
+            "state": "approval-requested",
+            "input": {},
+            "approval": {"id": "p"},
+        }
+        for number in range(calls)
+    ]
+    results = (
+        {"type": "tool-output-available", "toolCallId": f"c{number}", "output": "ok"}
+        for number in range(calls)
+    )
+    given = [{"toolCallId": f"c{number}", "approved": True} for number in range(calls)]
+    return {
+        "answer": json.dumps({"id": "a1", "role": "assistant", "parts": parts}),
+        "given": json.dumps(given),
+        "frames": "".join(f"data: {json.dumps(result)}\n\n" for result in results),
+    }
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_calls_that_wait(connection: psycopg.Connection[Any], name: str) -> None:
+    before, statement = WAITING[name]
+    inputs = {calls: _waiting(calls) for calls in (_CALLS, 4 * _CALLS)}
+    clock = spent_by(connection)
+    spent = 0.0
+
+    def run(calls: int) -> None:
+        nonlocal spent
+        with connection.transaction(force_rollback=True):
+            for each in before:
+                connection.execute(each, inputs[calls])
+            begun = clock()
+            connection.execute(statement, inputs[calls])
+            spent += clock() - begun
+
+    run(_CALLS)
+    assert growth(run, _CALLS, lambda: spent) <= MOST
