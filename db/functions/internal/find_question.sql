@@ -129,8 +129,14 @@ begin
   then
     if v_open.message_id is not null and coalesce(p_replaces, v_open.message_id) = v_open.message_id
     then
-      return query select v_count, v_open.user_seq, null::text, null::jsonb, null::text, true,
-        false, null::int;
+      select m.message_id into strict v_id
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = p_state_key
+        and m.seq between v_open.user_seq and v_open.user_seq
+      order by m.seq;
+      return query select v_count, v_open.user_seq, v_id, null::jsonb, null::text, true, false,
+        null::int;
       return;
     end if;
     select r.user_seq, r.user_id into v_seq, v_id
