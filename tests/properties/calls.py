@@ -8,7 +8,13 @@ from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
 
-from tests.properties import journal_model, read_model, thread_model, turn_model
+from tests.properties import (
+    journal_model,
+    read_model,
+    thread_model,
+    turn_model,
+    waiting_model,
+)
 from tests.properties.world import Json, Outcome, Refused, View
 
 
@@ -137,6 +143,33 @@ def complete_turn(owner: str, *arguments: Any) -> Call:
     )
 
 
+def pause_turn(owner: str, *arguments: Any) -> Call:
+    """State key, turn id, message, usage."""
+    return _call(
+        owner,
+        "pause_turn",
+        "f.turn_id, f.status, f.message_id, f.message_count,"
+        " jsonb_path_query_array(f.calls, '$[*].toolCallId'), f.usage_refused",
+        arguments,
+        lambda view: [waiting_model.pause(view, owner, *arguments)],
+        json=(2, 3),
+    )
+
+
+def respond_turn(owner: str, *arguments: Any) -> Call:
+    """State key, message id, responses, turn id, last."""
+    return _call(
+        owner,
+        "respond_turn",
+        "f.outcome, f.turn_id, f.message_count, f.lease_until is not null, f.history, f.answer,"
+        " case when f.responses is not null then"
+        " jsonb_path_query_array(f.responses, '$[*].toolCallId') end, f.missing",
+        arguments,
+        lambda view: [waiting_model.respond(view, owner, *arguments)],
+        json=(2,),
+    )
+
+
 def answer(owner: str, key: str, turn_id: str, messages: Json, status: str) -> Call:
     """The statement that ends a turn: `append_thread` and `finish_turn`."""
 
@@ -199,7 +232,7 @@ def request_stop(owner: str, key: str) -> Call:
         "request_stop",
         "f",
         (key,),
-        lambda view: [(turn_model.request_stop(view, owner, key),)],
+        lambda view: [(waiting_model.request_stop(view, owner, key),)],
     )
 
 

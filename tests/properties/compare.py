@@ -17,9 +17,11 @@ from tests.properties.stored import (
     keep_tickets,
     stored_journals,
     stored_late_answers,
+    stored_open_answers,
+    stored_responses,
     stored_rows,
 )
-from tests.properties.world import DEADLOCK, Queue, Thread, Turn, World
+from tests.properties.world import DEADLOCK, Given, OpenAnswer, Queue, Thread, Turn, World
 
 _examples = count(1)
 
@@ -149,6 +151,12 @@ class ComparingMachine(RuleBasedStateMachine):
         }
         late = {item[1:]: each for item, each in committed.items() if item[0] == "late"}
         assert stored_late_answers(self.sessions.admin, owners) == late
+        assert stored_open_answers(self.sessions.admin, owners) == {
+            item[1:]: each for item, each in committed.items() if isinstance(each, OpenAnswer)
+        }
+        assert stored_responses(self.sessions.admin, owners) == {
+            item[1:]: each for item, each in committed.items() if isinstance(each, Given)
+        }
         self.differs = False
 
     def teardown(self) -> None:

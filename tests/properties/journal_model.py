@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.properties.message_model import json_text, redact
-from tests.properties.thread_model import require_key, running_turn
+from tests.properties.thread_model import open_answer, require_key, running_turn
 from tests.properties.world import Json, Refused, Thread, Turn, View
 
 
@@ -45,6 +45,9 @@ def read(
     thread: Thread = view.get(("thread", owner, key))
     seq = None if thread.deleted else thread.seq_of(turn.answer_id)
     answer = None if seq is None or turn.status == "running" else thread.messages[seq - 1].body
+    waits = open_answer(view, owner, key)
+    if turn.status == "waiting" and seq is None and waits and waits.message_id == turn.answer_id:
+        answer = waits.body
     status = "abandoned" if turn.status == "running" else turn.status
     return [(wanted, status, turn.error_code, answer, None, None)]
 

@@ -26,10 +26,12 @@ from tests.properties.calls import (
     list_branches,
     load_thread,
     of_another_tenant,
+    pause_turn,
     read_journal,
     read_messages,
     read_thread,
     request_stop,
+    respond_turn,
     save_thread,
     soft_delete_thread,
     update_thread,
@@ -39,7 +41,7 @@ from tests.properties.calls import (
 from tests.properties.compare import ComparingMachine
 from tests.properties.read_model import listed, load
 from tests.properties.stored import expire_leases, expire_tickets
-from tests.properties.thread_model import abandon, running_turn
+from tests.properties.thread_model import abandon, open_answer, running_turn
 from tests.properties.world import Json, Queue, Thread, Turn, View
 
 
@@ -235,8 +237,74 @@ class ThreadsMachine(ComparingMachine):
         self.send(at, write_journal(owner, at.key, turn_id, 0, frames))
         self._end_lease(owner, at.key)
 
+    # Answers that wait
+
+    @rule(at=some.places, turn_id=some.turn_ids, message=some.open_answers, usage=some.wild_usages)
+    def pause(self, at: some.Place, turn_id: str, message: Json, usage: Json) -> None:
+        turn_id = self._turn(at, turn_id)
+        self.send(at, pause_turn(self.owners[at.owner], at.key, turn_id, message, usage))
+
+    @rule(at=some.places, ask=some.user_messages, message=some.open_answers)
+    def waiting_turn(self, at: some.Place, ask: Json, message: Json) -> None:
+        """A turn that begins, and whose answer waits."""
+        owner, turn_id = self.owners[at.owner], self._new_turn(at)
+        self.send(at, begin_turn(owner, at.key, ask, turn_id))
+        self.send(at, pause_turn(owner, at.key, turn_id, message))
+
+    @rule(
+        at=some.places,
+        message_id=some.mostly(some.ids),
+        responses=some.responses,
+        turn_id=some.mostly(some.turn_ids),
+        last=some.windows,
+    )
+    def respond(
+        self,
+        at: some.Place,
+        message_id: str | None,
+        responses: Json,
+        turn_id: str | None,
+        last: int | None,
+    ) -> None:
+        owner = self.owners[at.owner]
+        waits = open_answer(View(self.world, at.session), owner, at.key)
+        message_id = waits.message_id if waits is not None and message_id != "m7" else message_id
+        turn_id = self._new_turn(at) if turn_id == some.FITTING else turn_id
+        self.send(at, respond_turn(owner, at.key, message_id, responses, turn_id, last))
+
+    @rule(
+        at=some.places,
+        approved=some.commits,
+        message=some.mostly(some.answers),
+        ends=some.statuses,
+        frames=some.maybe(some.frames),
+    )
+    def go_on(
+        self, at: some.Place, approved: bool, message: Json, ends: str, frames: str | None
+    ) -> None:
+        """The responses that an answer waits for, and the turn that goes on with it."""
+        owner, turn_id = self.owners[at.owner], self._new_turn(at)
+        waits = open_answer(View(self.world, at.session), owner, at.key)
+        if waits is None:
+            return
+        given = [
+            {"toolCallId": call} | ({"approved": approved} if kind == "approval" else {"output": 1})
+            for call, kind in waits.calls
+        ]
+        self.send(at, respond_turn(owner, at.key, waits.message_id, given, turn_id))
+        if frames is not None and not at.begins and at.session not in self.world.transactions:
+            self.send(at, write_journal(owner, at.key, turn_id, 0, frames))
+            self._end_lease(owner, at.key)
+        elif ends != "running":
+            message = None if message is None else message | {"id": waits.message_id}
+            self.send(at, complete_turn(owner, at.key, turn_id, ends, message))
+
     @rule(at=some.places)
     def stop(self, at: some.Place) -> None:
+        waits = open_answer(View(self.world, -1), self.owners[at.owner], at.key)
+        if waits is not None and (at.begins or at.session in self.world.transactions):
+            # Whether the thread stays locked depends on when an answer was left.
+            return
         self.send(at, request_stop(self.owners[at.owner], at.key))
 
     # Journals, which workers write outside of transactions, and answers that come too late
@@ -358,7 +426,7 @@ class ThreadsMachine(ComparingMachine):
         for _ in range(len(expected) + 1):
             rows = self.sessions.admin.execute(
                 "select l.state_key, l.title, l.message_count, l.metadata, l.running,"
-                " l.next_cursor from pgthreads.set_tenant(%s) as t(owner),"
+                " l.waiting, l.next_cursor from pgthreads.set_tenant(%s) as t(owner),"
                 " lateral pgthreads.list_threads(t.owner, %s, %s) as l",
                 (name, limit, cursor),
             ).fetchall()

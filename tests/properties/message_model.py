@@ -58,18 +58,64 @@ def is_message(value: Json) -> bool:
     )
 
 
+def closed(message: Json, status: str | None) -> Json:
+    """`closed_answer`."""
+    parts = [part | _ending(part) for part in message["parts"]]
+    metadata = {} if status is None else {"metadata": {"status": status}}
+    return message | {"parts": parts} | metadata
+
+
+def _ending(part: Json) -> Json:
+    """What becomes of a call that nobody goes on with."""
+    state = part.get("state") if "toolCallId" in part else None
+    if state == "approval-requested":
+        denied = {"approved": False, "reason": "not answered"}
+        return {"state": "output-denied", "approval": part["approval"] | denied}
+    if state == "approval-responded" and not part["approval"]["approved"]:
+        return {"state": "output-denied"}
+    if state == "approval-responded":
+        return {"state": "output-error", "errorText": "not run"}
+    if state == "input-available":
+        return {"state": "output-error", "errorText": "not answered"}
+    return {}
+
+
+def continued(message: Json, frames: str) -> Json:
+    """`continued_answer`, for streams of text parts and answers without metadata."""
+    error = "The answer was abandoned before the tool returned a result."
+    gone = {"state": "output-error", "errorText": error}
+    runs = [
+        part.get("state") == "approval-responded" and part["approval"]["approved"]
+        for part in message["parts"]
+    ]
+    parts = [part | gone if run else part for part, run in zip(message["parts"], runs, strict=True)]
+    _, rest, metadata = _read(frames)
+    whole = closed(message | {"parts": parts + rest}, "abandoned")
+    is_told = any(runs) or bool(rest)
+    return whole | {"metadata": metadata | whole["metadata"]} if is_told else whole
+
+
 def assemble(frames: str) -> Json:
     """`assemble_message`, for streams of text parts."""
-    message: dict[str, Json] = {"role": "assistant", "metadata": {}, "parts": []}
+    message_id, parts, metadata = _read(frames)
+    message = {"role": "assistant", "metadata": metadata | {"status": "abandoned"}, "parts": parts}
+    if not parts:
+        return None
+    return message if message_id is None else message | {"id": message_id}
+
+
+def _read(frames: str) -> tuple[str | None, list[Json], Json]:
+    """Message id, parts and metadata of a stream."""
+    message_id: str | None = None
+    parts: list[Json] = []
+    metadata: dict[str, Json] = {}
     for frame in frames.split("\n\n")[:-1]:
         chunk = json.loads(frame.removeprefix("data: "))
         if chunk["type"] == "start":
-            message["metadata"] |= chunk.get("messageMetadata", {})
-            if "messageId" in chunk:
-                message["id"] = chunk["messageId"]
+            metadata |= chunk.get("messageMetadata", {})
+            message_id = chunk.get("messageId", message_id)
         elif chunk["type"] == "text-start":
-            message["parts"].append({"type": "text", "text": ""})
-        elif message["parts"]:
-            message["parts"][-1]["text"] += chunk["delta"]
-    message["metadata"]["status"] = "abandoned"
-    return message if message["parts"] else None
+            parts.append({"type": "text", "text": ""})
+        elif parts:
+            parts[-1]["text"] += chunk["delta"]
+    return message_id, parts, metadata

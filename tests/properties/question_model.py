@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TypeAlias
 
 from tests.properties.message_model import is_message, json_text, redact
-from tests.properties.thread_model import abandon, require_key, running_turn
+from tests.properties.thread_model import abandon, open_answer, require_key, running_turn
 from tests.properties.world import Json, Refused, Thread, Turn, View
 
 STALE_POLICIES = ("append", "branch", "reject")
@@ -80,6 +81,15 @@ def find(
     named = thread.seq_of(replaces)
     role = thread.messages[named - 1].role if named else None
     is_told = regenerate and stale is not None
+    waits = open_answer(view, owner, key)
+    is_named = waits is not None and replaces in (None, waits.message_id)
+    is_wish = (regenerate or replaces is not None) and (not is_told or message is None)
+    if waits is not None and is_named and is_wish:
+        return _stored(thread, waits.user_seq, anew=True)
+    # The question that the newest branch ends with, and where its answer begins.
+    newest = question_of(thread, len(thread.messages))
+    if waits is not None:
+        newest = (waits.user_seq, len(thread.messages) + 1)
     if message is None or not is_told:
         seq = _of_named(thread, named, replaces)
         if seq is not None and (regenerate or role == "assistant"):
@@ -87,8 +97,8 @@ def find(
     if role != "user" and not is_told:
         return _new(thread, message, parent_id, stale)
     if not regenerate:
-        return _edited(view, owner, key, thread, named or 0, message)
-    asked = _shown_last(thread, message, parent_id, stale)
+        return _edited(view, owner, key, thread, named or 0, message, newest)
+    asked = _shown_last(thread, message, parent_id, stale, newest)
     if named is not None:
         question, _ = question_of(thread, named)
         if (question is None or question != asked.seq) and replaces != message["id"]:
@@ -106,15 +116,20 @@ def find(
     )
     before = None
     if named is not None:
-        before = _answered_since(thread, asked.seq, named)
+        before = _answered_since(thread, asked.seq, named, newest)
+        if before is not None and waits is not None:
+            before = len(thread.messages) + 1
     answer = thread.seq_of(known) or before
     return _stored(thread, asked.seq, anew=True, attaches=attaches, answer=answer)
 
 
-def _answered_since(thread: Thread, seq: int, named: int) -> int | None:
+Newest: TypeAlias = tuple[int | None, int | None]
+
+
+def _answered_since(thread: Thread, seq: int, named: int, newest: Newest) -> int | None:
     """Return the last message if it is a later answer to the question than the named one."""
     _, answer = question_of(thread, named)
-    last_question, last_answer = question_of(thread, len(thread.messages))
+    last_question, last_answer = newest
     is_later = answer and last_answer and last_answer > answer
     return len(thread.messages) if last_question == seq and is_later else None
 
@@ -173,10 +188,12 @@ def _parent(
     return thread.messages[parent - 1].message_id if parent else ""
 
 
-def _edited(view: View, owner: str, key: str, thread: Thread, named: int, message: Json) -> Asked:
+def _edited(
+    view: View, owner: str, key: str, thread: Thread, named: int, message: Json, newest: Newest
+) -> Asked:
     """Return the sibling of the named message: the last question, or a new one."""
     message_id = thread.messages[named - 1].message_id
-    last_question, last_answer = question_of(thread, len(thread.messages))
+    last_question, last_answer = newest
     if last_question and _is_family(thread, last_question, named, message_id, message):
         running = running_turn(view, owner, key)
         runs = running is not None and (
@@ -187,14 +204,16 @@ def _edited(view: View, owner: str, key: str, thread: Thread, named: int, messag
     return _sibling(thread, named, message_id, message)
 
 
-def _shown_last(thread: Thread, message: Json, parent_id: str | None, stale: str | None) -> Asked:
+def _shown_last(
+    thread: Thread, message: Json, parent_id: str | None, stale: str | None, newest: Newest
+) -> Asked:
     """Return the message that the page shows last and wants answered."""
     known = thread.seq_of(message["id"])
     if known is None:
         return _new(thread, message, parent_id, stale)
     if _role(thread, known) != "user":
         raise Refused("THDUP")
-    last_question, _ = question_of(thread, len(thread.messages))
+    last_question, _ = newest
     if last_question and _is_family(thread, last_question, known, message["id"], message):
         return _stored(thread, last_question, anew=True)
     if _is_same(thread.messages[known - 1].body, message):

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.properties.thread_model import require_key, running_turn, shown_head
+from tests.properties.thread_model import (
+    open_answer,
+    require_key,
+    running_turn,
+    shown_answer,
+    shown_head,
+)
 from tests.properties.world import Json, Refused, Thread, View
 
 
@@ -28,12 +34,18 @@ def window(
     thread = _visible(view, owner, key)
     if thread is None:
         return []
-    head = shown_head(view, owner, key) if leaf_id is None else thread.seq_of(leaf_id)
+    waits = open_answer(view, owner, key)
+    shown, head = None, thread.seq_of(leaf_id)
+    if waits is not None and leaf_id in (None, waits.message_id):
+        head, shown = waits.user_seq, shown_answer(view, owner, key)
+    elif leaf_id is None:
+        head = shown_head(view, owner, key)
     if head is None:
         raise Refused("THNON")
-    seqs = [seq for seq in thread.path(head) if before is None or seq < before]
-    seqs = seqs if last is None else seqs[-last:]
-    return [(seq, thread.messages[seq - 1].body) for seq in seqs]
+    rows = [(seq, thread.messages[seq - 1].body) for seq in thread.path(head)]
+    rows += [] if shown is None else [(len(thread.messages) + 1, shown.body)]
+    rows = [row for row in rows if before is None or row[0] < before]
+    return rows if last is None else rows[-last:]
 
 
 def load(view: View, owner: str, key: str, *bounds: Any) -> list[Json]:
@@ -57,7 +69,10 @@ def read(view: View, owner: str, key: str, *bounds: Any) -> list[tuple[Any, ...]
     thread = _visible(view, owner, key)
     if thread is None:
         return []
-    has_earlier = rows and thread.messages[rows[0][0] - 1].parent > 0
+    first = rows[0][0] if rows else 0
+    has_earlier = first > len(thread.messages) or (
+        first > 0 and thread.messages[first - 1].parent > 0
+    )
     return [
         (
             key,
@@ -65,7 +80,7 @@ def read(view: View, owner: str, key: str, *bounds: Any) -> list[tuple[Any, ...]
             len(thread.messages),
             thread.metadata,
             [body for _, body in rows],
-            rows[0][0] if has_earlier else None,
+            first if has_earlier else None,
         )
     ]
 
@@ -93,7 +108,8 @@ def listed(view: View, owner: str) -> dict[str, tuple[Any, ...]]:
         if thread is not None:
             turn_id = running_turn(view, owner, key)
             is_running = turn_id is not None and view.get(("turn", owner, key, turn_id)).live
-            found[key] = (thread.title, len(thread.messages), thread.metadata, is_running)
+            waits = open_answer(view, owner, key) is not None and not is_running
+            found[key] = (thread.title, len(thread.messages), thread.metadata, is_running, waits)
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from tests.properties.world import Message, Queue, Thread, Turn
+from tests.properties.world import Given, Message, OpenAnswer, Queue, Thread, Turn
 
 _THREADS = """
 select t.owner_user_id, t.state_key, t.updated_at, t.title, t.metadata, t.deleted_at is not null,
@@ -23,7 +23,7 @@ where t.owner_user_id = any (%s)
 _TURNS = """
 select n.owner_user_id, n.state_key, n.turn_id, n.user_seq, n.begun_count, n.status,
   n.lease_until > clock_timestamp(), n.stop_requested_at is not null, n.assistant_message_id,
-  n.usage, n.error_code
+  n.usage, n.error_code, n.continues
 from pgthreads.turn as n
 where n.owner_user_id = any (%s)
 """
@@ -87,6 +87,41 @@ def stored_late_answers(
         (owners,),
     )
     return {tuple(row[:3]): (row[3], row[4]) for row in rows}
+
+
+def stored_open_answers(
+    admin: psycopg.Connection[Any], owners: list[str]
+) -> dict[tuple[str, ...], OpenAnswer]:
+    """Return the owners' open answers; each is one that its thread's header knows of."""
+    rows = admin.execute(
+        "select coalesce(o.owner_user_id, t.owner_user_id), coalesce(o.state_key, t.state_key),"
+        " t.open_since, o.turn_id, o.user_seq, o.message_id, o.message, o.calls, o.continued_by"
+        " from pgthreads.open_answer as o full join pgthreads.thread as t"
+        " on t.owner_user_id = o.owner_user_id and t.state_key = o.state_key"
+        " where (o.turn_id is not null or t.open_since is not null)"
+        " and coalesce(o.owner_user_id, t.owner_user_id) = any (%s)",
+        (owners,),
+    )
+    found: dict[tuple[str, ...], OpenAnswer] = {}
+    for owner, key, since, turn_id, user_seq, message_id, body, calls, by in rows:
+        assert since is not None
+        assert turn_id is not None
+        kinds = tuple((call["toolCallId"], call["kind"]) for call in calls)
+        found[owner, key] = OpenAnswer(turn_id, user_seq, message_id, body, kinds, by)
+    return found
+
+
+def stored_responses(
+    admin: psycopg.Connection[Any], owners: list[str]
+) -> dict[tuple[str, ...], Given]:
+    """Return the responses of the owners, by answer."""
+    rows = admin.execute(
+        "select r.owner_user_id, r.state_key, r.message_id,"
+        " jsonb_object_agg(r.tool_call_id, r.response)"
+        " from pgthreads.tool_response as r where r.owner_user_id = any (%s) group by 1, 2, 3",
+        (owners,),
+    )
+    return {tuple(row[:3]): Given(row[3]) for row in rows}
 
 
 def expire_leases(admin: psycopg.Connection[Any], owner: str, key: str) -> list[str]:

@@ -161,6 +161,50 @@ _no_messages = st.sampled_from(
     ]
 )
 _systems = st.builds(_message, ids, st.just("system"), _parts)
+
+
+def _call(call: str, kind: str, secret: bool) -> Json:
+    part: Json = {
+        "type": f"tool-{kind}",
+        "toolCallId": call,
+        "input": {"key": SECRET} if secret else 1,
+    }
+    if kind == "client":
+        return part | {"state": "input-available"}
+    if kind == "approval":
+        return part | {"state": "approval-requested", "approval": {"id": f"p-{call}"}}
+    if kind == "done":
+        return part | {"state": "output-available", "output": 1}
+    return part | {"state": "input-streaming"}
+
+
+call_ids = st.sampled_from(["c1", "c1", "c2", "c2", "c3"])
+_kinds = st.sampled_from([*["approval", "client"] * 5, "done", "streaming"])
+_calls = st.builds(_call, call_ids, _kinds, st.sampled_from([False, False, True]))
+open_answers = st.builds(
+    lambda message_id, parts, calls: _message(message_id, "assistant", parts + calls),
+    ids,
+    st.lists(_text_parts, max_size=1),
+    st.lists(_calls, min_size=1, max_size=3),
+)
+"""Answers of which most wait for something; some have a call twice, or none that waits."""
+_replies = st.sampled_from(
+    [
+        {"approved": True},
+        {"approved": True},
+        {"approved": False, "reason": "no"},
+        {"output": f"it is {SECRET}"},
+        {"output": None},
+        {"errorText": "failed"},
+    ]
+)
+_responses = st.builds(lambda call, reply: {"toolCallId": call} | reply, call_ids, _replies)
+responses = st.one_of(
+    *[st.lists(_responses, max_size=3)] * 6,
+    st.just([{"toolCallId": "c2", "output": "x" * 1900}]),
+    st.sampled_from([None, {}, [{"toolCallId": "c1"}], [{"toolCallId": "c1", "approved": "yes"}]]),
+)
+
 messages = st.one_of(user_messages, user_messages, answers, answers, _systems)
 kept_answers = answers | _no_messages | _too_large
 reasons = st.sampled_from(["lease_lost", "lease_lost", "refused", ""])
@@ -214,6 +258,9 @@ any_call: st.SearchStrategy[CallOf] = st.sampled_from(
         _with(calls.extend_turn, "t1"),
         _with(calls.finish_turn, "t1", "completed"),
         _with(calls.complete_turn, "t1", "completed"),
+        _with(calls.pause_turn, "t1", None),
+        _with(calls.respond_turn, "m1", []),
+        _with(calls.respond_turn, "m1", [], "t1"),
         _with(calls.write_journal, "t1", 0, "data: {}\n\n"),
         _with(calls.read_journal),
         _with(calls.keep_answer, "t1", {}, "stolen"),

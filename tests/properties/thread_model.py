@@ -7,8 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from tests.properties.message_model import assemble, is_message, json_text, redact
-from tests.properties.world import Json, Message, Refused, Thread, Turn, View
+from tests.properties.message_model import (
+    assemble,
+    closed,
+    continued,
+    is_message,
+    json_text,
+    redact,
+)
+from tests.properties.world import Json, Message, OpenAnswer, Refused, Thread, Turn, View
 
 MAX_MESSAGES = 9
 MAX_MESSAGE_BYTES = 2000
@@ -39,6 +46,40 @@ def shown_head(view: View, owner: str, key: str) -> int:
     running = running_turn(view, owner, key)
     turn: Turn | None = None if running is None else view.get(("turn", owner, key, running))
     return turn.user_seq if turn is not None and turn.live and turn.begun_count == count else count
+
+
+def open_answer(view: View, owner: str, key: str) -> OpenAnswer | None:
+    """Return the answer that waits or is continued, as this statement sees it."""
+    found: OpenAnswer | None = view.get(("open", owner, key))
+    return found
+
+
+def shown_answer(view: View, owner: str, key: str) -> OpenAnswer | None:
+    """Return the open answer unless a turn continues it, because then readers see the question."""
+    running = running_turn(view, owner, key)
+    if running is not None and view.get(("turn", owner, key, running)).live:
+        return None
+    return open_answer(view, owner, key)
+
+
+def close(view: View, owner: str, key: str, status: str | None) -> int:
+    """`close_answer`: append the open answer with all calls ended, or keep it aside."""
+    waits = open_answer(view, owner, key)
+    if waits is None:
+        return 0
+    view.put(("open", owner, key), None)
+    body = redact(closed(waits.body, status))
+    if len(json_text(body).encode()) > MAX_MESSAGE_BYTES:
+        late = ("late", owner, key, waits.turn_id)
+        if view.get(late) is None:
+            view.put(late, (json_text(body), "open_refused"))
+        return 0
+    thread: Thread = view.get(("thread", owner, key))
+    stored = Message(body["id"], body, waits.user_seq)
+    messages = (*thread.messages, stored)
+    changed = replace(thread, messages=messages, touched=thread.touched + 1)
+    view.put(("thread", owner, key), changed)
+    return 1
 
 
 def append(
@@ -73,9 +114,17 @@ def append(
             raise Refused("THTRN")
         abandon(view, owner, key)
         return append(view, owner, key, messages, None, None, metadata, parent_id)
+    if turn_id is None and new and open_answer(view, owner, key) is not None:
+        close(view, owner, key, "stopped")
+        return append(view, owner, key, messages, None, None, metadata, parent_id)
     parent = _parent(view, owner, key, thread, turn_id, parent_id)
     if count + len(new) > MAX_MESSAGES:
         raise Refused("THMAX")
+    waits = open_answer(view, owner, key)
+    if turn_id is not None and new and waits is not None:
+        if new[0]["id"] != waits.message_id:
+            raise Refused("THMSG")
+        view.put(("open", owner, key), None)
     if new or metadata is not None:
         stored = [
             Message(body["id"], body, parent if n == 0 else count + n) for n, body in enumerate(new)
@@ -152,7 +201,9 @@ def abandon(view: View, owner: str, key: str) -> None:
     if thread is None or turn is None or turn.live:
         return
     view.lock(item)
-    answer, error_code = assemble(view.get(("journal", *item[1:])) or ""), None
+    journal, error_code = view.get(("journal", *item[1:])) or "", None
+    waits = open_answer(view, owner, key)
+    answer = assemble(journal) if waits is None else continued(waits.body, journal)
     if answer is not None:
         answer = {"id": item[3]} | answer
         view.put(item, replace(turn, live=True))
@@ -163,6 +214,8 @@ def abandon(view: View, owner: str, key: str) -> None:
             if view.get(late) is None:
                 view.put(late, (json_text(redact(answer)), error_code))
             answer = None
+    if turn.continues is not None and close(view, owner, key, "abandoned"):
+        answer = {"id": turn.continues}
     answer_id = None if answer is None else answer["id"]
     view.put(item, replace(turn, status="abandoned", answer_id=answer_id, error_code=error_code))
 
@@ -211,8 +264,11 @@ def save(
     branch: list[Json] = []
     if thread is not None and not thread.deleted:
         count = len(thread.messages)
-        head = shown_head(view, owner, key)
+        head, waits = shown_head(view, owner, key), open_answer(view, owner, key)
+        head = head if waits is None else waits.user_seq
         branch = [thread.messages[seq - 1].body for seq in thread.path(head)]
+        shown = shown_answer(view, owner, key)
+        branch += [] if shown is None else [shown.body]
         differs = len(messages) < len(branch) or any(
             stored != sent and not (is_message(sent) and stored == redact(sent))
             for stored, sent in zip(branch, messages, strict=False)
@@ -271,6 +327,8 @@ def soft_delete(view: View, owner: str, key: str) -> bool:
             raise
         view.locks = held
         return False
+    close(view, owner, key, "stopped")
+    thread = view.get(item)
     view.put(item, replace(thread, deleted=True))
     running = running_turn(view, owner, key)
     if running is not None:

@@ -14,6 +14,8 @@ from tests.properties.thread_model import (
     MAX_QUEUED,
     abandon,
     append,
+    close,
+    open_answer,
     prepared,
     require_key,
     running_turn,
@@ -108,6 +110,11 @@ def _repeated(
         abandon(view, owner, key)
         turn, thread = None, view.get(("thread", owner, key))
         count = len(thread.messages)
+    waits = open_answer(view, owner, key)
+    if waits is not None and waits.user_seq == seq:
+        is_its = asked.answer is not None and asked.answer > count
+        if not asked.anew or is_its or waits.turn_id == turn_id:
+            return "answered", key, None, count, False, None, waits.body
     if asked.answer is not None:
         body = thread.messages[asked.answer - 1].body
         return "answered", key, None, count, False, None, body
@@ -119,6 +126,7 @@ def _repeated(
             raise Refused("THDUP")
     if turn is not None:
         raise Refused("THTRN")
+    close(view, owner, key, "stopped")
     return None
 
 
@@ -200,6 +208,9 @@ def finish(
     item = ("turn", owner, key, turn_id)
     turn: Turn | None = view.get(item)
     if turn is not None and turn.status == "running":
+        if turn.continues is not None:
+            close(view, owner, key, None if status == "completed" else status)
+            thread = view.get(("thread", owner, key)) or thread
         turn = view.lock(item)
     if turn is None or turn.status not in ("running", status):
         raise Refused("THLST")
@@ -253,19 +264,3 @@ def complete(
         view.put(item, replace(view.get(item), live=live))
     thread: Thread = view.get(("thread", owner, key))
     return *ended, len(thread.messages), appended, refused
-
-
-def request_stop(view: View, owner: str, key: str) -> str | None:
-    """`request_stop`."""
-    require_key(key)
-    running = running_turn(view, owner, key)
-    if running is None:
-        return None
-    item = ("turn", owner, key, running)
-    if not view.get(item).live:
-        return None
-    turn: Turn = view.lock(item)
-    if turn.status != "running" or not turn.live:
-        return None
-    view.touch(item, replace(turn, stop=True))
-    return running

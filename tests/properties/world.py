@@ -14,8 +14,9 @@ from typing import Any, TypeAlias
 Json: TypeAlias = Any
 Item: TypeAlias = tuple[str, ...]
 """A row that can be locked: `("thread", owner, key)`, `("turn", owner, key, turn_id)`. Tickets,
-`("queue", owner, key)`, are written under the lock of their thread. `("share", owner, key)` is a
-lock of a thread's key, which others may share."""
+`("queue", owner, key)`, open answers, `("open", owner, key)`, and responses,
+`("given", owner, key, message_id)`, are written under the lock of their thread.
+`("share", owner, key)` is a lock of a thread's key, which others may share."""
 
 Outcome: TypeAlias = list[tuple[Any, ...]] | str
 """The result of a statement: its rows, or the SQLSTATE with which it is refused."""
@@ -92,6 +93,26 @@ class Turn:
     answer_id: str | None = None
     usage: Json = None
     error_code: str | None = None
+    continues: str | None = None
+
+
+@dataclass(frozen=True)
+class OpenAnswer:
+    """An answer that waits or is continued: its calls, each with what it waits for."""
+
+    turn_id: str
+    user_seq: int
+    message_id: str
+    body: Json
+    calls: tuple[tuple[str, str], ...]
+    continued_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """The responses to the calls of one answer, by the calls' ids."""
+
+    responses: dict[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
