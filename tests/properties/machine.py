@@ -237,67 +237,70 @@ class ThreadsMachine(ComparingMachine):
         self.send(at, write_journal(owner, at.key, turn_id, 0, frames))
         self._end_lease(owner, at.key)
 
-    # Answers that wait
-
-    @rule(at=some.places, turn_id=some.turn_ids, message=some.open_answers, usage=some.wild_usages)
-    def pause(self, at: some.Place, turn_id: str, message: Json, usage: Json) -> None:
-        turn_id = self._turn(at, turn_id)
-        self.send(at, pause_turn(self.owners[at.owner], at.key, turn_id, message, usage))
-
-    @rule(at=some.places, ask=some.user_messages, message=some.open_answers)
-    def waiting_turn(self, at: some.Place, ask: Json, message: Json) -> None:
-        """A turn that begins, and whose answer waits."""
-        owner, turn_id = self.owners[at.owner], self._new_turn(at)
-        self.send(at, begin_turn(owner, at.key, ask, turn_id))
-        self.send(at, pause_turn(owner, at.key, turn_id, message))
+    # Answers that wait. Few rules, because each makes all others rarer.
 
     @rule(
         at=some.places,
+        turn_id=some.maybe(some.turn_ids),
+        ask=some.user_messages,
+        message=some.open_answers,
+        usage=some.wild_usages,
+    )
+    def pause(
+        self, at: some.Place, turn_id: str | None, ask: Json, message: Json, usage: Json
+    ) -> None:
+        """The answer of a turn waits: of one that was begun before, or of a new one."""
+        owner = self.owners[at.owner]
+        if turn_id is None:
+            turn_id = self._new_turn(at)
+            self.send(at, begin_turn(owner, at.key, ask, turn_id))
+        self.send(at, pause_turn(owner, at.key, self._turn(at, turn_id), message, usage))
+
+    @rule(
+        at=some.places,
+        is_wild=some.rarely,
         message_id=some.mostly(some.ids),
         responses=some.responses,
         turn_id=some.mostly(some.turn_ids),
         last=some.windows,
-    )
-    def respond(
-        self,
-        at: some.Place,
-        message_id: str | None,
-        responses: Json,
-        turn_id: str | None,
-        last: int | None,
-    ) -> None:
-        owner = self.owners[at.owner]
-        waits = open_answer(View(self.world, at.session), owner, at.key)
-        message_id = waits.message_id if waits is not None and message_id != "m7" else message_id
-        turn_id = self._new_turn(at) if turn_id == some.FITTING else turn_id
-        self.send(at, respond_turn(owner, at.key, message_id, responses, turn_id, last))
-
-    @rule(
-        at=some.places,
         approved=some.commits,
         message=some.mostly(some.answers),
         ends=some.statuses,
         frames=some.maybe(some.frames),
     )
-    def go_on(
-        self, at: some.Place, approved: bool, message: Json, ends: str, frames: str | None
+    def respond(
+        self,
+        at: some.Place,
+        is_wild: bool,
+        message_id: str | None,
+        responses: Json,
+        turn_id: str | None,
+        last: int | None,
+        approved: bool,
+        message: Json,
+        ends: str,
+        frames: str | None,
     ) -> None:
-        """The responses that an answer waits for, and the turn that goes on with it."""
-        owner, turn_id = self.owners[at.owner], self._new_turn(at)
+        """Any responses; or those that an answer waits for, and the turn that goes on with it."""
+        owner, new_turn = self.owners[at.owner], self._new_turn(at)
         waits = open_answer(View(self.world, at.session), owner, at.key)
-        if waits is None:
+        if is_wild or waits is None:
+            if waits is not None and message_id != "m7":
+                message_id = waits.message_id
+            turn_id = new_turn if turn_id == some.FITTING else turn_id
+            self.send(at, respond_turn(owner, at.key, message_id, responses, turn_id, last))
             return
         given = [
             {"toolCallId": call} | ({"approved": approved} if kind == "approval" else {"output": 1})
             for call, kind in waits.calls
         ]
-        self.send(at, respond_turn(owner, at.key, waits.message_id, given, turn_id))
+        self.send(at, respond_turn(owner, at.key, waits.message_id, given, new_turn))
         if frames is not None and not at.begins and at.session not in self.world.transactions:
-            self.send(at, write_journal(owner, at.key, turn_id, 0, frames))
+            self.send(at, write_journal(owner, at.key, new_turn, 0, frames))
             self._end_lease(owner, at.key)
         elif ends != "running":
             message = None if message is None else message | {"id": waits.message_id}
-            self.send(at, complete_turn(owner, at.key, turn_id, ends, message))
+            self.send(at, complete_turn(owner, at.key, new_turn, ends, message))
 
     @rule(at=some.places)
     def stop(self, at: some.Place) -> None:
