@@ -15,6 +15,12 @@ JsonValue: TypeAlias = Any
 UIMessage: TypeAlias = dict[str, Any]
 """The AI SDK's message: `{id, role, parts, metadata?}`."""
 
+ProviderMetadata: TypeAlias = Mapping[str, Mapping[str, JsonValue]]
+"""What a part carries for the program that wrote it, by that program's name.
+
+The AI SDK calls it `providerMetadata`. Pages get it, it is stored, and pages do not show it.
+"""
+
 
 class JsonText(str):
     """JSON as text, which the database gets as it is."""
@@ -43,6 +49,42 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class TextStart:
+    """A text begins. What was open ends; without metadata this is the same as `Boundary()`.
+
+    A text with metadata becomes a part even if no delta follows. Texts need no start and no end
+    unless they have metadata.
+    """
+
+    provider_metadata: ProviderMetadata | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextEnd:
+    """The text that is open ends. Its metadata replaces that of its start."""
+
+    provider_metadata: ProviderMetadata | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningStart:
+    """A block of reasoning begins, as a text does with `TextStart`."""
+
+    provider_metadata: ProviderMetadata | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningEnd:
+    """The block of reasoning that is open ends.
+
+    Its metadata replaces that of its start. If no block is open, the metadata becomes a block
+    without text: some providers encrypt all that a model thought.
+    """
+
+    provider_metadata: ProviderMetadata | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Boundary:
     """The current part is complete: what follows is a new part, even if it is of the same kind.
 
@@ -55,12 +97,44 @@ class Boundary:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolInputStart:
+    """The model begins to write a tool's arguments, which come as `ToolInputDelta`s.
+
+    A `ToolCallStart` with the same id follows once they are complete. No new step begins before.
+    """
+
+    tool_call_id: str
+    tool_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolInputDelta:
+    """The next piece of the JSON text of a tool's arguments, for pages that show it as it grows."""
+
+    tool_call_id: str
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCallStart:
-    """A tool is called with these arguments."""
+    """A tool is called with these arguments.
+
+    `provider_executed` says that the model's provider runs the tool, such as its own web search.
+    """
 
     tool_call_id: str
     tool_name: str
     args: JsonValue
+    provider_executed: bool = False
+    provider_metadata: ProviderMetadata | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallProgress:
+    """What a tool has to show so far. The next one replaces it, and so does the result."""
+
+    tool_call_id: str
+    output: JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +144,63 @@ class ToolCallResult:
     tool_call_id: str
     result: JsonValue
     is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceUrl:
+    """A page on which the answer is based. `source_id` is unique in the answer."""
+
+    source_id: str
+    url: str
+    title: str | None = None
+    provider_metadata: ProviderMetadata | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDocument:
+    """A document on which the answer is based."""
+
+    source_id: str
+    media_type: str
+    title: str
+    filename: str | None = None
+    provider_metadata: ProviderMetadata | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileOutput:
+    """A file in the answer, such as an image that the model made.
+
+    `url` is a complete `data:` or `http(s):` URL.
+    """
+
+    media_type: str
+    url: str
+    provider_metadata: ProviderMetadata | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Something for the application's own page, as a part of type `data-<name>`.
+
+    With an `id`, it replaces the data of the earlier part of that name and id. If it is
+    `transient`, clients get it while they read the stream, and it is never stored.
+    """
+
+    name: str
+    data: JsonValue
+    id: str | None = None
+    transient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessageMetadata:
+    """Facts about the whole answer, for its `metadata`. Those of several events are merged.
+
+    `status` is the server's own key there, and is left out.
+    """
+
+    metadata: Mapping[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +249,21 @@ class Error:
 AiEvent: TypeAlias = (
     TextDelta
     | ReasoningDelta
+    | TextStart
+    | TextEnd
+    | ReasoningStart
+    | ReasoningEnd
     | Boundary
+    | ToolInputStart
+    | ToolInputDelta
     | ToolCallStart
+    | ToolCallProgress
     | ToolCallResult
+    | SourceUrl
+    | SourceDocument
+    | FileOutput
+    | Data
+    | MessageMetadata
     | Status
     | UsageReport
     | AssistantFinal

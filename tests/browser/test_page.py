@@ -9,12 +9,21 @@ import jwt
 import pytest
 
 from pgthreads.events import (
+    AiEvent,
+    Data,
     Done,
     Error,
+    ExecutorRequest,
+    FileOutput,
+    MessageMetadata,
     ReasoningDelta,
+    SourceUrl,
     TextDelta,
+    ToolCallProgress,
     ToolCallResult,
     ToolCallStart,
+    ToolInputDelta,
+    ToolInputStart,
 )
 from tests.browser.chromium import Browser, Page
 from tests.browser.steps import IDLE, KEY, LOG, ask, gated, shows
@@ -58,8 +67,18 @@ async def test_assembles_the_message_that_is_stored(service: Service, page: Page
         TextDelta("me look."),
         ToolCallStart("c1", "clock", {}),
         ToolCallResult("c1", [1, {"a": None}]),
-        ToolCallStart("c2", "clock", {}),
+        ToolInputStart("c2", "clock"),
+        ToolInputDelta("c2", '{"zone": "u'),
+        ToolInputDelta("c2", 'tc"}'),
+        ToolCallStart("c2", "clock", {"zone": "utc"}),
+        ToolCallProgress("c2", "looking"),
+        SourceUrl("s1", "https://example.com", "T"),
+        Data("chart", [1], id="1"),
+        Data("chart", [2], id="1"),
+        MessageMetadata({"a": {"b": 1}}),
+        MessageMetadata({"a": {"c": 2}}),
         TextDelta("It is näh 🕐."),
+        FileOutput("image/png", "data:image/png;base64,iVBORw0KGgo="),
         Error("broken"),
     )
     body = json.dumps(body_of("assembled", "go"))

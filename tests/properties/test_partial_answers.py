@@ -48,16 +48,25 @@ def journal_of(events: Sequence[AiEvent], status: EndStatus, at: float) -> list[
 
 def closed(frames: list[bytes]) -> bytes:
     """The stream with the end that a server would send if it knew that the turn is abandoned."""
-    calls: dict[str, None] = {}
+    calls: dict[str, dict[str, Any]] = {}
     for frame in frames:
         chunk = json.loads(frame.removeprefix(b"data: "))
-        if chunk["type"] == "tool-input-start":
-            calls[chunk["toolCallId"]] = None
-        elif chunk["type"].startswith("tool-output-"):
-            del calls[chunk["toolCallId"]]
+        call_id = chunk.get("toolCallId")
+        match chunk["type"]:
+            case "tool-input-start":
+                calls[call_id] = {"toolName": chunk["toolName"], "input": ""}
+            case "tool-input-delta":
+                calls[call_id]["input"] += chunk["inputTextDelta"]
+            case "tool-input-available":
+                calls[call_id]["input"] = ""
+            case "tool-input-error" | "tool-output-error":
+                del calls[call_id]
+            case "tool-output-available" if "preliminary" not in chunk:
+                del calls[call_id]
     ends: list[dict[str, Any]] = [
         {"type": "tool-output-error", "toolCallId": each, "errorText": ABANDONED, "dynamic": True}
-        for each in calls
+        | ({"type": "tool-input-error", **call} if call["input"] else {})
+        for each, call in calls.items()
     ]
     ends.append({"type": "message-metadata", "messageMetadata": {"status": "abandoned"}})
     return b"".join([*frames, *(b"data: %b\n\n" % json.dumps(end).encode() for end in ends), DONE])

@@ -11,14 +11,26 @@ from pgthreads.events import (
     AiEvent,
     AssistantFinal,
     Boundary,
+    Data,
     Done,
     Error,
+    FileOutput,
     FinishReason,
+    MessageMetadata,
     ReasoningDelta,
+    ReasoningEnd,
+    ReasoningStart,
+    SourceDocument,
+    SourceUrl,
     Status,
     TextDelta,
+    TextEnd,
+    TextStart,
+    ToolCallProgress,
     ToolCallResult,
     ToolCallStart,
+    ToolInputDelta,
+    ToolInputStart,
     UsageReport,
 )
 
@@ -46,16 +58,36 @@ values = st.recursive(
     ),
     max_leaves=8,
 )
+objects = st.dictionaries(keys, values, max_size=3)
+provider_metadata = st.none() | st.dictionaries(
+    st.sampled_from(["pydantic_ai", "openai", "__proto__", "constructor"]), objects, max_size=2
+)
+pieces = st.sampled_from(['{"a":', '"x', '"}', "[1,", "nul", '{"__proto__":{}}']) | texts
+urls = st.sampled_from(["https://example.com/a.png", "data:image/png;base64,iVBORw0KGgo="])
+ids = st.sampled_from(["1", "2", ""])
+metadata = st.dictionaries(st.sampled_from(["model", "a", "status"]) | keys, values, max_size=3)
 
 events: st.SearchStrategy[AiEvent] = st.one_of(
     st.builds(TextDelta, texts),
     st.builds(TextDelta, texts),
     st.builds(ReasoningDelta, texts),
     st.builds(Boundary, st.booleans()),
+    st.sampled_from([TextStart, TextEnd, ReasoningStart, ReasoningEnd]).flatmap(
+        lambda kind: st.builds(kind, provider_metadata)
+    ),
+    st.builds(ToolInputStart, call_ids, names),
+    st.builds(ToolInputDelta, call_ids, pieces),
+    st.builds(ToolInputDelta, call_ids, pieces),
     st.builds(ToolCallStart, call_ids, names, values),
-    st.builds(ToolCallStart, call_ids, names, values),
+    st.builds(ToolCallStart, call_ids, names, values, st.booleans(), provider_metadata),
+    st.builds(ToolCallProgress, call_ids, values),
     st.builds(ToolCallResult, call_ids, values, st.booleans()),
     st.builds(ToolCallResult, call_ids, values, st.booleans()),
+    st.builds(SourceUrl, texts, texts, st.none() | texts, provider_metadata),
+    st.builds(SourceDocument, texts, texts, texts, st.none() | texts, provider_metadata),
+    st.builds(FileOutput, st.just("image/png"), urls, provider_metadata),
+    st.builds(Data, st.sampled_from(["a", "b", "status"]), values, st.none() | ids, st.booleans()),
+    st.builds(MessageMetadata, metadata),
     st.builds(Status, texts, texts),
     st.builds(UsageReport, st.dictionaries(keys, values, max_size=3)),
     st.builds(AssistantFinal, texts),
@@ -65,5 +97,5 @@ endings: st.SearchStrategy[list[AiEvent]] = st.one_of(
     st.builds(lambda reason: [Done(reason)], st.sampled_from(get_args(FinishReason))),
     st.builds(lambda code: [Error(code)], texts),
 )
-turns = st.builds(list.__add__, st.lists(events, max_size=20), endings)
+turns = st.builds(list.__add__, st.lists(events, max_size=30), endings)
 statuses = st.sampled_from(["completed", "stopped", "failed"])

@@ -98,14 +98,16 @@ class SdkChecker:
 def comparable(message: Message, version: str = "7") -> Message:
     """Return the message without what may differ between a stored and an assembled one.
 
-    `state` of text and reasoning, which is not stored; and, for clients too old to keep it, the
-    `id` of reasoning.
+    `state` of text and reasoning, which is not stored. For clients too old to keep them: the `id`
+    of reasoning, and the `providerMetadata` of a file.
     """
-    ignored = {"state", "id"} if version == "5-oldest" else {"state"}
+    ignored = {"text": {"state"}, "reasoning": {"state"}}
+    if version == "5-oldest":
+        ignored["reasoning"] = {"state", "id"}
+    if version.startswith("5"):
+        ignored["file"] = {"providerMetadata"}
     parts = [
-        {k: v for k, v in part.items() if k not in ignored}
-        if part["type"] in ("text", "reasoning")
-        else part
+        {k: v for k, v in part.items() if k not in ignored.get(part["type"], ())}
         for part in message["parts"]
     ]
     return {**message, "parts": parts}

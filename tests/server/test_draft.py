@@ -11,13 +11,25 @@ from pgthreads.events import (
     AiEvent,
     AssistantFinal,
     Boundary,
+    Data,
     Done,
     Error,
+    FileOutput,
+    MessageMetadata,
     ReasoningDelta,
+    ReasoningEnd,
+    ReasoningStart,
+    SourceDocument,
+    SourceUrl,
     Status,
     TextDelta,
+    TextEnd,
+    TextStart,
+    ToolCallProgress,
     ToolCallResult,
     ToolCallStart,
+    ToolInputDelta,
+    ToolInputStart,
     UsageReport,
 )
 from pgthreads.message.draft import Draft, EndStatus
@@ -276,6 +288,204 @@ def test_the_message_can_be_read_on_the_way_and_is_a_copy() -> None:
     assert draft.message()["parts"][2] == text("abc")
 
 
+SIGNED = {"pydantic_ai": {"signature": "s"}}
+
+
+def test_blocks_begin_and_end_and_keep_their_metadata() -> None:
+    assert parts(
+        ReasoningStart(),
+        ReasoningDelta("a"),
+        ReasoningEnd(SIGNED),
+        ReasoningStart(),
+        ReasoningDelta("b"),
+        ReasoningEnd(),
+        ReasoningStart(),
+        ReasoningEnd(),
+        ReasoningStart(SIGNED),
+        ReasoningEnd(),
+        ReasoningEnd(SIGNED),
+        TextStart({"p": {"n": 1}}),
+        TextDelta("c"),
+        TextEnd({"p": {"n": 2}}),
+        TextDelta("d"),
+    ) == [
+        STEP,
+        {"type": "reasoning", "id": "r0", "text": "a", "providerMetadata": SIGNED},
+        {"type": "reasoning", "id": "r1", "text": "b"},
+        {"type": "reasoning", "id": "r2", "text": "", "providerMetadata": SIGNED},
+        {"type": "reasoning", "id": "r3", "text": "", "providerMetadata": SIGNED},
+        {**text("c"), "providerMetadata": {"p": {"n": 2}}},
+        text("d"),
+    ]
+
+
+def test_arguments_that_come_in_pieces() -> None:
+    streamed: list[AiEvent] = [
+        ToolInputDelta("1", "dropped"),
+        ToolInputStart("1", "add"),
+        ToolInputStart("1", "other"),
+        ToolInputDelta("1", '{"x"'),
+        ToolInputDelta("1", ": 1}"),
+    ]
+    draft = draft_of(*streamed, status=None)
+    assert draft.message()["parts"] == [
+        STEP,
+        {
+            "type": "dynamic-tool",
+            "toolName": "add",
+            "toolCallId": "1",
+            "state": "input-streaming",
+            "rawInput": '{"x": 1}',
+        },
+    ]
+    assert parts(*streamed, call("1"), ToolCallResult("1", 2), TextDelta("a")) == [
+        STEP,
+        tool("1", "output-available", output=2),
+        STEP,
+        text("a"),
+    ]
+    [_, unfinished] = parts(*streamed, status="stopped")
+    assert unfinished == tool(
+        "1",
+        "output-error",
+        input='{"x": 1}',
+        errorText="Stopped before the tool returned a result.",
+    )
+
+
+def test_no_step_begins_before_the_arguments_are_complete() -> None:
+    found = parts(
+        call("1"),
+        ToolInputStart("2", "add"),
+        ToolCallResult("1", 2),
+        TextDelta("a"),
+        Boundary(step=True),
+        call("2"),
+        TextDelta("b"),
+    )
+    assert [part["type"] for part in found] == [
+        *("step-start", "dynamic-tool", "dynamic-tool", "text", "step-start", "text")
+    ]
+
+
+def test_the_progress_of_a_tool_is_replaced_and_is_no_result() -> None:
+    progress: list[AiEvent] = [
+        ToolCallProgress("1", 0),
+        call("1"),
+        ToolCallProgress("1", 1),
+        ToolCallProgress("1", 2),
+    ]
+    assert parts(*progress, status=None)[1] == tool(
+        "1", "output-available", output=2, preliminary=True
+    )
+    assert parts(*progress, ToolCallResult("1", 3), ToolCallProgress("1", 4)) == [
+        STEP,
+        tool("1", "output-available", output=3),
+    ]
+    assert parts(*progress) == [
+        STEP,
+        tool("1", "output-error", errorText="The tool returned no result."),
+    ]
+
+
+def test_sources_and_data_stand_beside_the_text_and_a_file_ends_it() -> None:
+    assert parts(
+        TextDelta("a"),
+        SourceUrl("s", "https://example.com", provider_metadata={"p": {}}),
+        SourceDocument("d", "text/plain", "T", filename="t.txt"),
+        Data("chart", [1], id="1"),
+        TextDelta("b"),
+        FileOutput("image/png", "data:image/png;base64,AA=="),
+        TextDelta("c"),
+    ) == [
+        STEP,
+        text("ab"),
+        {
+            "type": "source-url",
+            "sourceId": "s",
+            "url": "https://example.com",
+            "providerMetadata": {"p": {}},
+        },
+        {
+            "type": "source-document",
+            "sourceId": "d",
+            "mediaType": "text/plain",
+            "title": "T",
+            "filename": "t.txt",
+        },
+        {"type": "data-chart", "id": "1", "data": [1]},
+        {"type": "file", "mediaType": "image/png", "url": "data:image/png;base64,AA=="},
+        text("c"),
+    ]
+
+
+def test_what_a_tool_shows_belongs_to_its_step_and_what_a_new_step_shows_to_that() -> None:
+    source = SourceUrl("s", "https://example.com")
+    found = parts(
+        call("1"), ToolCallResult("1", 2), source, TextDelta("a"), Boundary(step=True), source
+    )
+    assert [part["type"] for part in found] == [
+        *("step-start", "dynamic-tool", "source-url", "step-start", "text"),
+        *("step-start", "source-url"),
+    ]
+
+
+def test_data_with_an_id_is_replaced_and_transient_data_is_not_kept() -> None:
+    assert parts(
+        Data("a", 1, id="1"),
+        Data("a", 2),
+        Data("b", 3, id="1"),
+        Data("a", None, id="1"),
+        Data("a", 4, id="1", transient=True),
+    ) == [
+        STEP,
+        {"type": "data-a", "id": "1", "data": None},
+        {"type": "data-a", "data": 2},
+        {"type": "data-b", "id": "1", "data": 3},
+    ]
+    with pytest.raises(ValueError, match="name"):
+        clean(Data("", 1))
+
+
+def test_metadata_is_merged_and_the_status_is_the_server_s() -> None:
+    draft = draft_of(
+        MessageMetadata({"model": "m", "a": {"b": 1, "prototype": 0}, "status": "completed"}),
+        MessageMetadata({"a": {"c": [2], "prototype": 1}, "constructor": "x"}),
+        MessageMetadata({"status": "failed"}),
+        TextDelta("x"),
+        status="stopped",
+    )
+    assert draft.message()["metadata"] == {
+        "model": "m",
+        "a": {"b": 1, "\ufffdprototype": 1, "c": [2]},
+        "\ufffdconstructor": "x",
+        "status": "stopped",
+    }
+    assert "metadata" not in draft_of(MessageMetadata({"status": "failed"})).message()
+
+
+@pytest.mark.parametrize("wrong", [[], "x", {"p": 1}, {"p": None}])
+def test_metadata_of_a_provider_is_an_object_of_objects(wrong: Any) -> None:
+    for kind in (TextStart, TextEnd, ReasoningStart, ReasoningEnd):
+        with pytest.raises(TypeError, match="object"):
+            clean(kind(wrong))
+    with pytest.raises(TypeError, match="object"):
+        clean(ToolCallStart("1", "add", {}, provider_metadata=wrong))
+
+
+def test_a_call_of_the_provider_s_own_tool() -> None:
+    assert parts(
+        ToolCallStart("1", "add", {"x": 1}, provider_executed=True, provider_metadata=SIGNED),
+        ToolCallResult("1", 2),
+    )[1] == tool(
+        "1",
+        "output-available",
+        output=2,
+        providerExecuted=True,
+        callProviderMetadata=SIGNED,
+    )
+
+
 @ai_events.patient
 @given(ai_events.turns, ai_events.statuses)
 def test_a_closed_message_holds_no_open_call_and_no_empty_text(
@@ -283,8 +493,9 @@ def test_a_closed_message_holds_no_open_call_and_no_empty_text(
 ) -> None:
     message = draft_of(*events, status=status).message()
     for part in message["parts"]:
-        assert part["type"] not in ("text", "reasoning") or part["text"]
-        assert part.get("state") != "input-available"
+        assert part["type"] not in ("text", "reasoning") or part["text"] or part["providerMetadata"]
+        assert part.get("state") in (None, "output-available", "output-error")
+        assert "preliminary" not in part
     assert json.loads(json.dumps(message, allow_nan=False)) == message
 
 

@@ -8,7 +8,23 @@ from typing import Any
 
 import pytest
 
-from pgthreads.events import AssistantFinal, Done, TextDelta, ToolCallResult, ToolCallStart
+from pgthreads.events import (
+    AiEvent,
+    AssistantFinal,
+    Data,
+    Done,
+    FileOutput,
+    MessageMetadata,
+    ReasoningEnd,
+    SourceUrl,
+    Status,
+    TextDelta,
+    ToolCallProgress,
+    ToolCallResult,
+    ToolCallStart,
+    ToolInputDelta,
+    ToolInputStart,
+)
 from pgthreads.message.outputs import binary
 from tests.server.service import Service, chunks_of, running_service, says, text_of
 
@@ -92,6 +108,95 @@ async def test_a_long_answer_with_its_final_text_fits(service: Service) -> None:
     service.executor.script = says(TextDelta("x" * 600_000), AssistantFinal("x" * 600_000), Done())
     assert chunks_of(await service.chat("final", "hi"))[-1]["type"] == "finish"
     assert len(text_of((await service.messages("final"))[-1])) == 600_000
+
+
+@pytest.mark.parametrize(
+    ("key", "event"),
+    [
+        ("data", Data("table", "x" * 100_000)),
+        ("sources", SourceUrl("s", "https://example.com/" + "x" * 100_000)),
+        ("reasoning", ReasoningEnd({"p": {"signature": "x" * 100_000}})),
+    ],
+)
+async def test_parts_that_do_not_fit_end_the_answer_and_leave_what_came(
+    service: Service, key: str, event: AiEvent
+) -> None:
+    service.executor.script = says(*[event] * 20, Done())
+    stream = chunks_of(await service.chat(key, "hi"))
+    assert stream[-1] == {"type": "error", "errorText": "The answer failed: message_too_large."}
+    assert len((await service.messages(key))[-1]["parts"]) == 11
+
+
+async def test_a_file_that_does_not_fit_is_told_in_its_place(service: Service) -> None:
+    image = "data:image/png;base64," + "iVBORw0KGgoA" * 60_000
+    service.executor.script = says(
+        FileOutput("image/png", image), FileOutput("image/png", image), Done()
+    )
+    assert chunks_of(await service.chat("files", "hi"))[-1]["type"] == "finish"
+    [_, kept, told] = (await service.messages("files"))[-1]["parts"]
+    assert kept == {"type": "file", "mediaType": "image/png", "url": image}
+    assert told["text"].strip() == (
+        "[A file that was too large to be kept: image/png, 540,000 bytes.]"
+    )
+
+
+async def test_what_is_replaced_takes_up_room_once(service: Service) -> None:
+    service.executor.script = says(
+        ToolCallStart("c", "long", {}),
+        *[ToolCallProgress("c", str(number) * 300_000) for number in range(9)],
+        *[Data("chart", str(number) * 300_000, id="1") for number in range(9)],
+        *[MessageMetadata({"n": number}) for number in range(1000)],
+        ToolCallResult("c", "x" * 300_000),
+        TextDelta("Done."),
+        Done(),
+    )
+    assert chunks_of(await service.chat("replaced", "hi"))[-1]["type"] == "finish"
+    message = (await service.messages("replaced"))[-1]
+    assert message["parts"][1]["output"] == "x" * 300_000
+    assert message["parts"][2]["data"] == "8" * 300_000
+    assert message["metadata"] == {"n": 999}
+
+
+async def test_arguments_in_small_pieces_count_as_their_text(service: Service) -> None:
+    service.executor.script = says(
+        ToolInputStart("c", "write"),
+        *[ToolInputDelta("c", "x" * 10)] * 30_000,
+        ToolCallStart("c", "write", {"text": "x" * 300_000}),
+        ToolCallResult("c", "y" * 400_000),
+        *[TextDelta("z" * 1000)] * 400,
+        Done(),
+    )
+    stream = chunks_of(await service.chat("pieces", "hi"))
+    assert stream[-1] == {"type": "error", "errorText": "The answer failed: message_too_large."}
+    [_, call, _, text] = (await service.messages("pieces"))[-1]["parts"]
+    assert (len(call["input"]["text"]), len(call["output"])) == (300_000, 400_000)
+    assert 300_000 < len(text["text"]) < 348_000
+
+
+@pytest.mark.parametrize(
+    ("key", "event"),
+    [
+        ("transient", Data("tick", "x" * 100_000, transient=True)),
+        ("status", Status("tick", "x" * 100_000)),
+        ("progress", ToolCallProgress("c", "x" * 100_000)),
+    ],
+)
+async def test_what_only_passes_through_the_stream_has_a_limit(
+    service: Service, key: str, event: AiEvent
+) -> None:
+    service.executor.script = says(
+        ToolCallStart("c", "tick", {}), *[event] * 200, TextDelta("Done."), Done()
+    )
+    stream = await service.chat(key, "hi")
+    assert 8_000_000 < len(stream) < 9_000_000
+    assert text_of((await service.messages(key))[-1]) == "Done."
+
+
+async def test_data_that_is_replaced_for_ever_ends_the_answer(service: Service) -> None:
+    service.executor.script = says(*[Data("tick", "x" * 100_000, id="1")] * 200, Done())
+    stream = await service.chat("for-ever", "hi")
+    assert len(stream) < 9_000_000
+    assert b"message_too_large" in stream
 
 
 async def test_a_final_text_that_contradicts_is_stored_and_counted(

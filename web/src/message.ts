@@ -202,7 +202,7 @@ function tool(part: Part): PartView {
     root,
     update(now) {
       root.dataset.state = now.state ?? "";
-      state.textContent = STATES[now.state ?? ""] ?? now.state ?? "";
+      state.textContent = now.preliminary ? "running…" : (STATES[now.state ?? ""] ?? now.state ?? "");
       if (now.state === "output-error") root.open = true;
       fields.replaceChildren();
       const shown = { Input: now.input, Output: now.output, Error: now.errorText };

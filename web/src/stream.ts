@@ -70,9 +70,18 @@ export class Assembler {
       case "tool-input-delta":
         return this._inputDelta(chunk);
       case "tool-output-available":
-        return this._result(chunk, { state: "output-available", output: chunk.output });
+        return this._result(chunk, {
+          state: "output-available",
+          output: chunk.output,
+          preliminary: chunk.preliminary,
+        });
       case "tool-output-error":
-        return this._result(chunk, { state: "output-error", errorText: chunk.errorText });
+        return this._result(chunk, {
+          state: "output-error",
+          errorText: chunk.errorText,
+          output: undefined,
+          preliminary: undefined,
+        });
       case "source-url":
       case "source-document":
       case "file":
@@ -96,7 +105,7 @@ export class Assembler {
 
   private _metadata(metadata: Record<string, unknown> | undefined): null {
     if (metadata !== undefined) {
-      this.message.metadata = { ...this.message.metadata, ...metadata };
+      this.message.metadata = merged(this.message.metadata, metadata) as Record<string, unknown>;
     }
     return null;
   }
@@ -171,4 +180,16 @@ export class Assembler {
     if (known) return Object.assign(known, { data });
     return this._push(id === undefined ? { type, data } : { type, id, data });
   }
+}
+
+/** `value` with `changes` merged into it, and the objects inside of them as well. */
+function merged(value: unknown, changes: unknown): unknown {
+  if (!isObject(value) || !isObject(changes)) return changes;
+  const result: Record<string, unknown> = { ...value };
+  for (const [key, change] of Object.entries(changes)) result[key] = merged(result[key], change);
+  return result;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

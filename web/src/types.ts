@@ -10,6 +10,7 @@ export interface Part {
   toolName?: string;
   input?: unknown;
   output?: unknown;
+  preliminary?: boolean;
   errorText?: string;
   data?: unknown;
   mediaType?: string;

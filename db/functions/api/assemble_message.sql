@@ -1,7 +1,8 @@
 -- The UIMessage that a client of the AI SDK has made of a stream so far, closed as the answer of a
 -- turn that was abandoned: tool calls without a result become output-error, and metadata.status is
--- "abandoned". Null if the stream has nothing but steps. The message has no id if the stream did
--- not name one.
+-- "abandoned". What a tool has shown of its progress is no result. Of a call whose arguments are
+-- incomplete, their text becomes the input. Null if the stream has nothing but steps. The message
+-- has no id if the stream did not name one.
 --
 -- p_frames are the frames of the UI message stream from its start. Each is
 -- `data: <UIMessageChunk>` and a blank line. What follows the last blank line is left out, and so
@@ -52,20 +53,25 @@ begin
       'text-start', 'text-delta', 'text-end', 'reasoning-start', 'reasoning-delta', 'reasoning-end'
     )
   ),
-  -- Of each call, the last chunk with its input and the last one with its result. A result whose
-  -- call never began does not count.
+  -- Of each call, the last chunk with its input, the text of its arguments so far, and the last
+  -- chunk with its result. A result whose call never began does not count.
   called as (
     select min(c.place) as place, c.body ->> 'toolCallId' as id,
-      (array_agg(c.body order by c.place) filter (where c.type like 'tool-input-%'))[1] as first,
+      (array_agg(c.body order by c.place) filter (
+        where c.type in ('tool-input-start', 'tool-input-available', 'tool-input-error')
+      ))[1] as first,
+      string_agg(c.body ->> 'inputTextDelta', '' order by c.place) as typed,
       (array_agg(c.body order by c.place desc)
         filter (where c.type in ('tool-input-available', 'tool-input-error')))[1] as input,
       (array_agg(c.body order by c.place desc) filter (
-        where c.type in ('tool-input-error', 'tool-output-available', 'tool-output-error')
+        where c.type in ('tool-input-error', 'tool-output-error')
+          or (c.type = 'tool-output-available'
+            and c.body -> 'preliminary' is distinct from 'true')
       ))[1] as result
     from chunk as c
     where c.type in (
-      'tool-input-start', 'tool-input-available', 'tool-input-error', 'tool-output-available',
-      'tool-output-error'
+      'tool-input-start', 'tool-input-delta', 'tool-input-available', 'tool-input-error',
+      'tool-output-available', 'tool-output-error'
     )
     group by c.body ->> 'toolCallId'
   ),
@@ -110,6 +116,7 @@ begin
       || jsonb_build_object('toolCallId', t.id)
       || case
         when t.input ? 'input' then jsonb_build_object('input', t.input -> 'input')
+        when t.input is null and t.typed <> '' then jsonb_build_object('input', t.typed)
         else '{}'
       end
       || case
@@ -125,11 +132,6 @@ begin
       || case
         when t.result ->> 'type' = 'tool-output-available' then jsonb_build_object(
           'state', 'output-available', 'output', t.result -> 'output')
-          || case
-            when t.result ? 'preliminary'
-              then jsonb_build_object('preliminary', t.result -> 'preliminary')
-            else '{}'
-          end
         when t.result is not null
           then jsonb_build_object('state', 'output-error', 'errorText', t.result -> 'errorText')
         else jsonb_build_object(

@@ -5,12 +5,16 @@ the message from these chunks as a client does, and `wire` makes frames from the
 and for the journal. So what is stored is what was sent. A new kind of event needs a case in
 `Draft._chunks`, and a case in `StoredMessage.add` if the message keeps something of it.
 
-- Consecutive deltas of one kind become one part. A delta of another kind, a tool call or a boundary
-  ends it.
+- Consecutive deltas of one kind become one part. A delta of another kind, a tool call, a file or a
+  boundary ends it. Sources and data stand beside the text: they do not end it.
 - Text, reasoning or a call after a tool result begins a new step. So does the boundary of a step.
+  No step begins while a tool's arguments are incomplete: newer clients look for the call in the
+  last step only.
+- A part without text is only sent if it has metadata.
 - A final text that contradicts what was streamed follows it as a step of its own.
 - Nothing may break a client's stream. So these are dropped: empty deltas, results of calls that are
-  unknown or finished, a second start of the same call, and output after `Done` or `Error`.
+  unknown or finished, a second start of the same call, pieces of arguments that are not expected,
+  and output after `Done` or `Error`.
 """
 
 from __future__ import annotations
@@ -23,15 +27,28 @@ from ..events import (
     AiEvent,
     AssistantFinal,
     Boundary,
+    Data,
     Done,
     Error,
+    FileOutput,
     FinishReason,
     JsonValue,
+    MessageMetadata,
+    ProviderMetadata,
     ReasoningDelta,
+    ReasoningEnd,
+    ReasoningStart,
+    SourceDocument,
+    SourceUrl,
     Status,
     TextDelta,
+    TextEnd,
+    TextStart,
+    ToolCallProgress,
     ToolCallResult,
     ToolCallStart,
+    ToolInputDelta,
+    ToolInputStart,
     UIMessage,
     UsageReport,
 )
@@ -49,7 +66,8 @@ UNANSWERED: Mapping[EndStatus, str] = {
 }
 """`errorText` of the calls that are still open when a turn ends."""
 
-_NAMES: Mapping[type, str] = {TextDelta: "text", ReasoningDelta: "reasoning"}
+_Kind: TypeAlias = type[TextDelta] | type[ReasoningDelta]
+_NAMES: Mapping[_Kind, str] = {TextDelta: "text", ReasoningDelta: "reasoning"}
 _START_STEP: Chunk = {"type": "start-step"}
 _FINISH_STEP: Chunk = {"type": "finish-step"}
 
@@ -71,7 +89,7 @@ class Draft:
         self.corrected = False
         self._message = StoredMessage(message_id)
         self._usage = Usage()
-        self._open: type[TextDelta] | type[ReasoningDelta] | None = None
+        self._open: _Kind | None = None
         self._part_id = ""
         self._delta_prefix = ""
         self._part_count = 0
@@ -79,6 +97,8 @@ class Draft:
         self._texts_before_step = 0
         self._texts_before_boundary = 0
         self._step_is_over = False
+        self._step_is_asked_for = False
+        self._streaming: set[str] = set()
         self._ended = False
         self._closed = False
         self.opening = self._say(({"type": "start", "messageId": message_id}, _START_STEP))
@@ -153,13 +173,6 @@ class Draft:
         match event:
             case TextDelta(delta) | ReasoningDelta(delta):
                 yield from self._delta(type(event), delta)
-            case ToolCallStart(call_id, name, args):
-                yield from self._call(call_id, name, args)
-            case ToolCallResult(call_id, result, is_error):
-                yield from self._result(call_id, result, is_error)
-            case Status(phase, label):
-                data = {"phase": phase, "label": label}
-                yield {"type": "data-status", "data": data, "transient": True}
             case Boundary(step):
                 yield from self._boundary(step=step)
             case AssistantFinal(content):
@@ -176,28 +189,109 @@ class Draft:
                 self.error_code = code
                 self._ended = True
                 yield from self._end_part()
+            case TextStart() | TextEnd() | ReasoningStart() | ReasoningEnd():
+                yield from self._bound(event)
+            case SourceUrl() | SourceDocument() | FileOutput():
+                yield from self._beside(event)
+            case Status() | Data() | MessageMetadata():
+                yield from self._facts(event)
+            case _:
+                yield from self._tool(event)
 
-    def _delta(self, kind: type[TextDelta] | type[ReasoningDelta], delta: str) -> Iterator[Chunk]:
+    def _bound(self, event: TextStart | TextEnd | ReasoningStart | ReasoningEnd) -> Iterator[Chunk]:
+        kind: _Kind = TextDelta if isinstance(event, TextStart | TextEnd) else ReasoningDelta
+        metadata = event.provider_metadata
+        if isinstance(event, TextStart | ReasoningStart):
+            yield from self._boundary(step=False)
+            if metadata:
+                yield from self._open_part(kind, metadata)
+        elif self._open is kind or metadata:
+            if self._open is not kind:
+                yield from self._open_part(kind, None)
+            yield from self._end_part(metadata)
+            self._texts_before_boundary = self._text_count
+
+    def _facts(self, event: Status | Data | MessageMetadata) -> Iterator[Chunk]:
+        match event:
+            case Status(phase, label):
+                data = {"phase": phase, "label": label}
+                yield {"type": "data-status", "data": data, "transient": True}
+            case Data(name, data, data_id, transient):
+                if not transient:
+                    yield from self._step_if_asked_for()
+                chunk = {"type": f"data-{name}", **_given(id=data_id), "data": data}
+                yield {**chunk, "transient": True} if transient else chunk
+            case MessageMetadata(metadata):
+                if metadata:
+                    yield {"type": "message-metadata", "messageMetadata": metadata}
+
+    def _tool(self, event: AiEvent) -> Iterator[Chunk]:
+        match event:
+            case ToolInputStart(call_id, name):
+                yield from self._input(call_id, name)
+            case ToolInputDelta(call_id, delta):
+                if delta and call_id in self._streaming:
+                    piece = {"toolCallId": call_id, "inputTextDelta": delta}
+                    yield {"type": "tool-input-delta", **piece}
+            case ToolCallStart():
+                yield from self._call(event)
+            case ToolCallProgress(call_id, output):
+                yield from self._progress(call_id, output)
+            case ToolCallResult(call_id, result, is_error):
+                yield from self._result(call_id, result, is_error)
+
+    def _delta(self, kind: _Kind, delta: str) -> Iterator[Chunk]:
         if not delta:
             return
-        name = _NAMES[kind]
         if self._open is not kind:
-            yield from self._new_output()
-            self._text_count += kind is TextDelta
-            self._part_id = f"{name[0]}{self._part_count}"
-            self._part_count += 1
-            self._delta_prefix = delta_prefix(name, self._part_id)
-            self._open = kind
-            yield {"type": f"{name}-start", "id": self._part_id}
-        yield {"type": f"{name}-delta", "id": self._part_id, "delta": delta}
+            yield from self._open_part(kind, None)
+        yield {"type": f"{_NAMES[kind]}-delta", "id": self._part_id, "delta": delta}
 
-    def _call(self, call_id: str, name: str, args: JsonValue) -> Iterator[Chunk]:
+    def _open_part(self, kind: _Kind, metadata: ProviderMetadata | None) -> Iterator[Chunk]:
+        yield from self._new_output()
+        name = _NAMES[kind]
+        self._text_count += kind is TextDelta
+        self._part_id = f"{name[0]}{self._part_count}"
+        self._part_count += 1
+        self._delta_prefix = delta_prefix(name, self._part_id)
+        self._open = kind
+        yield {"type": f"{name}-start", "id": self._part_id, **_given(providerMetadata=metadata)}
+
+    def _input(self, call_id: str, name: str) -> Iterator[Chunk]:
         if self._message.state_of(call_id) is not None:
             return
         yield from self._new_output()
-        call = {"toolCallId": call_id, "toolName": name}
-        yield {"type": "tool-input-start", **call, "dynamic": True}
-        yield {"type": "tool-input-available", **call, "input": args, "dynamic": True}
+        self._streaming.add(call_id)
+        yield {
+            "type": "tool-input-start",
+            "toolCallId": call_id,
+            "toolName": name,
+            "dynamic": True,
+        }
+
+    def _call(self, call: ToolCallStart) -> Iterator[Chunk]:
+        call_id = call.tool_call_id
+        if call_id not in self._streaming:
+            if self._message.state_of(call_id) is not None:
+                return
+            yield from self._input(call_id, call.tool_name)
+        yield from self._end_part()
+        self._streaming.discard(call_id)
+        yield {
+            "type": "tool-input-available",
+            "toolCallId": call_id,
+            "toolName": self._message.name_of(call_id),
+            "input": call.args,
+            "dynamic": True,
+            **_given(
+                providerExecuted=call.provider_executed or None,
+                providerMetadata=call.provider_metadata,
+            ),
+        }
+
+    def _progress(self, call_id: str, output: JsonValue) -> Iterator[Chunk]:
+        if self._message.state_of(call_id) == "input-available":
+            yield {**_tool_output(call_id, output), "preliminary": True}
 
     def _result(self, call_id: str, result: JsonValue, is_error: bool) -> Iterator[Chunk]:
         if self._message.state_of(call_id) != "input-available":
@@ -207,12 +301,22 @@ class Draft:
         if is_error:
             yield _tool_error(call_id, error_text(result))
         else:
-            yield {
-                "type": "tool-output-available",
-                "toolCallId": call_id,
-                "output": result,
-                "dynamic": True,
-            }
+            yield _tool_output(call_id, result)
+
+    def _beside(self, event: SourceUrl | SourceDocument | FileOutput) -> Iterator[Chunk]:
+        if isinstance(event, FileOutput):
+            yield from self._end_part()
+        yield from self._step_if_asked_for()
+        metadata = _given(providerMetadata=event.provider_metadata)
+        match event:
+            case SourceUrl(source_id, url, title):
+                source = {"type": "source-url", "sourceId": source_id, "url": url}
+                yield {**source, **_given(title=title), **metadata}
+            case SourceDocument(source_id, kind, title, filename):
+                source = {"type": "source-document", "sourceId": source_id, "mediaType": kind}
+                yield {**source, "title": title, **_given(filename=filename), **metadata}
+            case FileOutput(kind, url):
+                yield {"type": "file", "mediaType": kind, "url": url, **metadata}
 
     def _boundary(self, *, step: bool) -> Iterator[Chunk]:
         """Let what follows begin a new part, and with `step` a new step if this one has parts."""
@@ -220,20 +324,26 @@ class Draft:
         self._texts_before_boundary = self._text_count
         if step and not self._message.step_is_empty:
             self._end_step()
+            self._step_is_asked_for = True
 
     def _new_output(self) -> Iterator[Chunk]:
         """End the open part, and begin a step if this one is over."""
         yield from self._end_part()
-        if self._step_is_over:
-            self._step_is_over = False
+        if self._step_is_over and not self._streaming:
+            self._step_is_over = self._step_is_asked_for = False
             yield _FINISH_STEP
             yield _START_STEP
 
-    def _end_part(self) -> Iterator[Chunk]:
+    def _step_if_asked_for(self) -> Iterator[Chunk]:
+        """Begin a step if the executor has ended the last one, rather than a tool's result."""
+        if self._step_is_asked_for:
+            yield from self._new_output()
+
+    def _end_part(self, metadata: ProviderMetadata | None = None) -> Iterator[Chunk]:
         if self._open is not None:
             name = _NAMES[self._open]
             self._open = None
-            yield {"type": f"{name}-end", "id": self._part_id}
+            yield {"type": f"{name}-end", "id": self._part_id, **_given(providerMetadata=metadata)}
 
     def _end_step(self) -> None:
         self._step_is_over = True
@@ -242,7 +352,13 @@ class Draft:
     def _ending(self, status: EndStatus) -> Iterator[Chunk]:
         yield from self._end_part()
         for call_id in self._message.open_calls():
-            yield _tool_error(call_id, UNANSWERED[status])
+            error = _tool_error(call_id, UNANSWERED[status])
+            if so_far := self._message.input_so_far(call_id):
+                # Clients have made an object of the text by now, each in its own way. This chunk
+                # puts the text itself in its place.
+                name = self._message.name_of(call_id)
+                error = {**error, "type": "tool-input-error", "toolName": name, "input": so_far}
+            yield error
         if status != "completed":
             yield {"type": "message-metadata", "messageMetadata": {"status": status}}
         yield _FINISH_STEP
@@ -250,6 +366,20 @@ class Draft:
 
 def _tool_error(call_id: str, text: str) -> Chunk:
     return {"type": "tool-output-error", "toolCallId": call_id, "errorText": text, "dynamic": True}
+
+
+def _tool_output(call_id: str, output: JsonValue) -> Chunk:
+    return {
+        "type": "tool-output-available",
+        "toolCallId": call_id,
+        "output": output,
+        "dynamic": True,
+    }
+
+
+def _given(**optional: JsonValue) -> dict[str, JsonValue]:
+    """The keys that have a value: no client accepts null in their place."""
+    return {key: value for key, value in optional.items() if value is not None}
 
 
 def error_text(result: JsonValue) -> str:

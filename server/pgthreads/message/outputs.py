@@ -112,15 +112,16 @@ def json_size(value: JsonValue, limit: int = 0) -> int:
     if _EXPONENT.search(text):
         size += _LONGEST_NUMBER * sum("e" in repr(number) for number in _floats(value))
     if (text.count("[") + text.count("{")) * limit > size * MOST_LISTS:
-        size = max(size, _lists(value) * limit // MOST_LISTS)
+        size = max(size, list_count(value) * limit // MOST_LISTS)
     return size
 
 
-def _lists(value: JsonValue) -> int:
+def list_count(value: JsonValue) -> int:
+    """How many lists and objects a value consists of."""
     if not isinstance(value, Mapping | list):
         return 0
     inner = value.values() if isinstance(value, Mapping) else value
-    return 1 + sum(_lists(each) for each in inner if isinstance(each, Mapping | list))
+    return 1 + sum(list_count(each) for each in inner if isinstance(each, Mapping | list))
 
 
 def _floats(value: JsonValue) -> Iterator[float]:

@@ -29,15 +29,28 @@ from ..events import (
     AiEvent,
     AssistantFinal,
     Boundary,
+    Data,
     Done,
     Error,
+    FileOutput,
     FinishReason,
     JsonValue,
+    MessageMetadata,
+    ProviderMetadata,
     ReasoningDelta,
+    ReasoningEnd,
+    ReasoningStart,
+    SourceDocument,
+    SourceUrl,
     Status,
     TextDelta,
+    TextEnd,
+    TextStart,
+    ToolCallProgress,
     ToolCallResult,
     ToolCallStart,
+    ToolInputDelta,
+    ToolInputStart,
     UsageReport,
 )
 
@@ -115,6 +128,46 @@ def _key(key: object, value: JsonValue) -> str:
     return f"\ufffd{key}" if forbidden else clean_text(key)
 
 
+def clean_metadata(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Metadata of a message, with names that every release of the AI SDK merges alike.
+
+    Newer releases skip `constructor` and `prototype` when they merge objects, so these two get
+    U+FFFD in front of them. `status` belongs to the server, and is left out.
+    """
+    cleaned: dict[str, JsonValue] = _mergeable(clean_json(_mapping(metadata)))
+    cleaned.pop("status", None)
+    return cleaned
+
+
+def _mergeable(value: JsonValue) -> JsonValue:
+    if not isinstance(value, dict):
+        return value
+    return {
+        f"\ufffd{key}" if key in ("constructor", "prototype") else key: _mergeable(inner)
+        for key, inner in value.items()
+    }
+
+
+def _mapping(value: object) -> Mapping[str, JsonValue]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"expected an object as metadata, got {type(value).__name__}")
+    return value
+
+
+def _provider(metadata: ProviderMetadata | None) -> ProviderMetadata | None:
+    """The metadata of a part; None if there is nothing in it."""
+    if metadata is None:
+        return None
+    cleaned: ProviderMetadata = clean_json(
+        {name: _mapping(each) for name, each in _mapping(metadata).items()}
+    )
+    return cleaned or None
+
+
+def _optional(text: str | None) -> str | None:
+    return None if text is None else clean_text(text)
+
+
 def clean(event: AiEvent) -> AiEvent:
     """The event with every string and value in it cleaned; the same object if its text was clean.
 
@@ -126,10 +179,14 @@ def clean(event: AiEvent) -> AiEvent:
         case TextDelta(delta) | ReasoningDelta(delta):
             text = clean_text(delta)
             cleaned = event if text is delta else type(event)(text)
-        case ToolCallStart(call_id, name, args):
-            cleaned = ToolCallStart(clean_text(call_id), clean_text(name), clean_json(args))
+        case TextStart() | TextEnd() | ReasoningStart() | ReasoningEnd():
+            cleaned = type(event)(_provider(event.provider_metadata))
+        case ToolInputStart() | ToolInputDelta() | ToolCallStart() | ToolCallProgress():
+            cleaned = _clean_call(event)
         case ToolCallResult(call_id, result, is_error):
             cleaned = ToolCallResult(clean_text(call_id), clean_json(result), bool(is_error))
+        case SourceUrl() | SourceDocument() | FileOutput() | Data() | MessageMetadata():
+            cleaned = _clean_part(event)
         case Status(phase, label):
             cleaned = Status(clean_text(phase), clean_text(label))
         case UsageReport(fact):
@@ -145,6 +202,48 @@ def clean(event: AiEvent) -> AiEvent:
         case _:
             raise TypeError(f"an executor yielded {type(event).__name__}, not an AiEvent")
     return cleaned
+
+
+def _clean_call(
+    event: ToolInputStart | ToolInputDelta | ToolCallStart | ToolCallProgress,
+) -> AiEvent:
+    call_id = clean_text(event.tool_call_id)
+    match event:
+        case ToolInputStart(_, name):
+            return ToolInputStart(call_id, clean_text(name))
+        case ToolInputDelta(_, delta):
+            return ToolInputDelta(call_id, clean_text(delta))
+        case ToolCallProgress(_, output):
+            return ToolCallProgress(call_id, clean_json(output))
+        case ToolCallStart(_, name, args, by_provider, metadata):
+            name, args = clean_text(name), clean_json(args)
+            return ToolCallStart(call_id, name, args, bool(by_provider), _provider(metadata))
+
+
+def _clean_part(
+    event: SourceUrl | SourceDocument | FileOutput | Data | MessageMetadata,
+) -> AiEvent:
+    match event:
+        case SourceUrl(source_id, url, title, metadata):
+            return SourceUrl(
+                clean_text(source_id), clean_text(url), _optional(title), _provider(metadata)
+            )
+        case SourceDocument(source_id, kind, title, filename, metadata):
+            return SourceDocument(
+                clean_text(source_id),
+                clean_text(kind),
+                clean_text(title),
+                _optional(filename),
+                _provider(metadata),
+            )
+        case FileOutput(kind, url, metadata):
+            return FileOutput(clean_text(kind), clean_text(url), _provider(metadata))
+        case Data(name, data, data_id, transient):
+            if not name:
+                raise ValueError("the name of Data is empty")
+            return Data(clean_text(name), clean_json(data), _optional(data_id), bool(transient))
+        case MessageMetadata(facts):
+            return MessageMetadata(clean_metadata(facts))
 
 
 class Cleaner:

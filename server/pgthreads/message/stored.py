@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..events import JsonValue, UIMessage
@@ -18,45 +19,81 @@ class StoredMessage:
     def __init__(self, message_id: str) -> None:
         self.pieces: list[str] = []
         self._calls: dict[str, dict[str, Any]] = {}
+        self._inputs: dict[str, list[str]] = {}
+        self._data: dict[tuple[str, str], dict[str, Any]] = {}
         self._message_id = message_id
         self._parts: list[dict[str, Any]] = []
+        self._open = -1
         self._metadata: dict[str, JsonValue] = {}
 
     def add(self, chunk: Chunk) -> None:
         """Add what a chunk says. Chunks that do not change the message are ignored."""
-        match chunk["type"]:
+        kind: str = chunk["type"]
+        match kind:
             case "text-start":
-                self._parts.append({"type": "text", "text": ""})
+                self._begin({"type": "text", "text": ""}, chunk)
             case "reasoning-start":
                 # Clients keep the stream's id on a reasoning part, though not on a text part.
-                self._parts.append({"type": "reasoning", "id": chunk["id"], "text": ""})
+                self._begin({"type": "reasoning", "id": chunk["id"], "text": ""}, chunk)
             case "text-delta" | "reasoning-delta":
                 self.pieces.append(chunk["delta"])
             case "text-end" | "reasoning-end":
-                self._parts[-1]["text"] = "".join(self.pieces)
+                part = self._parts[self._open]
+                part["text"] = "".join(self.pieces)
+                part.update(_picked(chunk, "providerMetadata"))
                 self.pieces = []
-            case "tool-input-available":
-                call = {
-                    "type": "dynamic-tool",
-                    "toolName": chunk["toolName"],
-                    "toolCallId": chunk["toolCallId"],
-                    "state": "input-available",
-                    "input": chunk["input"],
-                }
-                self._calls[chunk["toolCallId"]] = call
-                self._parts.append(call)
-            case "tool-output-available":
-                self._calls[chunk["toolCallId"]].update(
-                    state="output-available", output=chunk["output"]
-                )
-            case "tool-output-error":
-                self._calls[chunk["toolCallId"]].update(
-                    state="output-error", errorText=chunk["errorText"]
-                )
+            case "file" | "source-url" | "source-document":
+                self._parts.append(dict(chunk))
             case "start-step":
                 self._parts.append({"type": "step-start"})
             case "message-metadata":
-                self._metadata.update(chunk["messageMetadata"])
+                merge(self._metadata, chunk["messageMetadata"])
+            case _ if kind.startswith("tool-"):
+                self._add_to_call(chunk)
+            case _ if kind.startswith("data-") and not chunk.get("transient"):
+                self._add_data(chunk)
+
+    def _begin(self, part: dict[str, Any], chunk: Chunk) -> None:
+        self._open = len(self._parts)
+        self._parts.append({**part, **_picked(chunk, "providerMetadata")})
+
+    def _add_to_call(self, chunk: Chunk) -> None:
+        call_id = chunk["toolCallId"]
+        call = self._calls.get(call_id)
+        if call is None:
+            call = {"type": "dynamic-tool", "toolName": chunk["toolName"], "toolCallId": call_id}
+            self._calls[call_id] = call
+            self._parts.append(call)
+        match chunk["type"]:
+            case "tool-input-start":
+                call["state"] = "input-streaming"
+            case "tool-input-delta":
+                self._inputs.setdefault(call_id, []).append(chunk["inputTextDelta"])
+            case "tool-input-available":
+                self._inputs.pop(call_id, None)
+                call.update(state="input-available", input=chunk["input"])
+                call.update(_picked(chunk, "providerExecuted"))
+                if "providerMetadata" in chunk:
+                    call["callProviderMetadata"] = chunk["providerMetadata"]
+            case "tool-output-available":
+                call.pop("preliminary", None)
+                call.update(state="output-available", output=chunk["output"])
+                call.update(_picked(chunk, "preliminary"))
+            case "tool-input-error" | "tool-output-error":
+                for name in ("preliminary", "output"):
+                    call.pop(name, None)
+                call.update(_picked(chunk, "input"))
+                call.update(state="output-error", errorText=chunk["errorText"])
+
+    def _add_data(self, chunk: Chunk) -> None:
+        place = (chunk["type"], chunk["id"]) if "id" in chunk else None
+        if place is not None and place in self._data:
+            self._data[place]["data"] = chunk["data"]
+            return
+        part = dict(chunk)
+        self._parts.append(part)
+        if place is not None:
+            self._data[place] = part
 
     @property
     def is_empty(self) -> bool:
@@ -70,13 +107,29 @@ class StoredMessage:
         return kind == "step-start"
 
     def state_of(self, call_id: str) -> str | None:
-        """Return the state of a tool call's part, None if there is no such call."""
-        state: str | None = self._calls.get(call_id, {}).get("state")
-        return state
+        """Return the state of a tool call's part, None if there is no such call.
+
+        A call that has shown its progress so far is still `input-available` here.
+        """
+        call = self._calls.get(call_id)
+        if call is None:
+            return None
+        state: str = call["state"]
+        return "input-available" if call.get("preliminary") else state
+
+    def name_of(self, call_id: str) -> str:
+        """Return the name of the tool that a call is for."""
+        name: str = self._calls[call_id]["toolName"]
+        return name
+
+    def input_so_far(self, call_id: str) -> str:
+        """Return the JSON text of a call's arguments as far as it has come."""
+        return "".join(self._inputs.get(call_id, ()))
 
     def open_calls(self) -> list[str]:
         """Return the ids of the calls that have neither output nor error yet."""
-        return [each for each, call in self._calls.items() if call["state"] == "input-available"]
+        open_states = ("input-streaming", "input-available")
+        return [each for each in self._calls if self.state_of(each) in open_states]
 
     def texts(self) -> list[str]:
         """Return the text of each text part so far."""
@@ -86,7 +139,7 @@ class StoredMessage:
         """Return the message so far, `{id, role: "assistant", parts, metadata?}`, as a copy.
 
         While the stream lasts, the last text may be unfinished and tool calls may be open, just as
-        a client sees them at that time.
+        a client sees them at that time. Arguments that are not complete are text, in `rawInput`.
         """
         message: UIMessage = {"id": self._message_id, "role": "assistant", "parts": self._whole()}
         if self._metadata:
@@ -94,7 +147,34 @@ class StoredMessage:
         return message
 
     def _whole(self) -> list[dict[str, Any]]:
-        parts = [dict(part) for part in self._parts]
+        parts = [
+            part | ({"rawInput": raw} if (raw := self._raw_input(part)) else {})
+            for part in self._parts
+        ]
         if self.pieces:
-            parts[-1]["text"] = "".join(self.pieces)
+            parts[self._open]["text"] = "".join(self.pieces)
         return parts
+
+    def _raw_input(self, part: Mapping[str, Any]) -> str:
+        """Return the text of a part's arguments if they are not complete yet."""
+        is_streaming = part.get("state") == "input-streaming"
+        return self.input_so_far(part["toolCallId"]) if is_streaming else ""
+
+
+def merge(value: dict[str, JsonValue], changes: Mapping[str, JsonValue]) -> None:
+    """Merge an object into another, and the objects inside of them as well.
+
+    That is how the AI SDK merges a message's metadata (`mergeObjects`), and `merge_json` in SQL.
+    """
+    for key, change in changes.items():
+        known = value.get(key)
+        if isinstance(known, dict) and isinstance(change, Mapping):
+            merged = dict(known)
+            merge(merged, change)
+            value[key] = merged
+        else:
+            value[key] = change
+
+
+def _picked(chunk: Chunk, key: str) -> dict[str, Any]:
+    return {key: chunk[key]} if key in chunk else {}

@@ -1,9 +1,9 @@
 """Chunks and frames of the AI SDK's UI message stream, and stored messages as such streams.
 
 The chunks are `UIMessageChunk` of the npm package `ai`, with only those types and keys that every
-client from 5.0.92 on accepts. Older releases refuse a chunk with a key that they do not know, so
-`dynamic` is the only optional key of tool chunks. A frame is `data: <json>` and an empty line; the
-stream ends with `data: [DONE]`.
+client from 5.0.92 on accepts. Older releases refuse a chunk with a key that they do not know. So
+tool chunks have no `title`, and `providerMetadata` only on `tool-input-available`. A frame is
+`data: <json>` and an empty line; the stream ends with `data: [DONE]`.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def replay(message: UIMessage) -> bytes:
     """A stored assistant message as a complete stream, from `start` to `[DONE]`.
 
     The client assembles the same message from it, except for what the chunks have no key for: the
-    `filename` of a file, and `providerMetadata`. A call that was denied arrives as one that failed,
-    with the reason as its text, because clients before AI SDK 6 know no chunk for a denial. Parts
-    of types for which there is no chunk are left out.
+    `filename` of a file, and what newer releases of the AI SDK add to tool calls. A call that was
+    denied arrives as one that failed, with the reason as its text, because clients before AI SDK 6
+    know no chunk for a denial. Parts of types for which there is no chunk are left out.
     """
     start: dict[str, Any] = {"type": "start", "messageId": message["id"]}
     if message.get("metadata") is not None:
@@ -110,18 +110,19 @@ def _chunks_of_part(part: Mapping[str, Any], number: int) -> Iterator[dict[str, 
     kind: str = part["type"]
     if kind in ("text", "reasoning"):
         part_id = part.get("id") or f"{kind[0]}{number}"
-        yield {"type": f"{kind}-start", "id": part_id}
+        yield {"type": f"{kind}-start", "id": part_id, **_pick(part, "providerMetadata")}
         if part["text"]:
             yield {"type": f"{kind}-delta", "id": part_id, "delta": part["text"]}
         yield {"type": f"{kind}-end", "id": part_id}
     elif kind == "dynamic-tool" or kind.startswith("tool-"):
         yield from _chunks_of_tool(part, dynamic=kind == "dynamic-tool")
     elif kind == "file":
-        yield _pick(part, "type", "mediaType", "url")
+        yield _pick(part, "type", "mediaType", "url", "providerMetadata")
     elif kind == "source-url":
-        yield _pick(part, "type", "sourceId", "url", "title")
+        yield _pick(part, "type", "sourceId", "url", "title", "providerMetadata")
     elif kind == "source-document":
-        yield _pick(part, "type", "sourceId", "mediaType", "title", "filename")
+        keys = ("type", "sourceId", "mediaType", "title", "filename", "providerMetadata")
+        yield _pick(part, *keys)
     elif kind.startswith("data-"):
         yield _pick(part, "type", "id", "data")
 
@@ -133,13 +134,22 @@ def _chunks_of_tool(part: Mapping[str, Any], *, dynamic: bool) -> Iterator[dict[
     call = {"toolCallId": call_id, "toolName": name}
     yield {"type": "tool-input-start", **call, **flag}
     if "input" in part and part["state"] != "input-streaming":
-        yield {"type": "tool-input-available", **call, "input": part["input"], **flag}
+        metadata = part.get("callProviderMetadata")
+        yield {
+            "type": "tool-input-available",
+            **call,
+            "input": part["input"],
+            **flag,
+            **_pick(part, "providerExecuted"),
+            **({} if metadata is None else {"providerMetadata": metadata}),
+        }
     if part["state"] == "output-available":
         yield {
             "type": "tool-output-available",
             "toolCallId": call_id,
             "output": part.get("output"),
             **flag,
+            **_pick(part, "preliminary"),
         }
     elif part["state"] == "output-error":
         yield {

@@ -21,6 +21,7 @@ from ..events import (
     Error,
     Executor,
     ExecutorRequest,
+    FileOutput,
     JsonValue,
     ReasoningDelta,
     TextDelta,
@@ -28,8 +29,10 @@ from ..events import (
     ToolCallStart,
 )
 from ..message.draft import Draft, EndStatus, error_text
-from ..message.outputs import fitting, json_size
+from ..message.files import file_of
+from ..message.outputs import MOST_LISTS, fitting, json_size, list_count
 from ..message.sanitize import Cleaner
+from ..message.sizes import CALL_SIZE, Sizes, is_preview, kept_of
 from ..message.wire import error_frames, finish_frames
 from ..postgres.rows import JournalPiece, TurnKey
 from ..postgres.threads import Threads
@@ -81,6 +84,8 @@ class Pump(LiveTurn):
         self._draft = Draft(generate())
         self._limit = max_message_bytes - ROOM_FOR_METADATA
         self._size = 0
+        self._lists = 0
+        self._sizes = Sizes()
         self._stop = asyncio.Event()
         self._stop_code: str | None = None
         self._give_up = asyncio.Event()
@@ -169,24 +174,33 @@ class Pump(LiveTurn):
                 await events.aclose()
 
     def _take(self, event: AiEvent) -> None:
-        if isinstance(event, ToolCallStart | ToolCallResult):
+        if isinstance(event, ToolCallStart | ToolCallResult | FileOutput):
             event = self._fitting(event)
         if not self._fits(event):
+            if is_preview(event):
+                return
             log.error("turn %s: the answer is too large", self.request.turn_id)
             event = Error("message_too_large")
         self.stream.write(self._draft.take(event))
         if isinstance(event, Error):
             self.stop()
 
-    def _fitting(self, event: ToolCallStart | ToolCallResult) -> ToolCallStart | ToolCallResult:
+    def _fitting(self, event: ToolCallStart | ToolCallResult | FileOutput) -> AiEvent:
         """The event, or one with a text in place of a value for which the message has no room."""
-        room = self._limit - int(self._limit * ROOM_FOR_TEXT) - _CALL_SIZE
-        if self._size + self._size_of_call(event) <= room:
+        room = self._limit - int(self._limit * ROOM_FOR_TEXT) - CALL_SIZE
+        value = kept_of(event)
+        size = json_size(value, self._limit)
+        if max(self._size, self._lists) + size <= room:
             return event
-        self._size = self._size_of(self._draft.message())
-        room -= self._size
-        if self._size_of_call(event) <= room:
+        self._measure()
+        room -= max(self._size, self._lists)
+        if size <= room:
             return event
+        if isinstance(event, FileOutput):
+            log.warning("turn %s: a file of the answer is too large", self.request.turn_id)
+            file = file_of({"url": event.url, "mediaType": event.media_type})
+            told = f"[A file that was too large to be kept: {file.described()}.]"
+            return TextDelta(f"\n\n{told}\n\n")
         log.warning("turn %s: arguments or output of a tool are too large", self.request.turn_id)
         if isinstance(event, ToolCallResult):
             result = error_text(event.result) if event.is_error else event.result
@@ -201,32 +215,44 @@ class Pump(LiveTurn):
         if type(event) is TextDelta and self._size + 6 * len(event.delta) <= self._limit:
             self._size += 6 * len(event.delta)
             return True
+        limit, text = self._limit, None
         match event:
             case AssistantFinal(content):
                 text = self._draft.missing(content)[0]
-                added = 6 * len(text)
-            case TextDelta(text) | ReasoningDelta(text):
-                added = 6 * len(text)
-            case ToolCallStart() | ToolCallResult():
-                added = self._size_of_call(event)
-            case _:
-                return True
-        if self._size + added > self._limit:
-            self._size = self._size_of(self._draft.message())
-            if isinstance(event, TextDelta | ReasoningDelta | AssistantFinal):
+            case TextDelta(delta) | ReasoningDelta(delta):
+                text = delta
+            case _ if not self._sizes.may_pass(event, limit):
+                return False
+            case _ if is_preview(event):
+                limit -= int(limit * ROOM_FOR_TEXT)
+        if text is None:
+            added, lists = self._sizes.added(event), self._share(kept_of(event))
+        else:
+            added, lists = 6 * len(text), 0
+        if self._has_no_room(added, lists, limit):
+            self._measure()
+            if text is not None:
                 added = json_size(text)
+            if self._has_no_room(added, lists, limit):
+                return False
         self._size += added
-        return self._size <= self._limit
+        self._lists += lists
+        if text is None:
+            self._sizes.take(event)
+        return True
 
-    def _size_of(self, value: JsonValue) -> int:
-        """How much of the message's limit a value takes."""
-        return json_size(value, self._limit)
+    def _has_no_room(self, added: int, lists: int, limit: int) -> bool:
+        # What makes the message smaller fits, however large the message is.
+        return (added > 0 and self._size + added > limit) or self._lists + lists > limit
 
-    def _size_of_call(self, event: ToolCallStart | ToolCallResult) -> int:
-        if isinstance(event, ToolCallStart):
-            parts = (event.tool_call_id, event.tool_name, event.args)
-            return _CALL_SIZE + sum(map(self._size_of, parts))
-        return self._size_of(error_text(event.result) if event.is_error else event.result)
+    def _measure(self) -> None:
+        """Put the message's real size in place of the sums of worst cases."""
+        message = self._draft.message()
+        self._size, self._lists = json_size(message), self._share(message)
+
+    def _share(self, value: JsonValue) -> int:
+        """The part of the message's limit that the lists and objects in a value take."""
+        return list_count(value) * self._limit // MOST_LISTS
 
     async def _store(
         self, status: EndStatus, code: str | None, journal: JournalPiece | None
@@ -250,7 +276,3 @@ class Pump(LiveTurn):
             spool=self._spool,
             begin=self._begin,
         )
-
-
-_CALL_SIZE = 300
-"""Bytes of a tool part's keys and state, and of the error that it gets if the turn ends first."""

@@ -2,7 +2,7 @@
 -- tests/server/test_journal.py compares it with the SDK and with the server.
 begin;
 \ir ../empty.psql
-select plan(27);
+select plan(32);
 
 create temp table stream on commit drop as
 select * from (values
@@ -44,8 +44,21 @@ select * from (values
   ('a call whose input did not arrive',
     array['{"type":"tool-input-start","toolCallId":"c","toolName":"n"}',
     '{"type":"tool-input-delta","toolCallId":"c","inputTextDelta":"{\"a"}'],
+    '[{"type":"tool-n","toolCallId":"c","state":"output-error","input":"{\"a",'
+    '"errorText":"The answer was abandoned before the tool returned a result."}]'),
+  ('a call whose input did not begin',
+    array['{"type":"tool-input-start","toolCallId":"c","toolName":"n"}'],
     '[{"type":"tool-n","toolCallId":"c","state":"output-error",'
     '"errorText":"The answer was abandoned before the tool returned a result."}]'),
+  ('a call whose input arrived in pieces and then whole',
+    array['{"type":"tool-input-start","toolCallId":"c","toolName":"n"}',
+    '{"type":"tool-input-delta","toolCallId":"c","inputTextDelta":"{\"a"}',
+    '{"type":"tool-input-delta","toolCallId":"c","inputTextDelta":"\":1}"}',
+    '{"type":"tool-input-available","toolCallId":"c","toolName":"n","input":{"a":1}}',
+    '{"type":"tool-output-available","toolCallId":"c","output":2}'],
+    '[{"type":"tool-n","toolCallId":"c","state":"output-available","input":{"a":1},"output":2}]'),
+  ('pieces of the input of no call',
+    array['{"type":"tool-input-delta","toolCallId":"c","inputTextDelta":"{"}'], null),
   ('an answered call', array['{"type":"tool-input-available","toolCallId":"c","toolName":"n",'
     '"input":1,"providerExecuted":true,"providerMetadata":{"p":{}}}',
     '{"type":"tool-output-available","toolCallId":"c","output":null}'],
@@ -66,6 +79,19 @@ select * from (values
     '{"type":"tool-output-available","toolCallId":"c","output":1,"preliminary":true}',
     '{"type":"tool-output-available","toolCallId":"c","output":2}'],
     '[{"type":"tool-n","toolCallId":"c","state":"output-available","input":1,"output":2}]'),
+  ('a call that has shown its progress only',
+    array['{"type":"tool-input-available","toolCallId":"c","toolName":"n","input":1}',
+    '{"type":"tool-output-available","toolCallId":"c","output":1,"preliminary":true}'],
+    '[{"type":"tool-n","toolCallId":"c","state":"output-error","input":1,'
+    '"errorText":"The answer was abandoned before the tool returned a result."}]'),
+  ('metadata of a text, a file and a source',
+    array['{"type":"text-start","id":"0"}',
+    '{"type":"text-end","id":"0","providerMetadata":{"p":{"n":1}}}',
+    '{"type":"file","mediaType":"image/png","url":"data:,","providerMetadata":{"p":{"n":2}}}',
+    '{"type":"source-url","sourceId":"s","url":"u","providerMetadata":{"p":{"n":3}}}'],
+    '[{"type":"text","text":"","providerMetadata":{"p":{"n":1}}},'
+    '{"type":"file","mediaType":"image/png","url":"data:,","providerMetadata":{"p":{"n":2}}},'
+    '{"type":"source-url","sourceId":"s","url":"u","providerMetadata":{"p":{"n":3}}}]'),
   ('a result of no call', array['{"type":"tool-output-available","toolCallId":"c","output":1}'],
     null),
   ('files and sources', array['{"type":"file","mediaType":"image/png","url":"https://e.x/a.png"}',
