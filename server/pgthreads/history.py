@@ -17,10 +17,10 @@ rules that providers check:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
-from .events import UIMessage
+from .events import JsonValue, UIMessage
 from .message.calls import MAX_TOOL_FILES, CallIds, is_tool, told_call, told_output
 from .message.files import File, file_of
 from .message.sanitize import clean_text
@@ -32,7 +32,15 @@ _NO_TEXT = "[This message has no text.]"
 _NO_MORE = "[No text came after the tool calls.]"
 
 
-def prompt_history(messages: Sequence[UIMessage]) -> list[UIMessage]:
+Own: TypeAlias = Callable[[JsonValue], object]
+"""Says of the `providerMetadata` of a part whether the model's provider made it."""
+
+
+def _nobody(_: JsonValue) -> object:
+    return None
+
+
+def prompt_history(messages: Sequence[UIMessage], own: Own = _nobody) -> list[UIMessage]:
     """The history for a prompt, oldest first, as UIMessages that every provider accepts.
 
     System messages come first. The first message after them is a user message, and from there on
@@ -43,6 +51,10 @@ def prompt_history(messages: Sequence[UIMessage]) -> list[UIMessage]:
     is `{"kind": "binary", "media_type", "data"}`; it is the output itself, or an item of the list
     that the output is. Parts that mean nothing to a model are left out: reasoning, sources, data
     and unknown parts. The stored messages are not changed, and nothing in them makes this fail.
+
+    `own` is asked for the metadata of each part of an answer, and never for a user's. What it
+    returns, if that is not None, is the part's `own`: a `reasoning` part is then in the history, in
+    front of what it led to.
     """
     history: list[UIMessage] = []
     system: list[UIMessage] = []
@@ -57,7 +69,7 @@ def prompt_history(messages: Sequence[UIMessage]) -> list[UIMessage]:
         if role == "user":
             made = [new for part in parts for new in _user_parts(part)] or [_words(_NO_TEXT)]
         else:
-            made = list(_answer_parts(parts, ids))
+            made = list(_answer_parts(parts, ids, own))
         if not made or (role != "user" and not history):
             continue
         role = role if role == "user" else "assistant"
@@ -121,7 +133,9 @@ def _words(text: str) -> dict[str, Any]:
     return {"type": "text", "text": clean_text(text)}
 
 
-def _answer_parts(parts: Sequence[Mapping[str, Any]], ids: CallIds) -> Iterator[dict[str, Any]]:
+def _answer_parts(
+    parts: Sequence[Mapping[str, Any]], ids: CallIds, own: Own
+) -> Iterator[dict[str, Any]]:
     for step in _steps(parts):
         made: list[dict[str, Any]] = []
         calls = 0
@@ -135,13 +149,30 @@ def _answer_parts(parts: Sequence[Mapping[str, Any]], ids: CallIds) -> Iterator[
                     yield {"type": "step-start"}
                     yield from made
                     made, calls = [], 0
-                made.append(told_call(part, ids))
+                metadata = own(part.get("callProviderMetadata"))
+                made.append(told_call(part, ids) | ({} if metadata is None else {"own": metadata}))
                 calls += 1
-            elif (text := _text_part(part)) is not None:
+            elif (text := _own_part(part, own)) is not None:
                 made.append(text)
+        while made and made[-1]["type"] == "reasoning":
+            # No provider takes reasoning that led to nothing.
+            made.pop()
         if made:
             yield {"type": "step-start"}
             yield from made
+
+
+def _own_part(part: Mapping[str, Any], own: Own) -> dict[str, Any] | None:
+    """A text, or reasoning that goes back to its provider; None for anything else."""
+    metadata = own(part.get("providerMetadata"))
+    if part["type"] == "reasoning":
+        text = part.get("text")
+        # The signature is that of the text as it was.
+        if metadata is None or not isinstance(text, str) or "[REDACTED:" in text:
+            return None
+        return {"type": "reasoning", "text": text, "own": metadata}
+    made = _text_part(part)
+    return made if made is None or metadata is None else {**made, "own": metadata}
 
 
 def _steps(parts: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:

@@ -35,6 +35,10 @@ Json = dict[str, Any]
 IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 
 
+SIGNED = "c2lnbmVk"
+"""The only signature that these servers take for their own."""
+
+
 class RefusedError(Exception):
     """What is wrong with a request."""
 
@@ -52,6 +56,10 @@ def require_data(url: str, types: set[str]) -> None:
     head, _, body = url.partition(",")
     require(head.removeprefix("data:").removesuffix(";base64") in types, "media type", head)
     require(base64.b64decode(body, validate=True), "empty file")
+
+
+def require_signature(signature: str) -> None:
+    require(signature == SIGNED, "a signature that cannot be verified", signature)
 
 
 def openai_chat(body: Json) -> None:
@@ -115,6 +123,12 @@ def openai_responses(body: Json) -> None:
             require(calls.get(item["call_id"]) is False, "no call for this output", item)
             calls[item["call_id"]] = True
             content = item["output"]
+        elif item.get("type") == "reasoning":
+            require(item["id"].startswith("rs_"), "reasoning id", item["id"])
+            require_signature(item["encrypted_content"])
+            for part in item["summary"]:
+                require(part["type"] == "summary_text", "summary", part)
+            continue
         else:
             content = item["content"]
             require(item["role"] != "user" or all(calls.values()), "no tool output found")
@@ -165,10 +179,16 @@ def anthropic(body: Json) -> None:
                     anthropic_block(each)
             else:
                 anthropic_block(block)
+        if message["role"] == "assistant":
+            last = blocks[-1]["type"]
+            require("thinking" not in last, "the final block cannot be thinking", last)
     require(not waiting, "tool_use without tool_result")
 
 
 def anthropic_block(block: Json) -> None:
+    if block["type"] in ("thinking", "redacted_thinking"):
+        require_signature(block["signature" if block["type"] == "thinking" else "data"])
+        return
     if block["type"] == "text":
         require_text(block["text"])
         return
@@ -178,6 +198,9 @@ def anthropic_block(block: Json) -> None:
         types = IMAGES if block["type"] == "image" else {"application/pdf"}
         require_data(f"data:{source['media_type']};base64,{source['data']}", types)
 
+
+SKIP = base64.urlsafe_b64encode(b"skip_thought_signature_validator").decode()
+"""What stands for the signature of another provider."""
 
 GEMINI_TYPES = re.compile(
     "image/(png|jpeg|webp|heic|heif)|audio/(wav|mp3|mpeg|aiff|aac|ogg|flac)|text/.*|application/pdf"
@@ -202,6 +225,9 @@ def google(body: Json) -> None:
         )
         calls = [part["functionCall"]["name"] for part in parts if "functionCall" in part]
         for part in parts:
+            signature = part.get("thoughtSignature")
+            if signature not in (None, SKIP):
+                require_signature(signature)
             if "text" in part:
                 require_text(part["text"])
             if "inlineData" in part:

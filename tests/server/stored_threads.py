@@ -90,6 +90,27 @@ approvals = st.fixed_dictionaries(
 )
 
 
+signatures = st.sampled_from(["c2lnbmVk", "c2lnbmVk", "Zm9yZ2Vk", "*", "", 5])
+provider_metadata = st.fixed_dictionaries(
+    {
+        "pydantic_ai": st.fixed_dictionaries(
+            {
+                "provider_name": st.sampled_from(
+                    ["openai", "anthropic", "google", "mistral", "bedrock", "", None]
+                )
+            },
+            optional={
+                "id": st.sampled_from(["rs_1", "rs_2", "redacted_thinking", "", 5]),
+                "signature": signatures,
+                "provider_details": st.builds(lambda each: {"thought_signature": each}, signatures)
+                | st.sampled_from([{}, None, []]),
+                "canonical_system": st.sampled_from(["openai", "google", "google-cloud", 5]),
+            },
+        )
+    }
+)
+
+
 @st.composite
 def tools(draw: st.DrawFn) -> Json:
     state = draw(
@@ -112,6 +133,8 @@ def tools(draw: st.DrawFn) -> Json:
         part["output"] = draw(outputs)
     if state == "output-error":
         part["errorText"] = draw(texts)
+    if draw(st.booleans()):
+        part["callProviderMetadata"] = draw(provider_metadata)
     if state in ("approval-responded", "output-denied") or draw(st.integers(0, 9)) == 0:
         part["approval"] = draw(approvals)
     return part
@@ -129,9 +152,17 @@ other_parts = st.sampled_from(
         {"type": "step-start"},
     ]
 )
+signed_parts = st.builds(
+    lambda kind, text, metadata: {"type": kind, "text": text, "providerMetadata": metadata},
+    st.sampled_from(["reasoning", "text"]),
+    texts,
+    provider_metadata,
+)
 text_parts = st.builds(lambda text: {"type": "text", "text": text}, texts)
-question_parts = st.lists(text_parts | text_parts | files | other_parts, max_size=4)
-answer_parts = st.lists(text_parts | tools() | tools() | files | other_parts, max_size=6)
+question_parts = st.lists(text_parts | text_parts | files | other_parts | signed_parts, max_size=4)
+answer_parts = st.lists(
+    text_parts | tools() | tools() | files | other_parts | signed_parts, max_size=6
+)
 
 
 @st.composite

@@ -21,6 +21,7 @@ from pgthreads.events import (
     Error,
     ExecutorRequest,
     TextDelta,
+    TextEnd,
     UIMessage,
     UsageReport,
 )
@@ -169,7 +170,18 @@ async def test_reasoning_is_a_part_of_its_own() -> None:
     async with serve(reply) as openai:
         message, _, _ = await answer(agent_on(openai), user("Sure?"))
     assert message["parts"][1:] == [
-        {"type": "reasoning", "id": "r0", "text": "Hm…"},
+        {
+            "type": "reasoning",
+            "id": "r0",
+            "text": "Hm…",
+            "providerMetadata": {
+                "pydantic_ai": {
+                    "id": "reasoning_content",
+                    "provider_name": "openai",
+                    "canonical_system": "openai",
+                }
+            },
+        },
         {"type": "text", "text": "Yes"},
     ]
 
@@ -353,7 +365,7 @@ async def test_models_by_name_use_their_provider_s_environment(
         monkeypatch.setenv("OPENAI_API_KEY", "unused")
         for model in ("ollama:qwen3", "openai:gpt-x", "openai-chat:local"):
             events = [event async for event in from_model(model)(request(user("Hi")))]
-            assert events == [
+            assert [event for event in events if not isinstance(event, TextEnd)] == [
                 TextDelta("Hel"),
                 TextDelta("lo"),
                 AssistantFinal("Hello"),

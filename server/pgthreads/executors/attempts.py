@@ -13,6 +13,7 @@ from ..events import ExecutorRequest, UIMessage
 from ..message.files import File
 from .prompts import Prompt, make_prompt
 from .refusals import Omissions, Refusal, Refusals, refusal_of
+from .signatures import own_of
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +37,15 @@ class Attempts:
         self._request = request
         self._thread = (request.owner_user_id, request.state_key)
         self._model, self._profile = _model_of(agent)
-        self._omit = Omissions(first_id=refusals.first_id(self._model, self._thread))
+        self._own = own_of(agent.model if isinstance(agent.model, Model) else None)
+        self._omit = Omissions(
+            first_id=refusals.first_id(self._model, self._thread),
+            signatures=not refusals.takes_signatures(self._model, self._thread),
+        )
         self._local = 0
         self._refused: Refusal | None = None
         self._suspects: set[str] = set()
+        self._unsigned = False
 
     def prompt(self) -> Prompt:
         """Make the prompt to send next. It decodes files, which may take a while."""
@@ -48,11 +54,22 @@ class Attempts:
             leave_out=self._leave_out,
             first_id=self._omit.first_id,
             max_size=self._omit.max_size,
+            own=None if self._omit.signatures else self._own,
         )
 
     def revise(self, prompt: Prompt, error: Exception) -> bool:
         """Decide whether to try again with less. The provider is asked only once more."""
         refusal = refusal_of(error)
+        if refusal in ("adapter", "content") and prompt.signed:
+            # A provider may no longer know its own signature, or may not take it of this account.
+            log.warning(
+                "turn %s: a prompt with %s signed parts was refused; trying without: %s",
+                self._request.turn_id,
+                prompt.signed,
+                error,
+            )
+            self._omit.signatures = self._unsigned = True
+            return True
         again = self._local < MAX_LOCAL if refusal == "adapter" else self._refused is None
         if refusal is None or not again:
             self._give_up(refusal, prompt)
@@ -86,6 +103,8 @@ class Attempts:
         """Remember for the next turns what this one has shown: the model has taken this prompt."""
         self._refusals.take(self._model, prompt.files)
         self._refusals.refuse(self._model, self._thread, self._suspects)
+        if self._unsigned:
+            self._refusals.refuse_signatures(self._model, self._thread)
         if self._omit.max_size is not None:
             self._begin_with(prompt.questions[:1])
         if prompt.files_out or prompt.messages_out:

@@ -10,8 +10,8 @@ list, if an assistant message links to a file, or if a part comes from another e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
 
 from pydantic_ai.messages import (
     AudioUrl,
@@ -23,6 +23,7 @@ from pydantic_ai.messages import (
     ModelResponse,
     SystemPromptPart,
     TextPart,
+    ThinkingPart,
     ToolCallPart,
     ToolReturnPart,
     UserContent,
@@ -35,12 +36,15 @@ from ..history import prompt_history
 from ..message.calls import is_tool
 from ..message.files import File, file_of
 from ..message.outputs import file_in, json_size
+from .signatures import Own, Signed, own_of
 
 _URL_TYPES: Mapping[str, type[ImageUrl | AudioUrl | VideoUrl]] = {
     "image": ImageUrl,
     "audio": AudioUrl,
     "video": VideoUrl,
 }
+
+_Part = TypeVar("_Part", TextPart, ToolCallPart)
 
 LeaveOut = Callable[[File], bool]
 """Says whether a line of text should replace a file."""
@@ -52,7 +56,8 @@ class Prompt:
 
     `stored` are the stored messages that it covers. `files` are the files in it, `files_out` is the
     number of files that a line of text replaces, and `messages_out` is the number of messages that
-    were left out at the beginning.
+    were left out at the beginning. `signed` is the number of parts that carry what their provider
+    has signed.
     """
 
     stored: Sequence[UIMessage]
@@ -60,6 +65,7 @@ class Prompt:
     files: list[File] = field(default_factory=list)
     files_out: int = 0
     messages_out: int = 0
+    signed: int = 0
 
     @property
     def questions(self) -> list[UIMessage]:
@@ -78,8 +84,11 @@ def make_prompt(
     leave_out: LeaveOut = lambda _: False,
     first_id: str | None = None,
     max_size: int | None = None,
+    own: Own | None = None,
 ) -> Prompt:
     """Make the prompt for a stored thread.
+
+    With `own` it holds the reasoning and the signatures that the model's provider has made.
 
     It begins with the question `first_id`, if there is one with that id. With `max_size`, older
     turns are left out until the rest has at most about that many characters. The rest begins with a
@@ -88,7 +97,7 @@ def make_prompt(
     out = _messages_before(messages, first_id, max_size)
     system = [message for message in messages[:out] if message.get("role") == "system"]
     prompt = Prompt([*system, *messages[out:]], messages_out=out - len(system))
-    for message in prompt_history(prompt.stored):
+    for message in prompt_history(prompt.stored, own or own_of(None)):
         if message["role"] == "system":
             texts = [SystemPromptPart(part["text"]) for part in message["parts"]]
             prompt.messages.append(ModelRequest(parts=texts))
@@ -165,18 +174,33 @@ def _steps(parts: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any
 def _step_messages(
     step: Sequence[Mapping[str, Any]], prompt: Prompt, leave_out: LeaveOut
 ) -> Iterator[ModelMessage]:
-    said: list[TextPart | ToolCallPart] = []
+    said: list[TextPart | ThinkingPart | ToolCallPart] = []
     results: list[ToolReturnPart] = []
+    response = ModelResponse(parts=said)
     for part in step:
+        own: Signed | None = part.get("own")
+        if own is not None:
+            prompt.signed += own.is_signed
+            response = replace(own.response(), parts=said)
         if is_tool(part):
-            said.append(ToolCallPart(part["toolName"], part["input"], part["toolCallId"]))
+            call = ToolCallPart(part["toolName"], part["input"], part["toolCallId"])
+            said.append(_signed(call, own))
             results.append(_result(part, prompt, leave_out))
+        elif part["type"] == "reasoning":
+            if own is not None and own.signature:
+                said.append(own.thinking(part["text"]))
         else:
-            said.append(TextPart(part["text"]))
+            said.append(_signed(TextPart(part["text"]), own))
     if said:
-        yield ModelResponse(parts=said)
+        yield response
     if results:
         yield ModelRequest(parts=results)
+
+
+def _signed(part: _Part, own: Signed | None) -> _Part:
+    if own is None:
+        return part
+    return replace(part, provider_name=own.provider_name, provider_details=own.call_details)
 
 
 def _result(part: Mapping[str, Any], prompt: Prompt, leave_out: LeaveOut) -> ToolReturnPart:

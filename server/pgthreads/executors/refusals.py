@@ -4,7 +4,8 @@ For each model this remembers the files without which it accepted a prompt that 
 the files in prompts that it accepted. Files are known by their content. If several files were left
 out together, that holds only in their thread, so that what one user sends does not keep other
 people's files from a model. For each thread it remembers the question with which its prompts begin,
-once a longer prompt was too long, or was refused for no known reason. The memory lasts as long as
+once a longer prompt was too long, or was refused for no known reason; and whether its prompts were
+only accepted without the signatures of the model's provider. The memory lasts as long as
 the process, and is bounded.
 """
 
@@ -79,12 +80,14 @@ def refusal_of(error: Exception) -> Refusal | None:
 class Omissions:
     """What to leave out of a prompt: files by `File.key`, and the turns before a question.
 
-    See `prompts.make_prompt` for `first_id` and `max_size`.
+    See `prompts.make_prompt` for `first_id` and `max_size`. `signatures` are what the model's
+    provider has signed.
     """
 
     files: set[str] = field(default_factory=set)
     first_id: str | None = None
     max_size: int | None = None
+    signatures: bool = False
 
 
 class Refusals:
@@ -94,6 +97,7 @@ class Refusals:
         self._refused = _Recent[bool](MAX_FILES)
         self._taken = _Recent[bool](MAX_FILES)
         self._first = _Recent[str](MAX_THREADS)
+        self._unsigned = _Recent[bool](MAX_THREADS)
 
     def is_refused(self, model: str, thread: Hashable, file: File) -> bool:
         """Whether the model accepted a prompt only without this file."""
@@ -122,6 +126,14 @@ class Refusals:
     def begin_with(self, model: str, thread: Hashable, first_id: str | None) -> None:
         """Let the thread's prompts begin with this question, or with the oldest one if None."""
         self._first.put((model, thread), first_id)
+
+    def takes_signatures(self, model: str, thread: Hashable) -> bool:
+        """Whether the model has not yet refused the signatures of its own provider in a thread."""
+        return self._unsigned.get((model, thread)) is None
+
+    def refuse_signatures(self, model: str, thread: Hashable) -> None:
+        """Keep what the model's provider has signed out of the thread's prompts from now on."""
+        self._unsigned.put((model, thread), True)
 
     def omissions(
         self, model: str, refusal: Refusal, prompt: Prompt, error: Exception

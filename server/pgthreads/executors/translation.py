@@ -29,6 +29,7 @@ from pydantic_ai.messages import (
     TextPartDelta,
     ThinkingPart,
     ThinkingPartDelta,
+    ToolCallPart,
 )
 from pydantic_ai.run import AgentRunResult, AgentRunResultEvent
 from pydantic_ai.tools import DeferredToolRequests
@@ -41,13 +42,17 @@ from ..events import (
     Error,
     FinishReason,
     JsonValue,
+    ProviderMetadata,
     ReasoningDelta,
+    ReasoningEnd,
     Status,
     TextDelta,
+    TextEnd,
     ToolCallResult,
     ToolCallStart,
     UsageReport,
 )
+from .signatures import metadata_of
 from .values import jsonable, output_text
 
 log = logging.getLogger(__name__)
@@ -84,6 +89,7 @@ class Translator:
     def __init__(self, *, holds_text: bool) -> None:
         self._holds_text = holds_text
         self._calls = _CallIds()
+        self._systems: dict[str, str | None] = {}
         self._kind: str | None = None
         self._held: list[str] = []
         self._by_tool = False
@@ -98,10 +104,18 @@ class Translator:
                 events = self._text(text)
             case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str() as text)):
                 events = [ReasoningDelta(text)]
-            case PartEndEvent(part=NativeToolCallPart() as part) | FunctionToolCallEvent(part=part):
-                call_id = self._calls.new(part.tool_call_id)
-                call = ToolCallStart(call_id, part.tool_name, _args(part.args))
-                events = [*self._release(), call]
+            case PartEndEvent(part=ThinkingPart() as part, canonical_system=system):
+                metadata = metadata_of(part, system)
+                events = [ReasoningEnd(metadata)] if metadata else []
+            case PartEndEvent(part=TextPart() as part, canonical_system=system):
+                events = self._text_end(part, system)
+            case PartEndEvent(part=ToolCallPart() as part, canonical_system=system):
+                self._systems[part.tool_call_id] = system
+            case PartEndEvent(part=NativeToolCallPart() as part, canonical_system=system):
+                events = [*self._release(), self._call(part, metadata_of(part, system))]
+            case FunctionToolCallEvent(part=part):
+                metadata = metadata_of(part, self._systems.get(part.tool_call_id))
+                events = [*self._release(), self._call(part, metadata)]
             case OutputToolCallEvent():
                 self._by_tool = True
                 events = self._release()
@@ -141,6 +155,17 @@ class Translator:
         if text:
             self._held.append(text)
         return []
+
+    def _text_end(self, part: TextPart, system: str | None) -> list[AiEvent]:
+        metadata = metadata_of(part, system)
+        if self._holds_text or not part.content or not metadata:
+            return []
+        return [TextEnd(metadata)]
+
+    def _call(self, part: Any, metadata: ProviderMetadata | None) -> ToolCallStart:
+        call_id, args = self._calls.new(part.tool_call_id), _args(part.args)
+        by_provider = isinstance(part, NativeToolCallPart)
+        return ToolCallStart(call_id, part.tool_name, args, by_provider, metadata)
 
     def _release(self) -> list[AiEvent]:
         """Release the text that was held back, because it accompanies a tool call."""
