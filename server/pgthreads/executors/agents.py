@@ -30,7 +30,7 @@ from .attempts import Attempts
 from .failures import error_code
 from .prompts import Prompt
 from .refusals import Refusals
-from .translation import Translator, holds_text
+from .translation import Translator, holds_text, streams_arguments
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,10 @@ class AgentExecutor:
     def __init__(self, agent: AbstractAgent[None, Any]) -> None:
         self._agent = agent
         self._refusals = Refusals()
-        self._holds_text = holds_text(agent)
+        self._streaming = {
+            "holds_text": holds_text(agent),
+            "streams_arguments": streams_arguments(agent),
+        }
 
     async def __call__(self, request: ExecutorRequest, /) -> AsyncIterator[AiEvent]:
         """Answer the last message; see `events.Executor`."""
@@ -68,7 +71,7 @@ class AgentExecutor:
         while True:
             # This may decode megabytes of files, so a thread does it while the loop serves others.
             prompt = await asyncio.to_thread(attempts.prompt)
-            run = _Run(self._agent, prompt, holds_text=self._holds_text)
+            run = _Run(self._agent, prompt, Translator(**self._streaming))
             try:
                 async with aclosing(run.events()) as events:
                     async for event in events:
@@ -93,12 +96,12 @@ class _Run:
     """One run of an agent, as events. `began` says whether the model has answered anything."""
 
     def __init__(
-        self, agent: AbstractAgent[None, Any], prompt: Prompt, *, holds_text: bool
+        self, agent: AbstractAgent[None, Any], prompt: Prompt, translator: Translator
     ) -> None:
         self.began = False
         self._agent = agent
         self._prompt = prompt
-        self._translator = Translator(holds_text=holds_text)
+        self._translator = translator
         self._run: AgentRunEvents[Any] | None = None
         self._reported: dict[str, int] = {}
 

@@ -17,6 +17,8 @@ from typing import Any
 
 from pydantic_ai.agent import AbstractAgent, WrapperAgent
 from pydantic_ai.messages import (
+    CustomEvent,
+    FilePart,
     FunctionToolCallEvent,
     FunctionToolResultEvent,
     NativeToolCallPart,
@@ -30,6 +32,7 @@ from pydantic_ai.messages import (
     ThinkingPart,
     ThinkingPartDelta,
     ToolCallPart,
+    ToolCallPartDelta,
 )
 from pydantic_ai.run import AgentRunResult, AgentRunResultEvent
 from pydantic_ai.tools import DeferredToolRequests
@@ -40,6 +43,7 @@ from ..events import (
     Boundary,
     Done,
     Error,
+    FileOutput,
     FinishReason,
     JsonValue,
     ProviderMetadata,
@@ -50,8 +54,11 @@ from ..events import (
     TextEnd,
     ToolCallResult,
     ToolCallStart,
+    ToolInputDelta,
+    ToolInputStart,
     UsageReport,
 )
+from . import beside
 from .signatures import metadata_of
 from .values import jsonable, output_text
 
@@ -75,6 +82,15 @@ def holds_text(agent: AbstractAgent[None, Any]) -> bool:
     return not any(kind is str for kind in _output_types(agent.output_type))
 
 
+def streams_arguments(agent: AbstractAgent[None, Any]) -> bool:
+    """Whether each call of this agent's model is one of a tool that is shown.
+
+    A model gives a structured answer by calling an output tool, which nobody should see.
+    """
+    shown = (str, DeferredToolRequests)
+    return not holds_text(agent) and all(kind in shown for kind in _output_types(agent.output_type))
+
+
 def _output_types(spec: Any) -> list[Any]:
     if isinstance(spec, list | tuple):
         return [kind for each in spec for kind in _output_types(each)]
@@ -86,8 +102,11 @@ def _output_types(spec: Any) -> list[Any]:
 class Translator:
     """Translates the events of one run. Call it with each event, in order."""
 
-    def __init__(self, *, holds_text: bool) -> None:
+    def __init__(self, *, holds_text: bool, streams_arguments: bool = False) -> None:
         self._holds_text = holds_text
+        self._streams_arguments = streams_arguments
+        self._writing: dict[int, ToolCallPart] = {}
+        self._cited: set[str] = set()
         self._calls = _CallIds()
         self._systems: dict[str, str | None] = {}
         self._kind: str | None = None
@@ -99,38 +118,57 @@ class Translator:
         events: list[AiEvent] = []
         match event:
             case PartStartEvent(index=index, part=part):
-                events = [*self._start(index, part.part_kind), *self._said(part)]
+                events = [*self._start(index, part.part_kind), *self._said(index, part)]
             case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
                 events = self._text(text)
             case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str() as text)):
                 events = [ReasoningDelta(text)]
-            case PartEndEvent(part=ThinkingPart() as part, canonical_system=system):
-                metadata = metadata_of(part, system)
-                events = [ReasoningEnd(metadata)] if metadata else []
-            case PartEndEvent(part=TextPart() as part, canonical_system=system):
-                events = self._text_end(part, system)
-            case PartEndEvent(part=ToolCallPart() as part, canonical_system=system):
-                self._systems[part.tool_call_id] = system
-            case PartEndEvent(part=NativeToolCallPart() as part, canonical_system=system):
-                events = [*self._release(), self._call(part, metadata_of(part, system))]
+            case PartDeltaEvent(index=index, delta=ToolCallPartDelta(args_delta=str() as piece)):
+                if index in self._writing:
+                    call_id = self._calls.of(self._writing[index].tool_call_id)
+                    events = [ToolInputDelta(call_id, piece)]
+            case PartEndEvent(index=index, part=part, canonical_system=system):
+                events = self._part_end(index, part, system)
             case FunctionToolCallEvent(part=part):
                 metadata = metadata_of(part, self._systems.get(part.tool_call_id))
                 events = [*self._release(), self._call(part, metadata)]
             case OutputToolCallEvent():
                 self._by_tool = True
                 events = self._release()
-            case PartEndEvent(part=NativeToolReturnPart() as part):
-                events = [self._result(part, None)]
             case FunctionToolResultEvent(part=part, content=content):
-                events = [self._result(part, content)]
+                events = [self._result(part, content), *beside.of_result(part)]
+            case CustomEvent():
+                shown = beside.of_custom_event(event)
+                events = [] if shown is None else [shown]
             case AgentRunResultEvent(result=result):
                 events = self._finish(result)
         return events
+
+    def _part_end(self, index: int, part: object, system: str | None) -> list[AiEvent]:
+        match part:
+            case TextPart():
+                return self._text_end(part, system)
+            case ThinkingPart():
+                metadata = metadata_of(part, system)
+                return [ReasoningEnd(metadata)] if metadata else []
+            case ToolCallPart():
+                self._systems[part.tool_call_id] = system
+                if index in self._writing:
+                    self._writing[index] = part
+            case NativeToolCallPart():
+                return [*self._release(), self._call(part, metadata_of(part, system))]
+            case NativeToolReturnPart():
+                return [self._result(part, None)]
+            case FilePart(content=file):
+                metadata = metadata_of(part, system)
+                return [*self._release(), FileOutput(file.media_type, file.data_uri, metadata)]
+        return []
 
     def _start(self, index: int, kind: str) -> list[AiEvent]:
         events: list[AiEvent] = []
         if index == 0 and self._kind is not None:
             # This begins the model's next response, so the text that is still held was refused.
+            events.extend(self._uncalled())
             events.append(Boundary(step=True))
             events.extend(self._refused())
             self._by_tool = False
@@ -141,8 +179,22 @@ class Translator:
         self._kind = kind
         return events
 
-    def _said(self, part: object) -> list[AiEvent]:
+    def _uncalled(self) -> list[AiEvent]:
+        """The calls that the model has written and the agent has not made."""
+        events: list[AiEvent] = [
+            ToolCallStart(self._calls.of(part.tool_call_id), part.tool_name, _args(part.args))
+            for part in self._writing.values()
+        ]
+        self._writing.clear()
+        return events
+
+    def _said(self, index: int, part: object) -> list[AiEvent]:
         match part:
+            case ToolCallPart(tool_name=name, args=args) if self._streams_arguments:
+                self._writing[index] = part
+                call_id = self._calls.new(part.tool_call_id)
+                pieces = [ToolInputDelta(call_id, args)] if isinstance(args, str) else []
+                return [ToolInputStart(call_id, name), *pieces]
             case TextPart(content=text):
                 return self._text(text)
             case ThinkingPart(content=text):
@@ -158,12 +210,17 @@ class Translator:
 
     def _text_end(self, part: TextPart, system: str | None) -> list[AiEvent]:
         metadata = metadata_of(part, system)
-        if self._holds_text or not part.content or not metadata:
-            return []
-        return [TextEnd(metadata)]
+        shown = not self._holds_text and bool(part.content) and metadata is not None
+        sources = beside.of_citations(part.citations or (), self._cited)
+        return [*([TextEnd(metadata)] if shown else []), *sources]
 
     def _call(self, part: Any, metadata: ProviderMetadata | None) -> ToolCallStart:
-        call_id, args = self._calls.new(part.tool_call_id), _args(part.args)
+        written = [i for i, each in self._writing.items() if each.tool_call_id == part.tool_call_id]
+        for index in written:
+            del self._writing[index]
+        ids = self._calls
+        call_id = ids.of(part.tool_call_id) if written else ids.new(part.tool_call_id)
+        args = _args(part.args)
         by_provider = isinstance(part, NativeToolCallPart)
         return ToolCallStart(call_id, part.tool_name, args, by_provider, metadata)
 
