@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None) -> web.Application:
     )
     app.router.add_post(f"{API}/chat", chat.post_chat)
     app.router.add_get(f"{API}/chat/{{state_key}}/stream", chat.get_stream)
+    app.router.add_get(f"{API}/models", chat.get_models)
     app.router.add_get(f"{API}/threads", thread_routes.list_threads)
     app.router.add_get(f"{API}/threads/{{state_key}}", thread_routes.get_thread)
     app.router.add_get(f"{API}/threads/{{state_key}}/branches", thread_routes.list_branches)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 JsonValue: TypeAlias = Any
@@ -277,7 +277,8 @@ class ExecutorRequest:
     """One turn for an executor to answer.
 
     `messages` is the stored history as UIMessages, oldest first; the last one is the user message
-    of this turn. `model` is the model that the client has asked for, and is not checked.
+    of this turn. `model` is the model that the client has asked for: one of `--models`, or anything
+    if that is not set.
     """
 
     messages: Sequence[UIMessage]
@@ -285,7 +286,6 @@ class ExecutorRequest:
     state_key: str
     turn_id: str
     model: str | None = None
-    metadata: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 class Executor(Protocol):

@@ -23,7 +23,7 @@ from tests.properties.tenants import (
     rows_of,
     store_threads,
 )
-from tests.server.service import CHAT, THREADS, Service, body_of, running_service
+from tests.server.service import CHAT, MODELS, THREADS, Service, body_of, running_service
 
 RUNNING = "running-of-bea"
 KEYS = (OWN_OF_BEA, SHARED, RUNNING)
@@ -62,6 +62,7 @@ PROBES: dict[tuple[str, str], list[Probe]] = {
         Probe({200, 409}, body={"id": KEY, "message": MESSAGE | {"id": TURN}, "messageId": TURN}),
     ],
     ("GET", f"{CHAT}/{{state_key}}/stream"): [READ, Probe({200, 204}, f"?turn={TURN}")],
+    ("GET", MODELS): [Probe({200})],
     ("GET", THREADS): [
         Probe({200}),
         Probe({200, 400}, f"?limit=1&cursor={CURSOR}"),

@@ -12,12 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
-from typing import cast
+from typing import TYPE_CHECKING, TypeGuard, cast
 
 from ..errors import OperatorError
 from ..events import Executor
 from ..settings import Settings
 from .offline import OfflineExecutor
+
+if TYPE_CHECKING:
+    from .agents import AgentExecutor
 
 __all__ = ["ExecutorSpecError", "OfflineExecutor", "chosen", "from_model", "load"]
 
@@ -38,20 +41,28 @@ def chosen(settings: Settings) -> Executor:
     """
     try:
         if settings.executor is not None:
-            return load(settings.executor)
-        if settings.model is not None:
-            return from_model(settings.model)
+            executor = load(settings.executor)
+        elif settings.model is not None:
+            executor = from_model(settings.model)
+        else:
+            return OfflineExecutor()
     except ExecutorSpecError as error:
         flag = "--executor" if settings.executor is not None else "--model"
         raise ExecutorSpecError(f"{flag}: {error}") from error
-    return OfflineExecutor()
+    if settings.models and _is_agent_executor(executor):
+        try:
+            executor.offer(settings.offered_models)
+        except ExecutorSpecError as error:
+            raise ExecutorSpecError(f"--models: {error}") from error
+    return executor
 
 
 def load(spec: str) -> Executor:
     """The executor that `module:attr` names. The module may also be in the working directory.
 
     The attribute is a function that takes an `ExecutorRequest` and returns an async iterator of
-    AiEvents (usually an async generator function), or a pydantic-ai `Agent`.
+    AiEvents (usually an async generator function), a pydantic-ai `Agent`, or an `AgentExecutor`,
+    which can give an agent its `deps`.
     Raises `ExecutorSpecError` for anything else.
     """
     module_name, colon, path = spec.partition(":")
@@ -119,6 +130,11 @@ def _no_such_attribute(module: ModuleType, name: str, path: str) -> str:
 def _is_agent(value: object) -> bool:
     pydantic_ai = sys.modules.get("pydantic_ai.agent")
     return pydantic_ai is not None and isinstance(value, pydantic_ai.AbstractAgent)
+
+
+def _is_agent_executor(executor: Executor) -> TypeGuard[AgentExecutor]:
+    agents = sys.modules.get(f"{__name__}.agents")
+    return agents is not None and isinstance(executor, agents.AgentExecutor)
 
 
 def _agents() -> ModuleType:

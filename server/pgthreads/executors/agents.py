@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic_ai import Agent
 from pydantic_ai.agent import AbstractAgent, AgentRunEvents
@@ -14,6 +15,7 @@ from pydantic_ai.capabilities import ReinjectSystemPrompt
 from pydantic_ai.exceptions import (
     UserError,
 )
+from pydantic_ai.models import Model, infer_model
 from pydantic_ai.usage import RunUsage
 
 from ..events import (
@@ -34,6 +36,9 @@ from .translation import Translator, holds_text, streams_arguments
 
 log = logging.getLogger(__name__)
 
+Deps: TypeAlias = Callable[[ExecutorRequest], object]
+"""Makes an agent's `deps` for a turn."""
+
 
 def from_model(model: str) -> AgentExecutor:
     """See `executors.from_model`."""
@@ -53,25 +58,50 @@ class AgentExecutor:
     `model_unreachable`, `prompt_too_large`, `content_filtered`, `model_misbehaved`,
     `usage_limit_exceeded`, `tool_approval_unsupported`, `agent_failed`.
 
+    `deps` makes what the agent's tools get as `RunContext.deps`, once for each turn, so that they
+    know the user and the thread. It may be a coroutine function.
+
     If the model's adapter or provider refuses a prompt, it is sent again without what they cannot
     take; see docs/prompts.md.
     """
 
-    def __init__(self, agent: AbstractAgent[None, Any]) -> None:
+    def __init__(self, agent: AbstractAgent[Any, Any], *, deps: Deps | None = None) -> None:
         self._agent = agent
+        self._deps = deps
+        self._offered: dict[str, Model] = {}
         self._refusals = Refusals()
         self._streaming = {
             "holds_text": holds_text(agent),
             "streams_arguments": streams_arguments(agent),
         }
 
+    def offer(self, models: Iterable[str]) -> None:
+        """Let requests ask for these models, by their names.
+
+        Raises ExecutorSpecError if one of them cannot be used.
+        """
+        for name in models:
+            try:
+                self._offered[name] = infer_model(name)
+            except (UserError, ImportError, ValueError) as error:
+                raise ExecutorSpecError(f"model {name!r}: {error}") from error
+
     async def __call__(self, request: ExecutorRequest, /) -> AsyncIterator[AiEvent]:
         """Answer the last message; see `events.Executor`."""
-        attempts = Attempts(self._refusals, self._agent, request)
+        asked = None if request.model is None else self._offered.get(request.model)
+        try:
+            deps = None if self._deps is None else self._deps(request)
+            if inspect.isawaitable(deps):
+                deps = await deps
+        except Exception as error:
+            log.warning("turn %s: there are no deps", request.turn_id, exc_info=error)
+            yield Error("agent_failed")
+            return
+        attempts = Attempts(self._refusals, asked or self._agent.model, request)
         while True:
             # This may decode megabytes of files, so a thread does it while the loop serves others.
             prompt = await asyncio.to_thread(attempts.prompt)
-            run = _Run(self._agent, prompt, Translator(**self._streaming))
+            run = _Run(self._agent, prompt, Translator(**self._streaming), asked, deps)
             try:
                 async with aclosing(run.events()) as events:
                     async for event in events:
@@ -96,18 +126,27 @@ class _Run:
     """One run of an agent, as events. `began` says whether the model has answered anything."""
 
     def __init__(
-        self, agent: AbstractAgent[None, Any], prompt: Prompt, translator: Translator
+        self,
+        agent: AbstractAgent[Any, Any],
+        prompt: Prompt,
+        translator: Translator,
+        model: Model | None,
+        deps: object,
     ) -> None:
         self.began = False
         self._agent = agent
         self._prompt = prompt
         self._translator = translator
+        self._model = model
+        self._deps = deps
         self._run: AgentRunEvents[Any] | None = None
         self._reported: dict[str, int] = {}
 
     async def events(self) -> AsyncGenerator[AiEvent, None]:
         async with self._agent.run_stream_events(
             message_history=self._prompt.messages,
+            model=self._model,
+            deps=self._deps,
             capabilities=[ReinjectSystemPrompt(id=None)],
             infer_name=False,
         ) as run:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.models import Model
 
 from ..events import ExecutorRequest, UIMessage
@@ -31,13 +30,13 @@ class Attempts:
     """The prompts of one turn: the first one, and what is tried after a refusal."""
 
     def __init__(
-        self, refusals: Refusals, agent: AbstractAgent[None, Any], request: ExecutorRequest
+        self, refusals: Refusals, model: Model | str | None, request: ExecutorRequest
     ) -> None:
         self._refusals = refusals
         self._request = request
         self._thread = (request.owner_user_id, request.state_key)
-        self._model, self._profile = _model_of(agent)
-        self._own = own_of(agent.model if isinstance(agent.model, Model) else None)
+        self._model, self._profile = _model_of(model)
+        self._own = own_of(model if isinstance(model, Model) else None)
         self._omit = Omissions(
             first_id=refusals.first_id(self._model, self._thread),
             signatures=not refusals.takes_signatures(self._model, self._thread),
@@ -133,9 +132,8 @@ class Attempts:
         )
 
 
-def _model_of(agent: AbstractAgent[None, Any]) -> tuple[str, Mapping[str, Any]]:
-    """A name for the agent's model, and what pydantic-ai knows about the inputs it accepts."""
-    model = agent.model
+def _model_of(model: Model | str | None) -> tuple[str, Mapping[str, Any]]:
+    """A name for the model, and what pydantic-ai knows about the inputs it accepts."""
     try:
         if isinstance(model, Model):
             return f"{model.system}:{model.model_name}", cast(Mapping[str, Any], model.profile)

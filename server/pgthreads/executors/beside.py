@@ -49,16 +49,20 @@ def _event_of(value: object) -> AiEvent | None:
     chunks = sys.modules.get("pydantic_ai.ui.vercel_ai.response_types")
     if chunks is None or not isinstance(value, chunks.BaseChunk):
         return None
-    chunk: Any = value
-    match chunk.type:
-        case "source-url":
-            return SourceUrl(chunk.source_id, chunk.url, chunk.title, chunk.provider_metadata)
-        case "source-document":
-            kind, title, filename = chunk.media_type, chunk.title, chunk.filename
-            return SourceDocument(chunk.source_id, kind, title, filename, chunk.provider_metadata)
-        case "file":
-            return FileOutput(chunk.media_type, chunk.url)
-        case str() as kind if len(kind) > len("data-") and kind.startswith("data-"):
-            data = jsonable(chunk.data)
-            return Data(kind.removeprefix("data-"), data, chunk.id, bool(chunk.transient))
-    return None
+    return _event_of_chunk(value)
+
+
+def _event_of_chunk(chunk: Any) -> AiEvent | None:
+    kind: str = chunk.type
+    if kind == "source-url":
+        return SourceUrl(chunk.source_id, chunk.url, chunk.title, chunk.provider_metadata)
+    if kind == "source-document":
+        return SourceDocument(
+            chunk.source_id, chunk.media_type, chunk.title, chunk.filename, chunk.provider_metadata
+        )
+    if kind == "file":
+        return FileOutput(chunk.media_type, chunk.url)
+    name = kind.removeprefix("data-")
+    if name in ("", kind):
+        return None
+    return Data(name, jsonable(chunk.data), chunk.id, bool(chunk.transient))

@@ -72,7 +72,7 @@ _FINISH_REASONS: Mapping[str | None, FinishReason] = {
 }
 
 
-def holds_text(agent: AbstractAgent[None, Any]) -> bool:
+def holds_text(agent: AbstractAgent[Any, Any]) -> bool:
     """Whether this agent has to decide about a text of its model before it is an answer."""
     inner = agent
     while isinstance(inner, WrapperAgent):
@@ -82,7 +82,7 @@ def holds_text(agent: AbstractAgent[None, Any]) -> bool:
     return not any(kind is str for kind in _output_types(agent.output_type))
 
 
-def streams_arguments(agent: AbstractAgent[None, Any]) -> bool:
+def streams_arguments(agent: AbstractAgent[Any, Any]) -> bool:
     """Whether each call of this agent's model is one of a tool that is shown.
 
     A model gives a structured answer by calling an output tool, which nobody should see.

@@ -1,4 +1,4 @@
-"""The chat routes: post a message and stream the answer, resume a running turn, stop it."""
+"""The chat routes: post a message and stream the answer, resume or stop a turn, list the models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 
 from aiohttp import web
 
-from ..errors import ExecutorError
+from ..errors import BadRequestError, ExecutorError
 from ..message.wire import nothing_to_add
 from ..turns.begin import ChatRequest
 from ..turns.turn import Ending, LiveTurn
@@ -43,6 +43,7 @@ async def _answer(request: web.Request) -> web.StreamResponse:
         if _wants_json(request):
             return web.Response(status=204)
         return web.Response(body=nothing_to_add(chat), headers=SSE_HEADERS)
+    _require_offered(request, chat.model)
     turn = await _begin(request, chat)
     with turn.reading():
         if _wants_json(request):
@@ -62,6 +63,24 @@ def _asked(request: web.Request, body: ChatBody) -> ChatRequest | str:
 
 async def _begin(request: web.Request, chat: ChatRequest) -> LiveTurn:
     return await request.app[RUNTIME].begin(request[OWNER], request[STATE_KEY], chat)
+
+
+def _require_offered(request: web.Request, model: str | None) -> None:
+    """Raise BadRequestError for a model that is not among those of `--models`, if it is set."""
+    settings = request.app[SETTINGS]
+    if model is None or not settings.models or model in settings.offered_models:
+        return
+    raise BadRequestError(
+        "this model is not offered here",
+        detail=model,
+        hint=f"choose one of {', '.join(settings.offered_models)}",
+    )
+
+
+async def get_models(request: web.Request) -> web.Response:
+    """Return the models that a request may ask for, for a page that lets people choose."""
+    settings = request.app[SETTINGS]
+    return web.json_response({"models": settings.offered_models, "default": settings.model})
 
 
 async def get_stream(request: web.Request) -> web.StreamResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,15 @@ class TurnSettings(DatabaseSettings):
     model: str | None = setting(
         "Model that generates the answers, by the name that pydantic-ai has for it, for example"
         " openai:gpt-5-mini or ollama:qwen3.",
+        metavar="PROVIDER:NAME",
+    )
+    models: Sequence[str] = setting(
+        "Model that a request may ask for in place of that of --model or of the agent of"
+        " --executor. Can be given several times. A request for any other model is refused. Without"
+        " it, what a request asks for is passed on to a function as --executor, and otherwise"
+        " ignored.",
+        default=(),
+        multiple=True,
         metavar="PROVIDER:NAME",
     )
     history_window: int = setting(
@@ -101,10 +111,27 @@ class TurnSettings(DatabaseSettings):
                 f"--model {self.model!r} is not of the form provider:name",
                 "for example openai:gpt-5-mini",
             )
+        if self.models and self.model is None and self.executor is None:
+            raise SettingsError(
+                "--models needs something that answers with a model",
+                "name it with --model or --executor",
+            )
+        for name in self.models:
+            if not re.fullmatch(r"\S{1,200}", name):
+                raise SettingsError(
+                    f"--models {name!r} is not the name of a model",
+                    "give one name at a time, for example --models openai:gpt-5-mini",
+                )
         if self.keep_answers and self.spool is None:
             raise SettingsError(
                 "--keep-answers needs a folder to keep answers in", "name one with --spool-dir"
             )
+
+    @property
+    def offered_models(self) -> tuple[str, ...]:
+        """The models that a request may ask for; the first is `model`, if there is one."""
+        first = () if self.model is None else (self.model,)
+        return tuple(dict.fromkeys((*first, *self.models)))
 
     @property
     def spool(self) -> Path | None:
