@@ -120,6 +120,8 @@ class ToolCallStart:
     """A tool is called with these arguments.
 
     `provider_executed` says that the model's provider runs the tool, such as its own web search.
+    `by_client` says that the client runs it: the answer then waits for the tool's output after
+    `Done`. This can also be said of a call that has started, by a second start.
     """
 
     tool_call_id: str
@@ -127,6 +129,18 @@ class ToolCallStart:
     args: JsonValue
     provider_executed: bool = False
     provider_metadata: ProviderMetadata | None = None
+    by_client: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolApprovalRequest:
+    """A call that has started needs a person's approval: the answer waits for it after `Done`.
+
+    Clients know the request by `approval_id`, which is the call's id if it is empty.
+    """
+
+    tool_call_id: str
+    approval_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +271,7 @@ AiEvent: TypeAlias = (
     | ToolInputStart
     | ToolInputDelta
     | ToolCallStart
+    | ToolApprovalRequest
     | ToolCallProgress
     | ToolCallResult
     | SourceUrl
@@ -273,12 +288,31 @@ AiEvent: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
+class ToolResponse:
+    """The response to a call for which an answer waited.
+
+    `approved` is None for a tool that the client runs; then `error_text` says why it failed, or
+    `output` is what it returned. An output comes from a client and is not to be trusted.
+    """
+
+    tool_call_id: str
+    approved: bool | None = None
+    reason: str | None = None
+    output: JsonValue = None
+    error_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutorRequest:
     """One turn for an executor to answer.
 
     `messages` is the stored history as UIMessages, oldest first; the last one is the user message
     of this turn. `model` is the model that the client has asked for: one of `--models`, or anything
     if that is not set.
+
+    If an answer has waited, `answer` is that answer so far, and `responses` has the response to
+    each of its calls. Then the executor goes on with it: it yields the results of the calls that
+    were approved, and what comes after them.
     """
 
     messages: Sequence[UIMessage]
@@ -286,6 +320,8 @@ class ExecutorRequest:
     state_key: str
     turn_id: str
     model: str | None = None
+    answer: UIMessage | None = None
+    responses: Sequence[ToolResponse] = ()
 
 
 class Executor(Protocol):

@@ -2,6 +2,9 @@
 // One JSON object a line on stdin, one on stdout, in order:
 //   {op: "assemble", version, streams: [sse text], split?: bytes}
 //     -> {results: [{message, status, errors, data, finish}]}
+//   {op: "continue", version, messages, responses: [{id, approved, reason?} | {tool, toolCallId,
+//    output} | {tool, toolCallId, state: "output-error", errorText}], stream: sse text}
+//     -> {results: [that of assemble, for the answer at the end of the messages]}
 //   {op: "validate", version, threads: [UIMessage[]]}
 //     -> {results: [{valid, error?, modelMessages?}]}
 
@@ -21,13 +24,31 @@ function response(sse, split) {
   return new Response(stream, { headers: { 'content-type': 'text/event-stream' } });
 }
 
-async function assemble(sdk, sse, split) {
-  const { chat, events } = createChat(sdk, {
+function chatOn(sdk, sse, split, messages) {
+  return createChat(sdk, {
     api: 'http://127.0.0.1/chat',
     chatId: 'check',
+    messages,
     fetch: async () => response(sse, split),
   });
+}
+
+async function assemble(sdk, sse, split) {
+  const { chat, events } = chatOn(sdk, sse, split);
   await chat.sendMessage({ text: 'question' });
+  return seen(chat, events);
+}
+
+async function goOn(sdk, { messages, responses, stream }) {
+  const { chat, events } = chatOn(sdk, stream, 0, messages);
+  for (const each of responses) {
+    await (each.toolCallId ? chat.addToolOutput(each) : chat.addToolApprovalResponse(each));
+  }
+  await chat.sendMessage();
+  return seen(chat, events);
+}
+
+function seen(chat, events) {
   const last = chat.lastMessage;
   return {
     message: last.role === 'assistant' ? last : null,
@@ -50,6 +71,7 @@ async function validate(sdk, messages) {
 
 const operations = {
   assemble: (sdk, { streams, split }) => Promise.all(streams.map(sse => assemble(sdk, sse, split))),
+  continue: async (sdk, request) => [await goOn(sdk, request)],
   validate: (sdk, { threads }) => Promise.all(threads.map(messages => validate(sdk, messages))),
 };
 

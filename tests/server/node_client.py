@@ -73,6 +73,20 @@ class SdkChecker:
         texts = [sse.decode() for sse in streams]
         return self._ask({"op": "assemble", "version": version, "streams": texts, "split": split})
 
+    def go_on(
+        self,
+        messages: Sequence[Message],
+        responses: Sequence[dict[str, Any]],
+        sse: bytes,
+        version: str = "7",
+    ) -> dict[str, Any]:
+        """Return what a page makes of a stream that goes on with the last message.
+
+        Before that it gives the responses to the message's calls; see `tests/clients/check.mjs`.
+        """
+        request = {"messages": messages, "responses": responses, "stream": sse.decode()}
+        return self._ask({"op": "continue", "version": version, **request})[0]
+
     def validate(self, messages: Sequence[Message], version: str = "7") -> dict[str, Any]:
         """`{valid, error?, modelMessages?}`: whether it is valid, and the prompt it makes."""
         return self.validate_all([messages], version)[0]

@@ -42,7 +42,6 @@ from ..events import (
     AssistantFinal,
     Boundary,
     Done,
-    Error,
     FileOutput,
     FinishReason,
     JsonValue,
@@ -52,6 +51,7 @@ from ..events import (
     Status,
     TextDelta,
     TextEnd,
+    ToolApprovalRequest,
     ToolCallResult,
     ToolCallStart,
     ToolInputDelta,
@@ -250,10 +250,26 @@ class Translator:
         failed = part.outcome != "success"
         return ToolCallResult(self._calls.of(part.tool_call_id), result, failed)
 
+    def _waiting(self, requests: DeferredToolRequests) -> list[AiEvent]:
+        """The calls for which the run waits."""
+        approvals = [self._calls.of(part.tool_call_id) for part in requests.approvals]
+        return [
+            *(ToolApprovalRequest(call_id) for call_id in approvals),
+            *(
+                ToolCallStart(
+                    self._calls.of(part.tool_call_id),
+                    part.tool_name,
+                    _args(part.args),
+                    by_client=True,
+                )
+                for part in requests.calls
+            ),
+        ]
+
     def _finish(self, result: AgentRunResult[Any]) -> list[AiEvent]:
         output = result.output
         if isinstance(output, DeferredToolRequests):
-            return [Error("tool_approval_unsupported")]
+            return [*self._waiting(output), Done("tool-calls")]
         text = output_text(output)
         reason = _FINISH_REASONS.get(result.response.finish_reason, "stop")
         # The call of an output tool ends the run, so for the client it is the end and not a call.

@@ -44,6 +44,7 @@ from ..events import (
     TextDelta,
     TextEnd,
     TextStart,
+    ToolApprovalRequest,
     ToolCallProgress,
     ToolCallResult,
     ToolCallStart,
@@ -68,6 +69,7 @@ UNANSWERED: Mapping[EndStatus, str] = {
 
 _Kind: TypeAlias = type[TextDelta] | type[ReasoningDelta]
 _NAMES: Mapping[_Kind, str] = {TextDelta: "text", ReasoningDelta: "reasoning"}
+_STARTED = ("input-streaming", "input-available")
 _START_STEP: Chunk = {"type": "start-step"}
 _FINISH_STEP: Chunk = {"type": "finish-step"}
 
@@ -81,13 +83,17 @@ class Draft:
 
     `finish_reason` and `error_code` are what `Done` and `Error` said, and None before that.
     `corrected` becomes true when an `AssistantFinal` contradicts the text that was streamed.
+
+    An answer that has waited goes on if `begun` is that answer with the responses in it: to its
+    client it stays one message. Its calls that were approved get their results; those that were
+    denied end as such.
     """
 
-    def __init__(self, message_id: str) -> None:
+    def __init__(self, message_id: str, begun: UIMessage | None = None) -> None:
         self.finish_reason: FinishReason | None = None
         self.error_code: str | None = None
         self.corrected = False
-        self._message = StoredMessage(message_id)
+        self._message = StoredMessage(message_id, begun)
         self._usage = Usage()
         self._open: _Kind | None = None
         self._part_id = ""
@@ -101,7 +107,16 @@ class Draft:
         self._streaming: set[str] = set()
         self._ended = False
         self._closed = False
-        self.opening = self._say(({"type": "start", "messageId": message_id}, _START_STEP))
+        self._by_client: set[str] = set()
+        start: Chunk = {"type": "start", "messageId": message_id}
+        self._step_is_open = begun is None
+        if begun is None:
+            self.opening = self._say((start, _START_STEP))
+            return
+        self.opening = self._say((start,))
+        self._part_count = len(begun["parts"])
+        self._text_count = len(self._message.texts())
+        self._end_step()
 
     def take(self, event: AiEvent) -> bytes:
         """Take an event, return its frames. After `Done`, `Error` or `close`, only usage counts."""
@@ -121,13 +136,34 @@ class Draft:
     def close(self, status: EndStatus) -> bytes:
         """End the message, and return the last frames.
 
-        Calls that are still open become `output-error`; see `UNANSWERED`. `stopped` and `failed`
-        are stored as `metadata.status`. A second call changes nothing.
+        Calls that are still open become `output-error`; see `UNANSWERED`. Those that nobody has
+        approved become `output-denied`. `stopped` and `failed` are stored as `metadata.status`. A
+        second call changes nothing.
         """
         if self._closed:
             return b""
         self._closed = self._ended = True
         return self._say(self._ending(status))
+
+    @property
+    def waits(self) -> bool:
+        """Whether the answer has ended and waits: for an approval, or for a tool of the client."""
+        calls = self._message.open_calls()
+        states = {call_id: self._message.state_of(call_id) for call_id in calls}
+        return self.finish_reason is not None and any(
+            state == "approval-requested" or call_id in self._by_client
+            for call_id, state in states.items()
+        )
+
+    def pause(self) -> bytes:
+        """End the stream of an answer that waits, and return the last frames.
+
+        Calls that nobody waits for become `output-error`, as at `close`.
+        """
+        if self._closed:
+            return b""
+        self._closed = self._ended = True
+        return self._say(self._pausing())
 
     @property
     def is_empty(self) -> bool:
@@ -235,6 +271,8 @@ class Draft:
                     yield {"type": "tool-input-delta", **piece}
             case ToolCallStart():
                 yield from self._call(event)
+            case ToolApprovalRequest(call_id, approval_id):
+                yield from self._ask(call_id, approval_id)
             case ToolCallProgress(call_id, output):
                 yield from self._progress(call_id, output)
             case ToolCallResult(call_id, result, is_error):
@@ -271,6 +309,8 @@ class Draft:
 
     def _call(self, call: ToolCallStart) -> Iterator[Chunk]:
         call_id = call.tool_call_id
+        if call.by_client and self._message.state_of(call_id) in (None, *_STARTED):
+            self._by_client.add(call_id)
         if call_id not in self._streaming:
             if self._message.state_of(call_id) is not None:
                 return
@@ -289,19 +329,29 @@ class Draft:
             ),
         }
 
+    def _ask(self, call_id: str, approval_id: str) -> Iterator[Chunk]:
+        if self._message.state_of(call_id) == "input-available":
+            yield from self._end_part()
+            asked = {"approvalId": approval_id or call_id, "toolCallId": call_id}
+            yield {"type": "tool-approval-request", **asked}
+
     def _progress(self, call_id: str, output: JsonValue) -> Iterator[Chunk]:
         if self._message.state_of(call_id) == "input-available":
-            yield {**_tool_output(call_id, output), "preliminary": True}
+            yield {**self._tool_output(call_id, output), "preliminary": True}
 
     def _result(self, call_id: str, result: JsonValue, is_error: bool) -> Iterator[Chunk]:
-        if self._message.state_of(call_id) != "input-available":
+        state = self._message.state_of(call_id)
+        if state not in ("input-available", "denied"):
             return
+        self._by_client.discard(call_id)
         yield from self._end_part()
         self._end_step()
-        if is_error:
-            yield _tool_error(call_id, error_text(result))
+        if state == "denied":
+            yield {"type": "tool-output-denied", "toolCallId": call_id}
+        elif is_error:
+            yield self._tool_error(call_id, error_text(result))
         else:
-            yield _tool_output(call_id, result)
+            yield self._tool_output(call_id, result)
 
     def _beside(self, event: SourceUrl | SourceDocument | FileOutput) -> Iterator[Chunk]:
         if isinstance(event, FileOutput):
@@ -331,7 +381,9 @@ class Draft:
         yield from self._end_part()
         if self._step_is_over and not self._streaming:
             self._step_is_over = self._step_is_asked_for = False
-            yield _FINISH_STEP
+            if self._step_is_open:
+                yield _FINISH_STEP
+            self._step_is_open = True
             yield _START_STEP
 
     def _step_if_asked_for(self) -> Iterator[Chunk]:
@@ -352,29 +404,42 @@ class Draft:
     def _ending(self, status: EndStatus) -> Iterator[Chunk]:
         yield from self._end_part()
         for call_id in self._message.open_calls():
-            error = _tool_error(call_id, UNANSWERED[status])
-            if so_far := self._message.input_so_far(call_id):
-                # Clients have made an object of the text by now, each in its own way. This chunk
-                # puts the text itself in its place.
-                name = self._message.name_of(call_id)
-                error = {**error, "type": "tool-input-error", "toolName": name, "input": so_far}
-            yield error
+            yield self._unanswered(call_id, status)
         if status != "completed":
             yield {"type": "message-metadata", "messageMetadata": {"status": status}}
-        yield _FINISH_STEP
+        if self._step_is_open:
+            yield _FINISH_STEP
 
+    def _pausing(self) -> Iterator[Chunk]:
+        yield from self._end_part()
+        for call_id in self._message.open_calls():
+            waits = self._message.state_of(call_id) == "approval-requested"
+            if not waits and call_id not in self._by_client:
+                yield self._unanswered(call_id, "completed")
+        if self._step_is_open:
+            yield _FINISH_STEP
 
-def _tool_error(call_id: str, text: str) -> Chunk:
-    return {"type": "tool-output-error", "toolCallId": call_id, "errorText": text, "dynamic": True}
+    def _unanswered(self, call_id: str, status: EndStatus) -> Chunk:
+        if self._message.state_of(call_id) in ("denied", "approval-requested"):
+            return {"type": "tool-output-denied", "toolCallId": call_id}
+        error = self._tool_error(call_id, UNANSWERED[status])
+        if so_far := self._message.input_so_far(call_id):
+            # Clients have made an object of the text by now, each in its own way. This chunk puts
+            # the text itself in its place.
+            name = self._message.name_of(call_id)
+            return {**error, "type": "tool-input-error", "toolName": name, "input": so_far}
+        return error
 
+    def _tool_error(self, call_id: str, text: str) -> Chunk:
+        error = {"type": "tool-output-error", "toolCallId": call_id, "errorText": text}
+        return error | self._flag(call_id)
 
-def _tool_output(call_id: str, output: JsonValue) -> Chunk:
-    return {
-        "type": "tool-output-available",
-        "toolCallId": call_id,
-        "output": output,
-        "dynamic": True,
-    }
+    def _tool_output(self, call_id: str, output: JsonValue) -> Chunk:
+        result = {"type": "tool-output-available", "toolCallId": call_id, "output": output}
+        return result | self._flag(call_id)
+
+    def _flag(self, call_id: str) -> dict[str, JsonValue]:
+        return {"dynamic": True} if self._message.is_dynamic(call_id) else {}
 
 
 def _given(**optional: JsonValue) -> dict[str, JsonValue]:

@@ -46,6 +46,7 @@ from ..events import (
     TextDelta,
     TextEnd,
     TextStart,
+    ToolApprovalRequest,
     ToolCallProgress,
     ToolCallResult,
     ToolCallStart,
@@ -181,7 +182,13 @@ def clean(event: AiEvent) -> AiEvent:
             cleaned = event if text is delta else type(event)(text)
         case TextStart() | TextEnd() | ReasoningStart() | ReasoningEnd():
             cleaned = type(event)(_provider(event.provider_metadata))
-        case ToolInputStart() | ToolInputDelta() | ToolCallStart() | ToolCallProgress():
+        case (
+            ToolInputStart()
+            | ToolInputDelta()
+            | ToolCallStart()
+            | ToolApprovalRequest()
+            | ToolCallProgress()
+        ):
             cleaned = _clean_call(event)
         case ToolCallResult(call_id, result, is_error):
             cleaned = ToolCallResult(clean_text(call_id), clean_json(result), bool(is_error))
@@ -205,7 +212,7 @@ def clean(event: AiEvent) -> AiEvent:
 
 
 def _clean_call(
-    event: ToolInputStart | ToolInputDelta | ToolCallStart | ToolCallProgress,
+    event: ToolInputStart | ToolInputDelta | ToolCallStart | ToolApprovalRequest | ToolCallProgress,
 ) -> AiEvent:
     call_id = clean_text(event.tool_call_id)
     match event:
@@ -215,9 +222,17 @@ def _clean_call(
             return ToolInputDelta(call_id, clean_text(delta))
         case ToolCallProgress(_, output):
             return ToolCallProgress(call_id, clean_json(output))
-        case ToolCallStart(_, name, args, by_provider, metadata):
-            name, args = clean_text(name), clean_json(args)
-            return ToolCallStart(call_id, name, args, bool(by_provider), _provider(metadata))
+        case ToolApprovalRequest(_, approval_id):
+            return ToolApprovalRequest(call_id, clean_text(approval_id))
+        case ToolCallStart(_, name, args, by_provider, metadata, by_client):
+            return ToolCallStart(
+                call_id,
+                clean_text(name),
+                clean_json(args),
+                bool(by_provider),
+                _provider(metadata),
+                bool(by_client),
+            )
 
 
 def _clean_part(

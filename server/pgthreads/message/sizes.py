@@ -22,6 +22,7 @@ from ..events import (
     Status,
     TextEnd,
     TextStart,
+    ToolApprovalRequest,
     ToolCallProgress,
     ToolCallResult,
     ToolCallStart,
@@ -69,6 +70,8 @@ class Sizes:
                 size = _call_size(event) - self._replaceable.get(("output", call_id), 0)
             case Data():
                 size = _data_size(event) - self._replaceable.get(_place(event), 0)
+            case ToolApprovalRequest():
+                size = PART_SIZE + _size(*_values(event))
             case MessageMetadata(metadata):
                 size = _size(metadata)
             case SourceUrl() | SourceDocument() | FileOutput():

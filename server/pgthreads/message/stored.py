@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,11 +13,12 @@ from .wire import Chunk
 class StoredMessage:
     """An assistant message that grows with each chunk of its stream.
 
+    `begun` is the message so far if the stream goes on with one.
     `pieces` holds the text of the open part, in the pieces in which it came. To append to it is to
     add a delta.
     """
 
-    def __init__(self, message_id: str) -> None:
+    def __init__(self, message_id: str, begun: UIMessage | None = None) -> None:
         self.pieces: list[str] = []
         self._calls: dict[str, dict[str, Any]] = {}
         self._inputs: dict[str, list[str]] = {}
@@ -25,6 +27,14 @@ class StoredMessage:
         self._parts: list[dict[str, Any]] = []
         self._open = -1
         self._metadata: dict[str, JsonValue] = {}
+        for part in copy.deepcopy(begun["parts"]) if begun else ():
+            self._parts.append(part)
+            if "toolCallId" in part:
+                self._calls[part["toolCallId"]] = part
+            if part["type"].startswith("data-") and "id" in part:
+                self._data[part["type"], part["id"]] = part
+        if begun:
+            self._metadata = copy.deepcopy(begun.get("metadata", {}))
 
     def add(self, chunk: Chunk) -> None:
         """Add what a chunk says. Chunks that do not change the message are ignored."""
@@ -79,6 +89,11 @@ class StoredMessage:
                 call.pop("preliminary", None)
                 call.update(state="output-available", output=chunk["output"])
                 call.update(_picked(chunk, "preliminary"))
+            case "tool-approval-request":
+                call.update(state="approval-requested", approval={"id": chunk["approvalId"]})
+            case "tool-output-denied":
+                # Without `approved` it would be no UIMessage; a page lacks it if nobody responded.
+                call.update(state="output-denied", approval={**call["approval"], "approved": False})
             case "tool-input-error" | "tool-output-error":
                 for name in ("preliminary", "output"):
                     call.pop(name, None)
@@ -109,26 +124,35 @@ class StoredMessage:
     def state_of(self, call_id: str) -> str | None:
         """Return the state of a tool call's part, None if there is no such call.
 
-        A call that has shown its progress so far is still `input-available` here.
+        A call that has shown its progress so far is still `input-available` here, and so is one
+        that was approved. One that was denied is `denied` until it has ended.
         """
         call = self._calls.get(call_id)
         if call is None:
             return None
         state: str = call["state"]
+        if state == "approval-responded":
+            return "input-available" if call["approval"]["approved"] else "denied"
         return "input-available" if call.get("preliminary") else state
 
     def name_of(self, call_id: str) -> str:
         """Return the name of the tool that a call is for."""
-        name: str = self._calls[call_id]["toolName"]
+        part = self._calls[call_id]
+        name: str = part["toolName"] if self.is_dynamic(call_id) else part["type"][5:]
         return name
+
+    def is_dynamic(self, call_id: str) -> bool:
+        """Whether the call's part is a `dynamic-tool`, as all are that this server makes."""
+        kind: str = self._calls[call_id]["type"]
+        return kind == "dynamic-tool"
 
     def input_so_far(self, call_id: str) -> str:
         """Return the JSON text of a call's arguments as far as it has come."""
         return "".join(self._inputs.get(call_id, ()))
 
     def open_calls(self) -> list[str]:
-        """Return the ids of the calls that have neither output nor error yet."""
-        open_states = ("input-streaming", "input-available")
+        """Return the ids of the calls that have not ended."""
+        open_states = ("input-streaming", "input-available", "approval-requested", "denied")
         return [each for each in self._calls if self.state_of(each) in open_states]
 
     def texts(self) -> list[str]:

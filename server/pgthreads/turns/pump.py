@@ -25,6 +25,7 @@ from ..events import (
     JsonValue,
     ReasoningDelta,
     TextDelta,
+    ToolApprovalRequest,
     ToolCallResult,
     ToolCallStart,
 )
@@ -174,8 +175,8 @@ class Pump(LiveTurn):
                 await events.aclose()
 
     def _take(self, event: AiEvent) -> None:
-        if isinstance(event, ToolCallStart | ToolCallResult | FileOutput):
-            event = self._fitting(event)
+        if not isinstance(event, TextDelta | ReasoningDelta):
+            event = self._possible(event)
         if not self._fits(event):
             if is_preview(event):
                 return
@@ -184,6 +185,17 @@ class Pump(LiveTurn):
         self.stream.write(self._draft.take(event))
         if isinstance(event, Error):
             self.stop()
+
+    def _possible(self, event: AiEvent) -> AiEvent:
+        """The event, or one in its place that this turn and its message can take."""
+        if isinstance(event, ToolApprovalRequest) or (
+            isinstance(event, ToolCallStart) and event.by_client
+        ):
+            # The turn would have to wait, which it cannot do yet.
+            return Error("tool_approval_unsupported")
+        if isinstance(event, ToolCallStart | ToolCallResult | FileOutput):
+            return self._fitting(event)
+        return event
 
     def _fitting(self, event: ToolCallStart | ToolCallResult | FileOutput) -> AiEvent:
         """The event, or one with a text in place of a value for which the message has no room."""
