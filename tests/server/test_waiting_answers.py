@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import CallDeferred
-from pydantic_ai.messages import ModelMessage
+from pydantic_ai.messages import ModelMessage, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 from pydantic_ai.tools import DeferredToolRequests
 
@@ -25,6 +25,7 @@ from pgthreads.events import (
     ToolApprovalRequest,
     ToolCallResult,
     ToolCallStart,
+    ToolResponse,
     UIMessage,
 )
 from pgthreads.executors.agents import AgentExecutor
@@ -313,3 +314,134 @@ async def test_an_agent_that_needs_an_approval_and_a_client() -> None:
     draft.pause()
     waits = {part["toolName"]: part["state"] for part in draft.message()["parts"][1:]}
     assert waits == {"pay": "approval-requested", "locate": "input-available"}
+
+
+async def test_an_agent_goes_on_with_the_responses() -> None:
+    seen: list[list[ModelMessage]] = []
+    ran: list[int] = []
+
+    async def model(
+        messages: list[ModelMessage], info: AgentInfo
+    ) -> AsyncIterator[str | DeltaToolCalls]:
+        seen.append(messages)
+        if len(seen) == 1:
+            yield {0: DeltaToolCall(name="pay", json_args='{"eur": 5}', tool_call_id="c1")}
+            yield {1: DeltaToolCall(name="pay", json_args='{"eur": 900}', tool_call_id="c2")}
+            yield {2: DeltaToolCall(name="locate", json_args="{}", tool_call_id="c3")}
+            yield {3: DeltaToolCall(name="look", json_args="{}", tool_call_id="c4")}
+        elif len(seen) == 2:
+            yield {0: DeltaToolCall(name="pay", json_args='{"eur": 1}', tool_call_id="c1")}
+        else:
+            yield "Paid."
+
+    function_model = FunctionModel(stream_function=model)
+    agent = Agent(function_model, output_type=[str, DeferredToolRequests])
+
+    @agent.tool_plain(requires_approval=True)
+    def pay(eur: int) -> str:
+        ran.append(eur)
+        return f"paid {eur}"
+
+    @agent.tool_plain
+    def locate() -> str:
+        raise CallDeferred
+
+    @agent.tool_plain
+    def look() -> str:
+        return "seen"
+
+    executor, clean = AgentExecutor(agent), Cleaner()
+    draft = Draft("m1")
+    async for event in executor(ExecutorRequest([QUESTION], "owner", "key", "turn")):
+        draft.take(clean(event))
+    assert draft.waits
+    draft.pause()
+    before = draft.message()
+
+    given: list[dict[str, Any]] = [
+        {"id": "c1", "approved": True},
+        {"id": "c2", "approved": False, "reason": "Too much."},
+        {"tool": "locate", "toolCallId": "c3", "output": "Rome"},
+    ]
+    open_answer = answered(before, given)
+    responses = [
+        ToolResponse("c1", approved=True),
+        ToolResponse("c2", approved=False, reason="Too much."),
+        ToolResponse("c3", output="Rome"),
+    ]
+    request = ExecutorRequest(
+        [QUESTION], "owner", "key", "turn-2", answer=open_answer, responses=responses
+    )
+    draft = Draft("m1", open_answer)
+    async for event in executor(request):
+        draft.take(clean(event))
+    # The agent asks again, for another call of the same id.
+    assert draft.waits
+    draft.pause()
+    assert ran == [5]
+    told = [
+        part.content
+        for message in seen[1]
+        for part in message.parts
+        if isinstance(part, ToolReturnPart)
+    ]
+    assert sorted(map(str, told)) == [
+        "Rome",
+        "The user denied this call, and the tool was not run. Reason: Too much.",
+        "paid 5",
+        "seen",
+    ]
+    again = draft.message()
+    found = [(part["toolName"], part["state"]) for part in again["parts"] if "toolName" in part]
+    assert found == [
+        ("pay", "output-available"),
+        ("pay", "output-denied"),
+        ("locate", "output-available"),
+        ("look", "output-available"),
+        ("pay", "approval-requested"),
+    ]
+    last = again["parts"][-1]
+    given = [{"id": last["approval"]["id"], "approved": True}]
+    open_answer = answered(again, given)
+    request = ExecutorRequest(
+        [QUESTION],
+        "owner",
+        "key",
+        "turn-3",
+        answer=open_answer,
+        responses=[ToolResponse(last["toolCallId"], approved=True)],
+    )
+    draft = Draft("m1", open_answer)
+    async for event in executor(request):
+        draft.take(clean(event))
+    assert not draft.waits
+    draft.close("completed")
+    assert ran == [5, 1]
+    assert [part["type"] for part in draft.message()["parts"]] == [
+        *("step-start", *["dynamic-tool"] * 4, "step-start", "dynamic-tool"),
+        *("step-start", "text"),
+    ]
+    assert len(set(states(draft.message()))) == 5
+
+
+async def test_an_agent_goes_on_with_the_outputs_of_the_client_alone() -> None:
+    seen: list[list[ModelMessage]] = []
+
+    async def model(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[str]:
+        seen.append(messages)
+        yield "In Rome."
+
+    _, before = waiting([ToolCallStart("c3", "locate", {}, by_client=True), Done()])
+    open_answer = answered(before, RESPONSES)
+    responses = [ToolResponse("c3", output={"city": "Rome"})]
+    request = ExecutorRequest(
+        [QUESTION], "owner", "key", "turn-2", answer=open_answer, responses=responses
+    )
+    draft, clean = Draft("m1", open_answer), Cleaner()
+    async for event in AgentExecutor(Agent(FunctionModel(stream_function=model)))(request):
+        draft.take(clean(event))
+    draft.close("completed")
+    [result] = seen[0][-1].parts
+    assert isinstance(result, ToolReturnPart)
+    assert result.content == {"city": "Rome"}
+    assert draft.message()["parts"][-1] == {"type": "text", "text": "In Rome."}

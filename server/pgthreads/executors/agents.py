@@ -32,6 +32,7 @@ from .attempts import Attempts
 from .failures import error_code
 from .prompts import Prompt
 from .refusals import Refusals
+from .resumption import Resumption, resumption
 from .translation import Translator, holds_text, streams_arguments
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,9 @@ class AgentExecutor:
         while True:
             # This may decode megabytes of files, so a thread does it while the loop serves others.
             prompt = await asyncio.to_thread(attempts.prompt)
-            run = _Run(self._agent, prompt, Translator(**self._streaming), asked, deps)
+            going_on = resumption(prompt.messages, request)
+            translator = Translator(**self._streaming, known=going_on.ids)
+            run = _Run(self._agent, prompt, going_on, translator, model=asked, deps=deps)
             try:
                 async with aclosing(run.events()) as events:
                     async for event in events:
@@ -129,13 +132,16 @@ class _Run:
         self,
         agent: AbstractAgent[Any, Any],
         prompt: Prompt,
+        going_on: Resumption,
         translator: Translator,
+        *,
         model: Model | None,
         deps: object,
     ) -> None:
         self.began = False
         self._agent = agent
         self._prompt = prompt
+        self._going_on = going_on
         self._translator = translator
         self._model = model
         self._deps = deps
@@ -144,7 +150,8 @@ class _Run:
 
     async def events(self) -> AsyncGenerator[AiEvent, None]:
         async with self._agent.run_stream_events(
-            message_history=self._prompt.messages,
+            message_history=self._going_on.messages,
+            deferred_tool_results=self._going_on.results,
             model=self._model,
             deps=self._deps,
             capabilities=[ReinjectSystemPrompt(id=None)],

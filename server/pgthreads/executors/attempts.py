@@ -48,8 +48,9 @@ class Attempts:
 
     def prompt(self) -> Prompt:
         """Make the prompt to send next. It decodes files, which may take a while."""
+        so_far = [] if self._request.answer is None else [self._request.answer]
         return make_prompt(
-            self._request.messages,
+            [*self._request.messages, *so_far],
             leave_out=self._leave_out,
             first_id=self._omit.first_id,
             max_size=self._omit.max_size,

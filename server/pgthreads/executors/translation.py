@@ -100,14 +100,24 @@ def _output_types(spec: Any) -> list[Any]:
 
 
 class Translator:
-    """Translates the events of one run. Call it with each event, in order."""
+    """Translates the events of one run. Call it with each event, in order.
 
-    def __init__(self, *, holds_text: bool, streams_arguments: bool = False) -> None:
+    `known` are calls that the answer has already: for each id in the run, the id in the answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        holds_text: bool,
+        streams_arguments: bool = False,
+        known: Mapping[str, str] | None = None,
+    ) -> None:
         self._holds_text = holds_text
         self._streams_arguments = streams_arguments
         self._writing: dict[int, ToolCallPart] = {}
         self._cited: set[str] = set()
-        self._calls = _CallIds()
+        self._known = known or {}
+        self._calls = _CallIds(self._known)
         self._systems: dict[str, str | None] = {}
         self._kind: str | None = None
         self._held: list[str] = []
@@ -129,7 +139,7 @@ class Translator:
                     events = [ToolInputDelta(call_id, piece)]
             case PartEndEvent(index=index, part=part, canonical_system=system):
                 events = self._part_end(index, part, system)
-            case FunctionToolCallEvent(part=part):
+            case FunctionToolCallEvent(part=part) if part.tool_call_id not in self._known:
                 metadata = metadata_of(part, self._systems.get(part.tool_call_id))
                 events = [*self._release(), self._call(part, metadata)]
             case OutputToolCallEvent():
@@ -285,13 +295,16 @@ class Translator:
 class _CallIds:
     """Makes ids of tool calls unique in a turn: some models count from one in each response."""
 
-    def __init__(self) -> None:
-        self._latest: dict[str, str] = {}
-        self._count = 0
+    def __init__(self, known: Mapping[str, str]) -> None:
+        self._latest = dict(known)
+        self._used = set(known.values())
 
     def new(self, call_id: str) -> str:
-        self._count += 1
-        unique = f"{call_id}-{self._count}" if call_id in self._latest else call_id
+        unique, count = call_id, len(self._used)
+        while unique in self._used:
+            count += 1
+            unique = f"{call_id}-{count}"
+        self._used.add(unique)
         self._latest[call_id] = unique
         return unique
 
