@@ -29,6 +29,7 @@ from pgthreads.message.draft import Draft
 from pgthreads.message.sanitize import Cleaner
 from tests.server.providers import SIGNED, Providers, serve
 
+STEP = {"type": "step-start"}
 KEYS = {"openai-responses": "openai", "anthropic": "anthropic", "google": "google"}
 """The name by which each of the local providers is known in metadata."""
 
@@ -92,6 +93,19 @@ async def test_each_provider_gets_its_own_reasoning(providers: Providers, name: 
     # Gemini's adapter sends one signature with each call: the call's own, or that of the thought.
     assert sent.count(SIGNED) == 1
     assert "msg_1" not in sent
+
+
+@pytest.mark.parametrize("name", ["anthropic", "google", "mistral"])
+async def test_steps_of_which_one_is_signed_are_one_message(
+    providers: Providers, name: str
+) -> None:
+    answer = answer_of(name)
+    signed = [STEP, {**answer["parts"][-1], "text": "Signed."}]
+    plain = [STEP, {"type": "text", "text": "Plain."}]
+    for parts in (signed + plain, plain + signed):
+        thread = [user("Hi"), {**answer, "parts": parts}, user("And?")]
+        await ask(AgentExecutor(Agent(providers.model(name))), thread)
+    assert providers.verdicts == ["", ""]
 
 
 @pytest.mark.parametrize("name", KEYS)

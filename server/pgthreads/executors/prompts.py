@@ -105,8 +105,22 @@ def make_prompt(
             prompt.messages.append(_question(message, prompt, leave_out))
         else:
             for step in _steps(message["parts"]):
-                prompt.messages.extend(_step_messages(step, prompt, leave_out))
+                for made in _step_messages(step, prompt, leave_out):
+                    _append(prompt.messages, made)
     return prompt
+
+
+def _append(messages: list[ModelMessage], made: ModelMessage) -> None:
+    """Append a message. Responses in a row become one, because providers want alternating roles.
+
+    pydantic-ai does that itself only if both responses are of the same provider.
+    """
+    last = messages[-1] if messages else None
+    if isinstance(last, ModelResponse) and isinstance(made, ModelResponse):
+        origin = last if last.provider_name is not None else made
+        messages[-1] = replace(origin, parts=[*last.parts, *made.parts])
+    else:
+        messages.append(made)
 
 
 def _messages_before(
