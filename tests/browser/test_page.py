@@ -9,11 +9,9 @@ import jwt
 import pytest
 
 from pgthreads.events import (
-    AiEvent,
     Data,
     Done,
     Error,
-    ExecutorRequest,
     FileOutput,
     MessageMetadata,
     ReasoningDelta,

@@ -42,6 +42,7 @@ declare
   v_config pgthreads.config;
   v_given jsonb;
   v_open pgthreads.open_answer;
+  v_message json;
   v_calls jsonb;
   v_known jsonb;
   v_new jsonb;
@@ -154,6 +155,7 @@ begin
 
   -- Write.
   state_key := p_state_key;
+  v_message := v_open.message;
   if v_new <> '{}' then
     insert into pgthreads.tool_response
       (owner_user_id, state_key, message_id, tool_call_id, tool_name, kind, response, input_sha256,
@@ -175,9 +177,9 @@ begin
     cross join lateral (select v_new -> e.id) as n (response)
     cross join lateral (select v_calls -> e.id) as c (call)
     where v_new ? e.id;
-    v_open.message := v_ready.bodies[1]::json;
+    v_message := v_ready.bodies[1]::json;
     update pgthreads.open_answer as o
-    set message = v_open.message,
+    set message = v_message,
       digest = sha256(convert_to(v_ready.bodies[1], 'UTF8'))
     where o.owner_user_id = p_owner_user_id and o.state_key = p_state_key;
   end if;
@@ -212,7 +214,7 @@ begin
     return;
   end if;
 
-  answer := v_open.message;
+  answer := v_message;
   select coalesce(jsonb_agg(e.call order by e.place) filter (where e.call ? 'respondedBy'), '[]'),
     jsonb_agg(e.call -> 'toolCallId' order by e.place) filter (where not e.call ? 'respondedBy')
   into strict responses, missing
@@ -244,16 +246,16 @@ begin
         and n.turn_id = p_turn_id
         and n.continues = p_message_id;
       if found then
-        raise exception 'this turn began before, and has ended' using
+        raise exception 'this turn has already ended' using
           errcode = 'THLST',
-          detail = format('Turn %s of thread %s ended before this call came again.',
+          detail = format('Turn %s of thread %s ended before this call was repeated.',
             p_turn_id, p_state_key),
-          hint = 'Begin another one.';
+          hint = 'Begin another turn.';
       end if;
       raise exception 'this turn id was used before' using
         errcode = 'invalid_parameter_value',
         detail = format('Thread %s has a turn %s that has ended.', p_state_key, p_turn_id),
-        hint = 'Make a new one with new_state_key().';
+        hint = 'Make a new turn id with new_state_key().';
     end if;
     update pgthreads.open_answer as o
     set continued_by = p_turn_id
