@@ -58,7 +58,7 @@ class Appends:
         ]
         for system in ours:
             ratio = samples.ratio(system.name, "F1")
-            rows.append(Row.of_ratio(system.name, samples.median(system.name), ratio, Bar(1.6)))
+            rows.append(Row.of_ratio(system.name, samples.median(system.name), ratio, Bar(2.2)))
         longest, shortest = at(store.name, lengths[-1]), at(store.name, lengths[0])
         flat = samples.ratio(longest, shortest)
         what = f"{store.name}, {lengths[-1]:,} against {lengths[0]} messages"

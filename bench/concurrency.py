@@ -31,7 +31,7 @@ _BLOCK = 50
 _WINDOW = 20
 _PATIENCE = 60.0
 _FLOOR, _APPEND, _TURN, _SHARED = "F1×2", "append_thread", "a turn", "append_thread, one thread"
-_BARS = {_APPEND: Bar(0.6, at_least=True)}
+_BARS = {_APPEND: Bar(0.6, at_least=True), _TURN: Bar(0.27, at_least=True)}
 
 
 @dataclass(frozen=True)

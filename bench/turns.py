@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.appends import LENGTHS, floor_systems
 from bench.harness import Context, System, interleave
-from bench.messages import Exchange, new_id
+from bench.messages import Exchange, conversation, new_id, new_thread
 from bench.report import Bar, Row
 from bench.stores import (
     OWNER,
@@ -20,6 +20,9 @@ from bench.stores import (
 )
 
 _SMOKE_LENGTHS = (2, 20)
+_WITH_HISTORY = f"F1×2 and F2, {WINDOW} messages"
+_SHORT, _LONG = ("F1×2", Bar(2.5)), (_WITH_HISTORY, Bar(2.0))
+"""What a turn is compared with, and the bar, by whether its history fills the window."""
 _USAGE = {"inputTokens": 1200, "outputTokens": 420}
 
 
@@ -65,8 +68,9 @@ class Turns:
     about = (
         "`begin_turn`, which also returns the last messages for the prompt (200 by default), and"
         " `complete_turn`, which stores the answer and ends the turn: two commits, by the"
-        " server's own statements. Ratios are to F1×2. The lines with one message returned show"
-        " what the history costs."
+        " server's own statements. Ratios are to F1×2; where 200 messages are returned, to F1×2"
+        " and a SELECT of 200 messages. The lines with one message returned show what the history"
+        " costs."
     )
 
     def run(self, context: Context) -> list[Row]:
@@ -75,19 +79,32 @@ class Turns:
         rounds = context.rounds(50)
         lengths = _SMOKE_LENGTHS if context.smoke else LENGTHS
         floor, store = Floor(database, context.stack), PgThreads(database, context.stack)
-        cases = [(at("turn", length), length, WINDOW, Bar(1.3)) for length in lengths]
-        bare = [
-            (f"{at('turn', length)}, one returned", length, 1, None)
+        cases = [
+            (at("turn", length), length, WINDOW, *(_SHORT if length < WINDOW else _LONG))
+            for length in lengths
+        ]
+        cases += [
+            (f"{at('turn', length)}, one returned", length, 1, "F1×2", None)
             for length in (lengths[0], lengths[-1])
         ]
         systems = [
             turn_system(context, store, name, length, window, rounds)
-            for name, length, window, _ in (*cases, *bare)
+            for name, length, window, _, _ in cases
         ]
+        history = new_thread()
+        floor.fill(history, conversation(WINDOW))
+
+        def both() -> Call:
+            insert, select = floor.insert_twice(Exchange.new()), floor.load(history)
+            return lambda: (insert(), select())
+
         settle(database)
-        samples = interleave(context, [*floor_systems(floor), *systems], rounds)
-        rows = [Row.of_ratio("F1×2", samples.median("F1×2"), samples.ratio("F1×2", "F1×2"))]
-        for name, _, _, bar in (*cases, *bare):
-            ratio = samples.ratio(name, "F1×2")
-            rows.append(Row.of_ratio(name, samples.median(name), ratio, bar))
+        floors = [*floor_systems(floor), System(_WITH_HISTORY, both)]
+        samples = interleave(context, [*floors, *systems], rounds)
+        rows = [
+            Row.of_ratio(name, samples.median(name), samples.ratio(name, "F1×2"))
+            for name in ("F1×2", _WITH_HISTORY)
+        ]
+        for name, _, _, base, bar in cases:
+            rows.append(Row.of_ratio(name, samples.median(name), samples.ratio(name, base), bar))
         return rows

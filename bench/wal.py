@@ -52,7 +52,7 @@ class Wal:
 
         turn(Exchange.new())()
         before = _counts(admin, store.connection)
-        rows = [_row(admin, "turn", turn, turns, Bar(1.5))]
+        rows = [_row(admin, "turn", turn, turns, Bar(1.65))]
         after = _counts(admin, store.connection)
         rows.append(_row(admin, "both messages in one call", append, turns))
         rows.append(_row(admin, "F1×2", floor.insert_twice, turns))
