@@ -79,7 +79,7 @@ class Turns:
         rounds = context.rounds(50)
         lengths = _SMOKE_LENGTHS if context.smoke else LENGTHS
         floor, store = Floor(database, context.stack), PgThreads(database, context.stack)
-        cases = [
+        cases: list[tuple[str, int, int, str, Bar | None]] = [
             (at("turn", length), length, WINDOW, *(_SHORT if length < WINDOW else _LONG))
             for length in lengths
         ]
