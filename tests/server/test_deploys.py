@@ -30,10 +30,11 @@ def start(manager: str, place: Path, dsn: str, **settings: Any) -> AbstractConte
     if manager.startswith("gunicorn"):
         command = [
             *(sys.executable, "-m", "gunicorn", "--workers", "2", "--bind", "127.0.0.1:0"),
-            *("--worker-class", "aiohttp.GunicornWebWorker", "--no-control-socket"),
-            "pgthreads.app:create_runner"
-            if manager == "gunicorn"
-            else "pgthreads.app:create_app()",
+            *("--worker-class", f"aiohttp.Gunicorn{'UVLoop' * ('uvloop' in manager)}WebWorker"),
+            "--no-control-socket",
+            "pgthreads.app:create_app()"
+            if manager == "gunicorn-app"
+            else "pgthreads.app:create_runner",
         ]
         return running(command, r"Listening at: (http://\S+)", place, **variables)
     more = ["--workers", "2"] if manager == "workers" else []
@@ -91,7 +92,7 @@ async def test_running_turns_finish(
     assert turn(admin_dsn, "deploy") == ("completed", None)
 
 
-@pytest.mark.parametrize("manager", [*MANAGERS, "gunicorn-app"])
+@pytest.mark.parametrize("manager", [*MANAGERS, "gunicorn-app", "gunicorn-uvloop"])
 async def test_at_the_deadline_there_is_a_partial_answer(
     manager: str, tmp_path: Path, server_dsn: str, admin_dsn: str, session: ClientSession
 ) -> None:

@@ -13,7 +13,7 @@ import logging
 import resource
 import time
 from collections.abc import Callable
-from typing import Self
+from typing import Self, cast
 
 from aiohttp import web
 
@@ -107,11 +107,12 @@ class Guard(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Pass the connection on to aiohttp, if one more is allowed."""
-        if not isinstance(transport, asyncio.Transport) or not self._guards.admits():
+        if not self._guards.admits():
             transport.close()
             return
         self._guards.count += 1
-        self._transport = transport
+        # Other event loops have classes of their own, which asyncio's do not know.
+        self._transport = cast("asyncio.Transport", transport)
         self._inner = self._guards.make()
         self._start_clock()
         self._inner.connection_made(transport)
