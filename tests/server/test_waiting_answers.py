@@ -34,7 +34,6 @@ from pgthreads.message.sanitize import Cleaner
 from pgthreads.message.wire import finish_frames, replay
 from tests.server import node_client
 from tests.server.node_client import SdkChecker, comparable
-from tests.server.service import Service, chunks_of, running_service, says
 
 QUESTION: UIMessage = {"id": "u1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
 KNOW_APPROVALS = ("6", "7")
@@ -267,24 +266,6 @@ def test_static_calls_of_other_writers_go_on_as_well(sdk: SdkChecker) -> None:
     assert comparable(seen["message"]) == comparable(draft.message())
     again = sdk.assemble(replay(draft.message()))
     assert states(again["message"]) == {"c1": "output-available"}
-
-
-@pytest.fixture
-async def service(server_dsn: str, admin_dsn: str) -> AsyncIterator[Service]:
-    async with running_service(server_dsn, admin_dsn) as running:
-        yield running
-
-
-@pytest.mark.parametrize(
-    "event", [ToolApprovalRequest("c1"), ToolCallStart("c2", "locate", {}, by_client=True)]
-)
-async def test_a_turn_that_would_wait_fails_as_long_as_it_cannot(
-    service: Service, event: AiEvent
-) -> None:
-    service.executor.script = says(ToolCallStart("c1", "pay", {}), event, Done())
-    stream = chunks_of(await service.chat(f"waits-{type(event).__name__}", "hi"))
-    assert stream[-1]["errorText"] == "The answer failed: tool_approval_unsupported."
-    assert "tool-approval-request" not in {chunk["type"] for chunk in stream}
 
 
 async def calls(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[DeltaToolCalls]:

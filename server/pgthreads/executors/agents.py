@@ -57,7 +57,7 @@ class AgentExecutor:
     and the client gets a code: `model_unauthorized`, `model_quota_exceeded`, `model_not_found`,
     `model_timeout`, `model_rate_limited`, `model_rejected_request`, `model_unavailable`,
     `model_unreachable`, `prompt_too_large`, `content_filtered`, `model_misbehaved`,
-    `usage_limit_exceeded`, `tool_approval_unsupported`, `agent_failed`.
+    `usage_limit_exceeded`, `agent_failed`.
 
     `deps` makes what the agent's tools get as `RunContext.deps`, once for each turn, so that they
     know the user and the thread. It may be a coroutine function.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import aclosing
 from functools import partial
 
 from aiohttp import web
+from msgspec import Raw
 
 from ..errors import BadRequestError, ExecutorError
 from ..message.wire import nothing_to_add
@@ -26,6 +28,9 @@ SSE_HEADERS = {
     "X-Accel-Buffering": "no",
 }
 """The headers that the AI SDK's own `createUIMessageStreamResponse` sends."""
+
+_OLD_SDK = re.compile(r"\bai-sdk/5\.")
+"""Some releases of AI SDK 5 name themselves in `User-Agent`. They have no chunk for approvals."""
 
 KEEP_ALIVE = b": keep-alive\n\n"
 
@@ -53,6 +58,8 @@ async def _answer(request: web.Request) -> web.StreamResponse:
 
 def _asked(request: web.Request, body: ChatBody) -> ChatRequest | str:
     """Return what is asked for; the id of an answer, if that is to be continued."""
+    if _OLD_SDK.search(request.headers.get("User-Agent", "")):
+        body.approvals = Raw(b"false")
     key = state_key_of(body)
     if key is not None:
         require_state_key(key)

@@ -48,6 +48,7 @@ class ChatBody(Body):
     model: Raw = ABSENT
     on_busy: Raw = ABSENT
     on_stale: Raw = ABSENT
+    approvals: Raw = ABSENT
 
 
 class _Message(Struct, gc=False):
@@ -101,6 +102,7 @@ def chat_request(body: ChatBody) -> ChatRequest:
         parent_id=parent_id,
         on_stale=on_stale,
         turn_id=turn_id,
+        approvals=_knows_approvals(body),
     )
 
 
@@ -146,6 +148,13 @@ def _choice(name: str, raw: Raw, choices: tuple[str, ...]) -> str | None:
     if is_given(raw) and value not in choices:
         raise BadRequestError(f"{name} is not one of {', '.join(choices)}")
     return value
+
+
+def _knows_approvals(body: ChatBody) -> bool:
+    """Whether the page can ask for approvals, which AI SDK 5 cannot. It can unless it says no."""
+    if is_given(body.approvals) and bytes(body.approvals) not in (b"true", b"false"):
+        raise BadRequestError("approvals is neither true nor false")
+    return bytes(body.approvals) != b"false"
 
 
 def _question(body: ChatBody) -> _Question:

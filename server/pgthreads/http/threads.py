@@ -43,7 +43,7 @@ async def list_threads(request: web.Request) -> web.Response:
     more = b""
     if rows and rows[-1].next_cursor is not None:
         more = b', "nextCursor": ' + json.dumps(rows[-1].next_cursor).encode()
-    listed = b", ".join(_header(row, running=row.running) for row in rows)
+    listed = b", ".join(_header(row, running=row.running, waiting=row.waiting) for row in rows)
     return _json(b'{"threads": [%b]%b}' % (listed, more))
 
 

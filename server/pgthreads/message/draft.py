@@ -155,6 +155,11 @@ class Draft:
             for call_id, state in states.items()
         )
 
+    def open_tool(self, call_id: str) -> str | None:
+        """Return the name of the tool of a call that has started and not ended, otherwise None."""
+        is_open = self._message.state_of(call_id) == "input-available"
+        return self._message.name_of(call_id) if is_open else None
+
     def pause(self) -> bytes:
         """End the stream of an answer that waits, and return the last frames.
 

@@ -94,6 +94,7 @@ class ListedThread(ThreadHeader):
     """A row of a list. The last row of a page has a `next_cursor` if another page follows."""
 
     running: bool
+    waiting: bool
     next_cursor: str | None
 
 

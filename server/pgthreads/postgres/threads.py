@@ -158,6 +158,38 @@ class Threads(Calls):
         )
         return None if refused is None else str(refused)
 
+    async def pause_turn(
+        self,
+        owner_user_id: str,
+        state_key: str,
+        turn_id: str,
+        *,
+        usage: dict[str, JsonValue],
+        message: UIMessage,
+        journal: JournalPiece | None = None,
+    ) -> str | None:
+        """End the turn with an answer that waits, and the last piece of its journal.
+
+        As for `complete_turn`, that is one transaction, a lease that has ended is taken back, and
+        the SQLSTATE is returned for which usage was left out.
+        """
+        refused = await self._value(
+            "select p.usage_refused from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.pause_turn(t.owner, %s, %s, pgthreads.clean_json(%s),"
+            " pgthreads.clean_json(%s), %s, %s) as p",
+            (
+                owner_user_id,
+                state_key,
+                turn_id,
+                dumps(message),
+                dumps(usage) if usage else None,
+                None if journal is None else journal.offset,
+                None if journal is None else journal.frames,
+            ),
+            alone=(owner_user_id, state_key),
+        )
+        return None if refused is None else str(refused)
+
     async def extend_turns(self, turns: Sequence[TurnKey]) -> list[TurnState]:
         """Extend the leases of many turns, except for turns whose row somebody has locked."""
         return await self._each(

@@ -38,6 +38,7 @@ class ChatRequest:
     message on the page: "" if that is the first one, None if the client does not say. `on_stale` is
     what to do if the thread has gone on since then, and `on_busy` what to do while another turn
     runs; None leaves either to the `TurnPolicy`. With a `turn_id` the request can be sent again.
+    `approvals` says whether the client's page can ask for approvals.
     """
 
     message: UIMessage | JsonText
@@ -48,6 +49,7 @@ class ChatRequest:
     parent_id: str | None = None
     on_stale: str | None = None
     turn_id: str | None = None
+    approvals: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

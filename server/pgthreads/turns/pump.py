@@ -17,6 +17,7 @@ from nanoid import generate
 from ..events import (
     AiEvent,
     AssistantFinal,
+    Boundary,
     Done,
     Error,
     Executor,
@@ -37,7 +38,7 @@ from ..message.sizes import CALL_SIZE, Sizes, is_preview, kept_of
 from ..message.wire import error_frames, finish_frames
 from ..postgres.rows import JournalPiece, TurnKey
 from ..postgres.threads import Threads
-from .settle import Answer, Begin
+from .settle import Answer, Begin, Status
 from .spool import Spool
 from .store import store
 from .ticker import Ticker
@@ -47,6 +48,12 @@ log = logging.getLogger(__name__)
 
 EXECUTOR_GRACE = 5.0
 """Seconds that a stopped executor gets to clean up before the turn is stored without it."""
+
+UNASKED = "The tool needs an approval, which could not be asked for. It was not run."
+"""`errorText` of a call that needs an approval, for a page that knows no approvals."""
+
+UNASKED_TEXT = "This page cannot ask for approvals, so these tools were not run: {}."
+"""What the answer says of such calls in the end."""
 
 ROOM_FOR_METADATA = 4096
 """Bytes of a message's limit that its parts have to leave free."""
@@ -59,6 +66,7 @@ class Pump(LiveTurn):
     """A turn that runs in this worker.
 
     It runs from its construction on, as a task of its own: a client that leaves does not cancel it.
+    Without `approvals`, the client's page cannot ask for any: a call that needs one fails.
     """
 
     def __init__(
@@ -71,6 +79,7 @@ class Pump(LiveTurn):
         ticker: Ticker,
         spool: Spool | None = None,
         begin: Begin | None = None,
+        approvals: bool = True,
     ) -> None:
         self.request = request
         super().__init__(
@@ -82,6 +91,8 @@ class Pump(LiveTurn):
         self._ticker = ticker
         self._spool = spool
         self._begin = begin
+        self._approvals = approvals
+        self._unasked: list[str] = []
         self._draft = Draft(generate())
         self._limit = max_message_bytes - ROOM_FOR_METADATA
         self._size = 0
@@ -106,8 +117,8 @@ class Pump(LiveTurn):
         """Generate the answer, store it, and send its end to the readers."""
         self._ticker.add(self)
         try:
-            status, code = await self._generate()
-            self.stream.write(self._draft.close(status))
+            ended, code = await self._generate()
+            status = self._close(ended)
             if self._draft.corrected:
                 log.warning(
                     "turn %s: the final text contradicts what was streamed, and is stored after it",
@@ -135,6 +146,20 @@ class Pump(LiveTurn):
         finally:
             self._ticker.remove(self)
             self.stream.close()
+
+    def _close(self, ended: EndStatus) -> Status:
+        """End the message, and return how the turn has ended."""
+        if ended == "completed" and self._draft.finish_reason is None:
+            # The executor has just returned.
+            self._take(Done())
+        is_wanted = not self._stop.is_set() or self._stop_code is not None
+        if ended == "completed" and self._draft.waits:
+            if is_wanted:
+                self.stream.write(self._draft.pause())
+                return "waiting"
+            ended = "stopped"
+        self.stream.write(self._draft.close(ended))
+        return ended
 
     async def _generate(self) -> tuple[EndStatus, str | None]:
         """Return how the generation ended, and the code of a failure or a stop."""
@@ -177,6 +202,11 @@ class Pump(LiveTurn):
     def _take(self, event: AiEvent) -> None:
         if not isinstance(event, TextDelta | ReasoningDelta):
             event = self._possible(event)
+        if isinstance(event, Done) and self._unasked:
+            names = ", ".join(f"`{name}`" for name in dict.fromkeys(self._unasked))
+            self._unasked = []
+            self._take(Boundary())
+            self._take(TextDelta(UNASKED_TEXT.format(names)))
         if not self._fits(event):
             if is_preview(event):
                 return
@@ -188,11 +218,11 @@ class Pump(LiveTurn):
 
     def _possible(self, event: AiEvent) -> AiEvent:
         """The event, or one in its place that this turn and its message can take."""
-        if isinstance(event, ToolApprovalRequest) or (
-            isinstance(event, ToolCallStart) and event.by_client
-        ):
-            # The turn would have to wait, which it cannot do yet.
-            return Error("tool_approval_unsupported")
+        if isinstance(event, ToolApprovalRequest) and not self._approvals:
+            name = self._draft.open_tool(event.tool_call_id)
+            if name is not None:
+                self._unasked.append(name)
+            event = ToolCallResult(event.tool_call_id, UNASKED, is_error=True)
         if isinstance(event, ToolCallStart | ToolCallResult | FileOutput):
             return self._fitting(event)
         return event
@@ -267,7 +297,7 @@ class Pump(LiveTurn):
         return list_count(value) * self._limit // MOST_LISTS
 
     async def _store(
-        self, status: EndStatus, code: str | None, journal: JournalPiece | None
+        self, status: Status, code: str | None, journal: JournalPiece | None
     ) -> str | None:
         """Store the answer and end the turn. Return why that failed for good, or None."""
         turn = self.request

@@ -191,6 +191,7 @@ class TurnRuntime:
                 parent_id=chat.parent_id,
                 stale=chat.on_stale or self._policy.on_stale,
             ),
+            approvals=chat.approvals,
         )
         self.running.add(pump)
         return pump

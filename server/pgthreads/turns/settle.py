@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 from ..errors import AnswerTooSlowError, PgThreadsError, TurnLostError, UnavailableError
 from ..events import JsonText, JsonValue, UIMessage
@@ -19,6 +20,10 @@ MOST_TIMEOUTS = 3
 by then."""
 
 
+Status: TypeAlias = EndStatus | Literal["waiting"]
+"""How a turn ended. With `waiting`, its message is the thread's open answer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """Everything that it takes to end a turn. `message` is None if nothing was generated."""
@@ -26,7 +31,7 @@ class Answer:
     owner_user_id: str
     state_key: str
     turn_id: str
-    status: EndStatus
+    status: Status
     usage: dict[str, JsonValue]
     error_code: str | None
     message: UIMessage | None
@@ -124,16 +129,7 @@ async def _finish(threads: Threads, answer: Answer, journal: JournalPiece | None
     refused: PgThreadsError | None = None
     for usage, piece in tries:
         try:
-            usage_refused = await threads.complete_turn(
-                answer.owner_user_id,
-                answer.state_key,
-                answer.turn_id,
-                status=answer.status,
-                usage=usage,
-                error_code=answer.error_code,
-                message=answer.message,
-                journal=piece,
-            )
+            usage_refused = await _end(threads, replace(answer, usage=usage), piece)
         except (UnavailableError, TurnLostError):
             raise
         except PgThreadsError as error:
@@ -146,6 +142,23 @@ async def _finish(threads: Threads, answer: Answer, journal: JournalPiece | None
             return
     if refused is not None:
         raise refused
+
+
+async def _end(threads: Threads, answer: Answer, journal: JournalPiece | None) -> str | None:
+    """End the turn, or pause it. Return the SQLSTATE for which its usage was left out."""
+    turn = (answer.owner_user_id, answer.state_key, answer.turn_id)
+    if answer.status == "waiting" and answer.message is not None:
+        return await threads.pause_turn(
+            *turn, usage=answer.usage, message=answer.message, journal=journal
+        )
+    return await threads.complete_turn(
+        *turn,
+        status=answer.status,
+        usage=answer.usage,
+        error_code=answer.error_code,
+        message=answer.message,
+        journal=journal,
+    )
 
 
 async def _keep(threads: Threads, answer: Answer, refused: PgThreadsError) -> bool:

@@ -18,9 +18,10 @@ from .stream import TurnStream
 class Ending:
     """How a turn ended.
 
-    `status` is that of the table `turn`: `completed`, `stopped`, `failed` or `abandoned`. `code` is
-    why a turn failed. What is stored of the answer is `message` if this worker generated it, and
-    `stored` (UTF-8 JSON) if it was read from the database; both are None if nothing is stored.
+    `status` is that of the table `turn`: `completed`, `stopped`, `failed` or `abandoned`; or
+    `waiting` if there is an open answer. `code` is why a turn failed. What is stored of the answer
+    is `message` if this worker generated it, and `stored` (UTF-8 JSON) if it was read from the
+    database; both are None if nothing is stored.
 
     `lost` says that there was an answer and that it could not be stored; `corrected`, that the
     executor's final text contradicted what it had streamed.
