@@ -38,6 +38,7 @@ async def test_the_list_is_paged_newest_first(service: Service) -> None:
         "messageCount": 4,
         "metadata": {},
         "running": False,
+        "waiting": False,
     }
 
 
