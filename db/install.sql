@@ -65,6 +65,8 @@ select pgthreads.apply_migration('0023_hot_rows', :'migration');
 select pgthreads.apply_migration('0024_fewer_looks', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0030_waiting.sql"`
 select pgthreads.apply_migration('0030_waiting', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0036_archive.sql"`
+select pgthreads.apply_migration('0036_archive', :'migration');
 select exists (
   select from pgthreads.migration as m where m.name = '1001_message_search'
 ) or coalesce(current_setting('pgthreads.optional', true) = 'search', false) as with_search \gset
@@ -148,6 +150,7 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/question_content.sql
 \ir functions/internal/question_of.sql
 \ir functions/internal/read_head.sql
+\ir functions/api/read_header.sql
 \ir functions/api/read_journal.sql
 \ir functions/api/read_messages.sql
 \ir functions/api/read_open_answer.sql

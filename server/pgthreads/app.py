@@ -61,6 +61,7 @@ def create_app(settings: Settings | None = None) -> web.Application:
     app.router.add_get(f"{API}/models", chat.get_models)
     app.router.add_get(f"{API}/threads", thread_routes.list_threads)
     app.router.add_get(f"{API}/threads/{{state_key}}", thread_routes.get_thread)
+    app.router.add_get(f"{API}/threads/{{state_key}}/header", thread_routes.get_header)
     app.router.add_get(f"{API}/threads/{{state_key}}/branches", thread_routes.list_branches)
     app.router.add_patch(f"{API}/threads/{{state_key}}", thread_routes.patch_thread)
     app.router.add_delete(f"{API}/threads/{{state_key}}", thread_routes.delete_thread)

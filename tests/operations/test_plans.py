@@ -61,6 +61,9 @@ CALLS = {
     "read_thread, earlier": "read_thread('{o}', 'k', 50, 1500)",
     "read_thread, a leaf": "read_thread('{o}', 'k', 50, null, null, 'm1400')",
     "list_threads": "list_threads('{o}', 50)",
+    "list_threads, the archive": "list_threads('{o}', 50, null, true)",
+    "list_threads, all": "list_threads('{o}', 50, null, null)",
+    "read_header": "read_header('{o}', 'k')",
     "append_thread": f"append_thread('{{o}}', 'k', jsonb_build_array({USER}))",
     "append_thread, a branch": (
         f"append_thread('{{o}}', 'k', jsonb_build_array({USER}), p_parent_id => 'm1400')"

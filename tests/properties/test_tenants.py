@@ -66,6 +66,7 @@ PROBES: dict[tuple[str, str], list[Probe]] = {
     ("GET", THREADS): [
         Probe({200}),
         Probe({200, 400}, f"?limit=1&cursor={CURSOR}"),
+        Probe({200}, "?archived=all"),
         Probe({200, 400}, f"?owner={BEA}&owner_user_id={BEA}&cursor={KEY}"),
     ],
     ("GET", f"{THREADS}/{{state_key}}"): [
@@ -76,9 +77,11 @@ PROBES: dict[tuple[str, str], list[Probe]] = {
         Probe({200, 404}, headers={"If-None-Match": ETAG}),
         Probe({200, 404}, headers={"X-User": BEA, "Cookie": f"user={BEA}"}),
     ],
+    ("GET", f"{THREADS}/{{state_key}}/header"): [READ],
     ("GET", f"{THREADS}/{{state_key}}/branches"): [READ],
     ("PATCH", f"{THREADS}/{{state_key}}"): [
         Probe({200, 404}, body={"title": "mine", "metadata": {"mark": "mine"}}),
+        Probe({200, 404}, body={"archived": True}),
     ],
     ("POST", f"{THREADS}/{{state_key}}/stop"): [Probe({404})],
     ("DELETE", f"{THREADS}/{{state_key}}"): [Probe({204, 404})],

@@ -37,6 +37,7 @@ async def test_the_list_is_paged_newest_first(service: Service) -> None:
         "updatedAt": seen[0]["updatedAt"],
         "messageCount": 4,
         "metadata": {},
+        "archived": False,
         "running": False,
         "waiting": False,
     }
@@ -95,6 +96,58 @@ async def test_rename_and_metadata(service: Service) -> None:
         assert r.status == 400
     async with service.session.patch(url, json={"metadata": {"a": "x" * 70_000}}) as r:
         assert (r.status, (await r.json())["code"]) == (413, "limit_exceeded")
+
+
+async def test_a_thread_that_is_on_no_page_has_a_header(service: Service) -> None:
+    for number in range(3):
+        await service.chat(f"head-{number}", f"question {number}")
+    async with await service.get(f"{THREADS}?limit=3") as response:
+        listed = (await response.json())["threads"]
+    async with await service.get(f"{THREADS}/head-0/header") as response:
+        assert response.status == 200
+        assert response.headers["X-State-Key"] == "head-0"
+        assert await response.json() == listed[-1]
+    async with await service.get(f"{THREADS}/none/header") as response:
+        assert (response.status, (await response.json())["code"]) == (404, "thread_not_found")
+    async with await service.get(f"{THREADS}/a%20b/header") as response:
+        assert (response.status, (await response.json())["code"]) == (400, "bad_state_key")
+
+
+async def test_archive_and_take_back(service: Service) -> None:
+    async def listed(query: str = "") -> list[str]:
+        async with await service.get(f"{THREADS}{query}") as response:
+            assert response.status == 200
+            threads = (await response.json())["threads"]
+            return [each["stateKey"] for each in threads if each["stateKey"].startswith("arch")]
+
+    await service.chat("arch-1", "one")
+    await service.chat("arch-2", "two")
+    url = f"{service.url}{THREADS}/arch-1"
+    async with service.session.patch(url, json={"archived": True, "title": "Old"}) as r:
+        assert r.status == 200
+        body = await r.json()
+        assert (body["archived"], body["title"], body["messageCount"]) == (True, "Old", 2)
+    assert await listed() == ["arch-2"]
+    assert await listed("?archived=false") == ["arch-2"]
+    assert await listed("?archived=true") == ["arch-1"]
+    assert await listed("?archived=all") == ["arch-2", "arch-1"]
+    async with await service.get(f"{THREADS}/arch-1/header") as response:
+        assert (await response.json())["archived"] is True
+    async with service.session.patch(url, json={"archived": False}) as r:
+        assert (await r.json())["archived"] is False
+    assert await listed() == ["arch-2", "arch-1"]
+    async with service.session.patch(url, json={"archived": True}) as r:
+        assert r.status == 200
+    await service.chat("arch-1", "again")
+    assert await listed() == ["arch-1", "arch-2"]
+    async with await service.get(f"{THREADS}?archived=maybe") as response:
+        assert (response.status, (await response.json())["code"]) == (400, "bad_request")
+    wrongs: list[object] = ["yes", 1, "", [], {}]
+    for wrong in wrongs:
+        async with service.session.patch(url, json={"archived": wrong}) as r:
+            assert (r.status, (await r.json())["code"]) == (400, "bad_request"), wrong
+    async with service.session.patch(url, json={"archived": None}) as r:
+        assert r.status == 400
 
 
 async def test_delete_hides_the_thread(service: Service) -> None:

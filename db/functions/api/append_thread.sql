@@ -9,6 +9,8 @@
 -- call changes nothing and succeeds whatever count and turn it names: it repeats a call whose
 -- result got lost.
 --
+-- A message that is no turn's answer takes an archived thread back into the list.
+--
 -- The first message continues the thread's last message. If p_parent_id names another one ('' for
 -- none), or the turn answers another one, the first message begins a branch.
 
@@ -39,6 +41,7 @@ declare
   v_count int;
   v_title text;
   v_deleted_at timestamptz;
+  v_archived_at timestamptz;
   v_now timestamptz;
   v_stored_ids text[];
   v_stored_texts text[];
@@ -78,8 +81,9 @@ begin
 
   -- Lock the thread, and create it if none exists.
   loop
-    select t.message_count, t.head_digest, t.title, t.deleted_at, t.open_since
-    into v_count, v_digest, v_title, v_deleted_at, v_open_since
+    select t.message_count, t.head_digest, t.title, t.deleted_at, t.open_since,
+      t.archived_at
+    into v_count, v_digest, v_title, v_deleted_at, v_open_since, v_archived_at
     from pgthreads.thread as t
     where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
     for update;
@@ -159,7 +163,7 @@ begin
   -- Refuse what does not fit the thread as it is now: its count, its turn and its size.
   if (v_count = coalesce(p_expected_count, v_count)
     and v_turn_id is not distinct from p_turn_id
-    and (v_open_since is null or p_turn_id is not null)
+    and (coalesce(v_open_since, v_archived_at) is null or p_turn_id is not null)
     and coalesce(v_lease_until > clock_timestamp(), true)
     and v_ids <> '{}'
     and v_count + cardinality(v_ids) <= v_ready.max_messages) is not true
@@ -215,6 +219,11 @@ begin
         detail = format('Thread %s has %s messages; the limit is %s.', p_state_key, v_count,
           v_ready.max_messages),
         hint = 'Start a new thread.';
+    end if;
+    if v_archived_at is not null and p_turn_id is null and v_ids <> '{}' then
+      update pgthreads.thread as t
+      set archived_at = null
+      where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key;
     end if;
   end if;
 

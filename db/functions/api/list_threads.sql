@@ -1,17 +1,20 @@
 -- An owner's threads, the one with the latest append first, page by page: the last row of a page
 -- has a next_cursor if there are more threads, and the next call passes it as p_cursor. Reads
--- headers and running turns, never messages.
+-- headers and running turns, never messages. Archived threads are left out, unless p_archived asks
+-- for these alone (true) or for all (null).
 --
 -- The index is on recent_at, which an append moves only if it is a minute old. So a page is looked
 -- up in two steps. First, as many threads as the page needs are read in the order of recent_at;
 -- since no thread's updated_at is before its recent_at, they tell how far back the page can reach.
 -- Then the threads are read whose recent_at is at most a minute before that, because no others can
--- belong to the page.
+-- belong to the page. Archived threads have an index of their own, so each step is two queries, of
+-- which those that p_archived excludes are not run.
 
 create or replace function pgthreads.list_threads(
   p_owner_user_id text,
   p_limit int default 50,
-  p_cursor text default null
+  p_cursor text default null,
+  p_archived boolean default false
 )
 returns table (
   state_key text,
@@ -22,7 +25,8 @@ returns table (
   updated_at timestamptz,
   running boolean,
   next_cursor text,
-  waiting boolean
+  waiting boolean,
+  archived_at timestamptz
 )
 language plpgsql
 stable
@@ -60,14 +64,27 @@ begin
   end if;
   select min(r.recent_at) - interval '1 minute' into v_recent_from
   from (
-    select t.recent_at
-    from pgthreads.thread as t
-    where t.owner_user_id = p_owner_user_id
-      and t.deleted_at is null
-      and t.recent_at <= v_updated_at
-      and t.updated_at <= v_updated_at
-      and (t.updated_at < v_updated_at or t.state_key < v_cursor[2])
-    order by t.recent_at desc
+    select a.recent_at
+    from (
+      select t.recent_at, t.updated_at, t.state_key
+      from pgthreads.thread as t
+      where p_archived is not true
+        and t.owner_user_id = p_owner_user_id
+        and t.deleted_at is null
+        and t.archived_at is null
+        and t.recent_at <= v_updated_at
+      union all
+      select t.recent_at, t.updated_at, t.state_key
+      from pgthreads.thread as t
+      where p_archived is not false
+        and t.owner_user_id = p_owner_user_id
+        and t.deleted_at is null
+        and t.archived_at is not null
+        and t.recent_at <= v_updated_at
+    ) as a
+    where a.updated_at <= v_updated_at
+      and (a.updated_at < v_updated_at or a.state_key < v_cursor[2])
+    order by a.recent_at desc
     limit p_limit + 1
   ) as r
   having count(*) > p_limit;
@@ -79,19 +96,33 @@ begin
         when p.place = p_limit and p.has_next then format('%s.%s',
           (extract(epoch from p.updated_at) * 1000000)::bigint, p.state_key)
       end,
-      p.open_since is not null and not r.running
+      p.open_since is not null and not r.running, p.archived_at
     from (
-      select t.*, row_number() over newest as place,
+      select a.*, row_number() over newest as place,
         lead(true, 1, false) over newest as has_next
-      from pgthreads.thread as t
-      where t.owner_user_id = p_owner_user_id
-        and t.deleted_at is null
-        and t.recent_at > v_recent_from
-        and t.recent_at <= v_updated_at
-        and t.updated_at <= v_updated_at
-        and (t.updated_at < v_updated_at or t.state_key < v_cursor[2])
-      window newest as (order by t.updated_at desc, t.state_key desc)
-      order by t.updated_at desc, t.state_key desc
+      from (
+        select t.*
+        from pgthreads.thread as t
+        where p_archived is not true
+          and t.owner_user_id = p_owner_user_id
+          and t.deleted_at is null
+          and t.archived_at is null
+          and t.recent_at > v_recent_from
+          and t.recent_at <= v_updated_at
+        union all
+        select t.*
+        from pgthreads.thread as t
+        where p_archived is not false
+          and t.owner_user_id = p_owner_user_id
+          and t.deleted_at is null
+          and t.archived_at is not null
+          and t.recent_at > v_recent_from
+          and t.recent_at <= v_updated_at
+      ) as a
+      where a.updated_at <= v_updated_at
+        and (a.updated_at < v_updated_at or a.state_key < v_cursor[2])
+      window newest as (order by a.updated_at desc, a.state_key desc)
+      order by a.updated_at desc, a.state_key desc
       limit p_limit + 1
     ) as p
     cross join lateral (
@@ -109,7 +140,7 @@ begin
 end;
 $$;
 
-comment on function pgthreads.list_threads(text, int, text) is
+comment on function pgthreads.list_threads(text, int, text, boolean) is
   'A page of the owner''s threads, the one with the latest append first, without their messages.';
-revoke all on function pgthreads.list_threads(text, int, text) from public;
-grant execute on function pgthreads.list_threads(text, int, text) to pgthreads_server;
+revoke all on function pgthreads.list_threads(text, int, text, boolean) from public;
+grant execute on function pgthreads.list_threads(text, int, text, boolean) to pgthreads_server;

@@ -1,12 +1,14 @@
--- Renames a thread and merges keys into its metadata. Null leaves either as it is, and an empty
--- title removes the title. This does not count as activity, so the thread keeps its place in the
--- list. Locks: the thread's row.
+-- Renames a thread, merges keys into its metadata, and archives it or takes it back into the list.
+-- Null leaves each as it is, and an empty title removes the title. This does not count as activity,
+-- so the thread keeps its place in the list. To archive it twice changes nothing. Locks: the
+-- thread's row.
 
 create or replace function pgthreads.update_thread(
   p_owner_user_id text,
   p_state_key text,
   p_title text default null,
-  p_metadata jsonb default null
+  p_metadata jsonb default null,
+  p_archived boolean default null
 )
 returns table (
   state_key text,
@@ -14,7 +16,8 @@ returns table (
   message_count int,
   metadata jsonb,
   created_at timestamptz,
-  updated_at timestamptz
+  updated_at timestamptz,
+  archived_at timestamptz
 )
 language plpgsql
 volatile
@@ -47,13 +50,19 @@ begin
       metadata = case
         when p_metadata is null then t.metadata
         else pgthreads.merge_metadata(t.metadata, p_metadata)
+      end,
+      archived_at = case
+        when p_archived is null then t.archived_at
+        when p_archived then coalesce(t.archived_at, clock_timestamp())
       end
     where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
-    returning t.state_key, t.title, t.message_count, t.metadata, t.created_at, t.updated_at;
+    returning t.state_key, t.title, t.message_count, t.metadata, t.created_at, t.updated_at,
+      t.archived_at;
 end;
 $$;
 
-comment on function pgthreads.update_thread(text, text, text, jsonb) is
-  'Renames the thread and merges keys into its metadata; null leaves either as it is.';
-revoke all on function pgthreads.update_thread(text, text, text, jsonb) from public;
-grant execute on function pgthreads.update_thread(text, text, text, jsonb) to pgthreads_server;
+comment on function pgthreads.update_thread(text, text, text, jsonb, boolean) is
+  'Renames the thread, merges keys into its metadata, archives it; null leaves each as it is.';
+revoke all on function pgthreads.update_thread(text, text, text, jsonb, boolean) from public;
+grant execute on function pgthreads.update_thread(text, text, text, jsonb, boolean)
+  to pgthreads_server;

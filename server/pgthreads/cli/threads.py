@@ -55,7 +55,7 @@ def list_command(owner: str, limit: int, cursor: str | None, **where: Any) -> No
     """List threads with their key, number of messages, last change and title, the latest first."""
 
     async def call(threads: Any) -> Any:
-        return await threads.list_threads(owner, limit=limit, cursor=cursor)
+        return await threads.list_threads(owner, limit=limit, cursor=cursor, archived=None)
 
     page = _call(call, **where)
     if not page and cursor is None:

@@ -1,4 +1,4 @@
-"""The routes of stored threads: list, read, rename and delete them.
+"""The routes of stored threads: list, read, change and delete them.
 
 Messages are passed on as the bytes that PostgreSQL has stored. They are not parsed here.
 """
@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from ..errors import BadRequestError, ThreadNotFoundError
 from ..events import JsonText
-from ..postgres.rows import ThreadHeader
+from ..postgres.rows import ChangedThread, ThreadState
 from .app_keys import OWNER, THREADS
 from .bodies import ABSENT, Body, is_given, is_object, json_text, read_object, string_of
 from .state_keys import require_state_key
@@ -27,7 +27,12 @@ class _Change(Body):
 
     title: Raw = ABSENT
     metadata: Raw = ABSENT
+    archived: Raw = ABSENT
 
+
+_BOOLEANS = {b"true": True, b"false": False}
+_ARCHIVED = {None: False, "false": False, "true": True, "all": None}
+"""What `archived` in a query can be."""
 
 _ENTITY_TAG = re.compile(r'"([^"]*)"')
 
@@ -35,15 +40,19 @@ _ENTITY_TAG = re.compile(r'"([^"]*)"')
 async def list_threads(request: web.Request) -> web.Response:
     """Return a page of the caller's threads, the one with the latest append first."""
     limit = _whole_number(request, "limit")
+    archived = request.query.get("archived")
+    if archived not in _ARCHIVED:
+        raise BadRequestError("archived is neither true nor false nor all")
     rows = await request.app[THREADS].list_threads(
         request[OWNER],
         limit=50 if limit is None else limit,
         cursor=request.query.get("cursor"),
+        archived=_ARCHIVED[archived],
     )
     more = b""
     if rows and rows[-1].next_cursor is not None:
         more = b', "nextCursor": ' + json.dumps(rows[-1].next_cursor).encode()
-    listed = b", ".join(_header(row, running=row.running, waiting=row.waiting) for row in rows)
+    listed = b", ".join(_state(row) for row in rows)
     return _json(b'{"threads": [%b]%b}' % (listed, more))
 
 
@@ -77,6 +86,15 @@ async def get_thread(request: web.Request) -> web.Response:
     return response
 
 
+async def get_header(request: web.Request) -> web.Response:
+    """Return a thread as the list shows it, without its messages."""
+    key = request.match_info["state_key"]
+    thread = await request.app[THREADS].read_header(request[OWNER], key)
+    if thread is None:
+        raise ThreadNotFoundError("there is no such thread")
+    return _json(_state(thread))
+
+
 async def list_branches(request: web.Request) -> web.Response:
     """Return a thread's branches. Their `leafId` is what the GET of a thread takes as `leaf`."""
     key = request.match_info["state_key"]
@@ -93,11 +111,11 @@ async def list_branches(request: web.Request) -> web.Response:
 
 
 async def patch_thread(request: web.Request) -> web.Response:
-    """Rename a thread, or merge keys into its metadata, or both."""
+    """Rename a thread, merge keys into its metadata, archive it or take it back."""
     key = require_state_key(request.match_info["state_key"])
-    title, metadata = await read_object(request, _Change, _changed)
+    title, metadata, archived = await read_object(request, _Change, _changed)
     thread = await request.app[THREADS].update_thread(
-        request[OWNER], key, title=title, metadata=metadata
+        request[OWNER], key, title=title, metadata=metadata, archived=archived
     )
     return _json(_header(thread))
 
@@ -108,20 +126,29 @@ async def delete_thread(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-def _changed(change: _Change) -> tuple[str | None, JsonText | None]:
-    """Return the title and the metadata that are to be changed."""
+def _changed(change: _Change) -> tuple[str | None, JsonText | None, bool | None]:
+    """Return what is to be changed: the title, the metadata, whether it is archived."""
     title = string_of(change.title)
     if title is None and is_given(change.title):
         raise BadRequestError("title is not a string")
     has_metadata = is_given(change.metadata)
     if has_metadata and not is_object(change.metadata):
         raise BadRequestError("metadata is not an object")
-    if title is None and not has_metadata:
-        raise BadRequestError("there is nothing to change", hint="send title, metadata or both")
-    return title, json_text(change.metadata) if has_metadata else None
+    archived = _BOOLEANS.get(bytes(change.archived).strip())
+    if archived is None and is_given(change.archived):
+        raise BadRequestError("archived is neither true nor false")
+    if title is None and archived is None and not has_metadata:
+        raise BadRequestError(
+            "there is nothing to change", hint="send title, metadata, archived or several of them"
+        )
+    return title, json_text(change.metadata) if has_metadata else None, archived
 
 
-def _header(thread: ThreadHeader, **more: Any) -> bytes:
+def _state(thread: ThreadState) -> bytes:
+    return _header(thread, running=thread.running, waiting=thread.waiting)
+
+
+def _header(thread: ChangedThread | ThreadState, **more: Any) -> bytes:
     """The header as JSON. Metadata is passed on unparsed, however deep it is nested."""
     header = {
         "stateKey": thread.state_key,
@@ -129,6 +156,7 @@ def _header(thread: ThreadHeader, **more: Any) -> bytes:
         "createdAt": thread.created_at.isoformat(),
         "updatedAt": thread.updated_at.isoformat(),
         "messageCount": thread.message_count,
+        "archived": thread.archived_at is not None,
         **more,
     }
     return json.dumps(header)[:-1].encode() + b', "metadata": ' + thread.metadata + b"}"

@@ -90,11 +90,25 @@ class ThreadHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedThread(ThreadHeader):
-    """A row of a list. The last row of a page has a `next_cursor` if another page follows."""
+class ChangedThread(ThreadHeader):
+    """A thread after a change. `archived_at` is None if it is in the list."""
+
+    archived_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadState(ThreadHeader):
+    """A thread and what happens in it: a turn is `running`, or an answer is `waiting`."""
 
     running: bool
     waiting: bool
+    archived_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedThread(ThreadState):
+    """A row of a list. The last row of a page has a `next_cursor` if another page follows."""
+
     next_cursor: str | None
 
 

@@ -16,13 +16,14 @@ from .calls import Calls, dumps, select
 from .rows import (
     BegunTurn,
     Branch,
+    ChangedThread,
     JournalPiece,
     JournalRead,
     JournalState,
     ListedThread,
     SiteNote,
     StoredThread,
-    ThreadHeader,
+    ThreadState,
     TurnKey,
     TurnState,
 )
@@ -284,15 +285,33 @@ class Threads(Calls):
         return None if turn_id is None else str(turn_id)
 
     async def list_threads(
-        self, owner_user_id: str, *, limit: int = 50, cursor: str | None = None
+        self,
+        owner_user_id: str,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        archived: bool | None = False,
     ) -> Sequence[ListedThread]:
-        """Return a page of threads, the one with the latest append first."""
+        """Return a page of threads, the one with the latest append first.
+
+        With `archived` these are the archived threads, and with None all threads.
+        """
         return await self._rows(
             select(ListedThread, "l") + " from pgthreads.set_tenant(%s) as t(owner),"
-            " lateral pgthreads.list_threads(t.owner, %s, %s) as l",
-            (owner_user_id, limit, cursor),
+            " lateral pgthreads.list_threads(t.owner, %s, %s, %s) as l",
+            (owner_user_id, limit, cursor, archived),
             class_row(ListedThread),
         )
+
+    async def read_header(self, owner_user_id: str, state_key: str) -> ThreadState | None:
+        """Return a thread without its messages; None if there is no such thread."""
+        rows = await self._rows(
+            select(ThreadState, "r") + " from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.read_header(t.owner, %s) as r",
+            (owner_user_id, state_key),
+            class_row(ThreadState),
+        )
+        return rows[0] if rows else None
 
     async def read_thread(
         self,
@@ -332,20 +351,25 @@ class Threads(Calls):
         *,
         title: str | None = None,
         metadata: dict[str, JsonValue] | JsonText | None = None,
-    ) -> ThreadHeader:
-        """Rename a thread, or merge keys into its metadata, or both. An empty title removes it."""
+        archived: bool | None = None,
+    ) -> ChangedThread:
+        """Rename a thread, merge keys into its metadata, archive it or take it back.
+
+        None leaves each as it is, and an empty title removes the title.
+        """
         rows = await self._rows(
-            select(ThreadHeader, "u") + " from pgthreads.set_tenant(%s) as t(owner),"
+            select(ChangedThread, "u") + " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.update_thread(t.owner, %s,"
             " pgthreads.clean_json(%s) operator(pg_catalog.#>>) '{}',"
-            " pgthreads.clean_json(%s)) as u",
+            " pgthreads.clean_json(%s), %s) as u",
             (
                 owner_user_id,
                 state_key,
                 None if title is None else dumps(title),
                 None if metadata is None else dumps(metadata),
+                archived,
             ),
-            class_row(ThreadHeader),
+            class_row(ChangedThread),
             alone=(owner_user_id, state_key),
         )
         return rows[0]

@@ -3,7 +3,8 @@ select plan(5);
 \ir ../helpers.psql
 
 select test.declared(
-  'list_threads', array['text', 'integer', 'text']::name[], 'setof record', true, 'stable', true
+  'list_threads', array['text', 'integer', 'text', 'boolean']::name[], 'setof record', true,
+    'stable', true
 );
 
 select * from finish();
