@@ -125,6 +125,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/is_ui_message.sql
 \ir functions/api/is_url.sql
 \ir functions/internal/joined_screens.sql
+\ir functions/internal/json_hint.sql
 \ir functions/api/keep_answer.sql
 \ir functions/internal/keep_usage.sql
 \ir functions/api/list_branches.sql

@@ -266,7 +266,8 @@ def test_a_function_is_in_the_file_of_its_name() -> None:
     for file in (ROOT / "db").rglob("functions/**/*.sql"):
         text = file.read_text()
         made = re.findall(r"^create (?:or replace )?function pgthreads\.(\w+)", text, re.MULTILINE)
-        assert made == [file.stem], file.name
+        # Overloads are one function to its callers, and lie in one file.
+        assert set(made) == {file.stem}, file.name
         assert f"comment on function pgthreads.{file.stem}" in text, file.name
 
 

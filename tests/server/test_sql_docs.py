@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,17 @@ _CALL = re.compile(
 )
 
 
+Signatures = dict[str, set[tuple[str, str]]]
+"""`(parameters, result)` by a function's name; a function with overloads has several."""
+
+
+def _by_name(signatures: Iterable[tuple[str, str, str]]) -> Signatures:
+    found: Signatures = {}
+    for name, given, back in signatures:
+        found.setdefault(name, set()).add((_words(given), _words(back)))
+    return found
+
+
 def _words(text: str) -> str:
     """Return SQL in one form: without comments, with single spaces, each type by one name."""
     for long, short in (("integer", "int"), ("boolean", "bool"), ("timestamp with time zone", "t")):
@@ -28,10 +39,10 @@ def _words(text: str) -> str:
     )
 
 
-def documented() -> dict[str, tuple[str, str]]:
-    """`(parameters, result)` of each function that has a section."""
+def documented() -> Signatures:
+    """The signatures of each function that has a section."""
     text = re.sub(r"--[^\n]*", "", DOCS.read_text(encoding="utf-8"))
-    return {name: (_words(given), _words(back)) for name, given, back in _CALL.findall(text)}
+    return _by_name(_CALL.findall(text))
 
 
 def internal() -> set[str]:
@@ -44,8 +55,8 @@ def internal() -> set[str]:
 @pytest.fixture
 def catalogue(
     admin_dsn: str, connect: Callable[..., psycopg.Connection[tuple[Any, ...]]]
-) -> dict[str, tuple[str, str]]:
-    """`(parameters, result)` of each function of the schema."""
+) -> Signatures:
+    """The signatures of each function of the schema."""
     rows = (
         connect(admin_dsn)
         .execute(
@@ -54,17 +65,16 @@ def catalogue(
         )
         .fetchall()
     )
-    assert len(rows) == len({name for name, *_ in rows})
-    return {name: (_words(given), _words(back)) for name, given, back in rows}
+    return _by_name(rows)
 
 
-def test_every_function_is_documented_once(catalogue: dict[str, tuple[str, str]]) -> None:
+def test_every_function_is_documented_once(catalogue: Signatures) -> None:
     sections, rest = set(documented()), internal()
     assert sections & rest == set()
     assert sections | rest == set(catalogue) | {"search_threads"} & sections
 
 
-def test_signatures_are_those_of_the_catalogue(catalogue: dict[str, tuple[str, str]]) -> None:
+def test_signatures_are_those_of_the_catalogue(catalogue: Signatures) -> None:
     for name, signature in documented().items():
         if name in catalogue:
             assert signature == catalogue[name], name

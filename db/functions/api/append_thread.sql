@@ -72,7 +72,8 @@ begin
       raise exception 'not an array of UIMessages' using
         errcode = 'THMSG',
         detail = format('p_messages is %s.', coalesce(jsonb_typeof(p_messages), 'null')),
-        hint = 'Pass a jsonb array, even for one message.';
+        hint = pgthreads.json_hint(
+          p_messages, 'array', 'Pass a jsonb array, even for one message.');
     end if;
   end if;
   v_ready := pgthreads.ready_messages(p_messages);

@@ -36,7 +36,7 @@ begin
     raise exception 'not an array of UIMessages' using
       errcode = 'THMSG',
       detail = format('p_messages is %s.', coalesce(jsonb_typeof(p_messages), 'null')),
-      hint = 'Pass the whole thread as a jsonb array.';
+      hint = pgthreads.json_hint(p_messages, 'array', 'Pass the whole thread as a jsonb array.');
   end if;
   if p_state_key is not null then
     perform pgthreads.require_state_key(p_state_key);
@@ -101,7 +101,9 @@ begin
               jsonb_array_length(p_messages))
           else format('Message %s of thread %s differs.', v_place, p_state_key)
         end,
-        hint = 'Messages never change: load the thread, add new messages at its end, and save it.';
+        hint = 'Messages never change: load the thread, add new messages at its end, and save it.'
+          ' If you did so, your client has changed a message in decoding: PHP makes a list of {},'
+          ' and JavaScript rounds numbers beyond a double. append_thread takes new messages alone.';
     end if;
   end if;
   select a.* into strict v_result

@@ -5,6 +5,10 @@
 -- The argument is the owner, or a tenant token (see verify_tenant_token) that names the owner. With
 -- config.require_verified_tenant it has to be a token. Tokens are also accepted without that, so
 -- that programs can change over to them before it is turned on.
+--
+-- The functions for bigint and uuid are for programs whose users have such ids: they pass the id's
+-- text on, to the same checks. PostgreSQL takes the function for text where it does not know the
+-- type of the argument, so they make no call ambiguous.
 
 create or replace function pgthreads.set_tenant(p_owner_user_id text)
 returns text
@@ -56,3 +60,35 @@ comment on function pgthreads.set_tenant(text) is
   'Sets the tenant of this transaction, named or by a tenant token, and returns it.';
 revoke all on function pgthreads.set_tenant(text) from public;
 grant execute on function pgthreads.set_tenant(text) to pgthreads_server;
+
+create or replace function pgthreads.set_tenant(p_owner_user_id bigint)
+returns text
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return pgthreads.set_tenant(p_owner_user_id::text);
+end;
+$$;
+
+comment on function pgthreads.set_tenant(bigint) is
+  'Sets the tenant of this transaction to the text of a number, and returns that text.';
+revoke all on function pgthreads.set_tenant(bigint) from public;
+grant execute on function pgthreads.set_tenant(bigint) to pgthreads_server;
+
+create or replace function pgthreads.set_tenant(p_owner_user_id uuid)
+returns text
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return pgthreads.set_tenant(p_owner_user_id::text);
+end;
+$$;
+
+comment on function pgthreads.set_tenant(uuid) is
+  'Sets the tenant of this transaction to the text of a uuid, and returns that text.';
+revoke all on function pgthreads.set_tenant(uuid) from public;
+grant execute on function pgthreads.set_tenant(uuid) to pgthreads_server;

@@ -15,7 +15,8 @@ begin
     raise exception 'the metadata is not an object' using
       errcode = 'THMSG',
       detail = format('p_metadata is of type %s.', jsonb_typeof(p_changes)),
-      hint = 'Pass a jsonb object, or null to leave the metadata as it is.';
+      hint = pgthreads.json_hint(p_changes, 'object',
+        'Pass a jsonb object, or null to leave the metadata as it is.');
   end if;
   perform pgthreads.require_storable(p_changes, 'p_metadata', v_limit);
   -- Changes that are too large are refused without redacting them.

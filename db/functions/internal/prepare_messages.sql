@@ -52,7 +52,8 @@ begin
       raise exception 'not a UIMessage' using
         errcode = 'THMSG',
         detail = format('messages[%s]: %s', v_place, v_fault),
-        hint = 'Pass messages that validateUIMessages of the AI SDK accepts.';
+        hint = pgthreads.json_hint(v_message, 'object',
+          'Pass messages that validateUIMessages of the AI SDK accepts.');
     end if;
   end loop;
 

@@ -19,7 +19,8 @@ begin
     raise exception 'not an array of responses' using
       errcode = 'THMSG',
       detail = format('p_responses is %s.', coalesce(jsonb_typeof(p_responses), 'null')),
-      hint = 'Pass a jsonb array, also for one response.';
+      hint = pgthreads.json_hint(
+        p_responses, 'array', 'Pass a jsonb array, also for one response.');
   end if;
   perform pgthreads.require_storable(p_responses, 'p_responses', v_limit);
   select format('p_responses[%s] %s', e.place - 1, f.fault) into v_fault

@@ -67,7 +67,8 @@ begin
     raise exception 'not a message that a user may send' using
       errcode = 'THMSG',
       detail = v_fault,
-      hint = 'Send a UIMessage of role user with text parts, or file parts with data or http URLs.';
+      hint = pgthreads.json_hint(p_message, 'object',
+        'Send a UIMessage of role user with text parts, or file parts with data or http URLs.');
   end if;
   return jsonb_build_object('id', p_message -> 'id', 'role', 'user', 'parts', to_jsonb(v_parts))
     || case
