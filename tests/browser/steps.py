@@ -36,4 +36,5 @@ async def ask(page: Page, text: str) -> None:
 
 
 async def shows(page: Page, text: str) -> None:
-    await page.wait(f"{LOG}.innerText.includes({json.dumps(text)})")
+    # Unlike innerText, it has what is too far from the screen to be laid out.
+    await page.wait(f"{LOG}.textContent.includes({json.dumps(text)})")

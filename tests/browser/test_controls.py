@@ -114,7 +114,7 @@ async def test_the_theme_is_chosen_and_kept(service: Service, page: Page) -> Non
 async def test_jumps_to_the_latest_message(service: Service, page: Page) -> None:
     gate, service.executor.script = gated("Line\n\n" * 80, "The end.")
     await ask(page, "long")
-    await page.wait(f"{LOG}.innerText.split('Line').length === 81")
+    await page.wait(f"{LOG}.textContent.split('Line').length === 81")
     at_end = (
         "(() => { const s = document.querySelector('#scroll');"
         " return s.scrollHeight - s.scrollTop - s.clientHeight < 5 })()"

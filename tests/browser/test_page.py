@@ -197,7 +197,7 @@ async def test_shows_a_long_thread_from_its_end_and_pages_back(
     await page.run("location.hash = 'long'")
     # This is the last thing that changes the page: the newest message has no answer.
     await page.wait("document.querySelector('#notice').childElementCount > 0")
-    shown = f"[...{LOG}.children].map((each) => each.innerText)"
+    shown = f"[...{LOG}.querySelectorAll('.body')].map((each) => each.textContent)"
     for first in (71, 21, 1):
         numbers = [f"Number {n}" for n in range(first, 121)]
         await page.wait(f"{LOG}.childElementCount === {len(numbers)}")
