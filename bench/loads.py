@@ -39,8 +39,8 @@ _READ_MESSAGES: LiteralString = (
     " lateral pgthreads.read_messages(t.owner, %s) as r"
 )
 _LOAD_LAST: LiteralString = (
-    "select l.* from pgthreads.set_tenant(%s) as t(owner),"
-    " lateral pgthreads.load_thread(t.owner, %s, %s) as l"
+    "select l.messages from pgthreads.set_tenant(%s) as t(owner),"
+    " lateral pgthreads.load_thread(t.owner, %s, %s) as l(messages)"
 )
 
 

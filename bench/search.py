@@ -27,11 +27,11 @@ _SMOKE_SIZES = (20, 40)
 _THREAD = 50
 _FOUND = 20
 _APPEND: LiteralString = (
-    "select a.* from pgthreads.set_tenant(%s) as t(owner),"
+    "select a.state_key, a.message_count, a.appended from pgthreads.set_tenant(%s) as t(owner),"
     " lateral pgthreads.append_thread(t.owner, %s, %s::jsonb) as a"
 )
 _SEARCH: LiteralString = (
-    "select s.* from pgthreads.set_tenant(%s) as t(owner),"
+    "select s.state_key, s.title, s.seq, s.snippet from pgthreads.set_tenant(%s) as t(owner),"
     " lateral pgthreads.search_threads(t.owner, %s, %s) as s"
 )
 _NONE, _WORDS = "without search", "words, as installed"

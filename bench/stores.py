@@ -29,7 +29,7 @@ WINDOW = 200
 """How many of a thread's messages a prompt has by default."""
 _MOST_MESSAGES = 20_000
 _APPEND: LiteralString = (
-    "select a.* from pgthreads.set_tenant(%s) as t(owner),"
+    "select a.state_key, a.message_count, a.appended from pgthreads.set_tenant(%s) as t(owner),"
     " lateral pgthreads.append_thread(t.owner, %s, %s::jsonb) as a"
 )
 
@@ -148,8 +148,8 @@ class PgThreads:
     def load(self, thread: str) -> Call:
         """One call of load_thread."""
         statement: LiteralString = (
-            "select l.* from pgthreads.set_tenant(%s) as t(owner),"
-            " lateral pgthreads.load_thread(t.owner, %s) as l"
+            "select l.messages from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.load_thread(t.owner, %s) as l(messages)"
         )
         return lambda: self.connection.execute(statement, (OWNER, thread)).fetchall()
 

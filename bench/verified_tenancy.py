@@ -21,11 +21,12 @@ _VIEW = f"ai_threads, {_LENGTH} messages, in a transaction"
 _READS: dict[str, LiteralString] = {
     "set_tenant": "select pgthreads.set_tenant(%s)",
     "load_thread, 50 messages": (
-        "select l.* from pgthreads.set_tenant(%s) as t(owner),"
+        "select l.messages from pgthreads.set_tenant(%s) as t(owner),"
         " lateral pgthreads.load_thread(t.owner, 'full') as l(messages)"
     ),
     "list_threads, 20 threads": (
-        "select l.* from pgthreads.set_tenant(%s) as t(owner),"
+        "select l.state_key, l.title, l.message_count, l.metadata, l.created_at, l.updated_at,"
+        " l.running, l.next_cursor, l.waiting from pgthreads.set_tenant(%s) as t(owner),"
         " lateral pgthreads.list_threads(t.owner, 20) as l"
     ),
 }
@@ -52,7 +53,8 @@ def _systems(connection: Connection, side: str, tenant: str) -> list[System]:
     def append() -> Call:
         values = (tenant, new_thread(), dumps(Exchange.new().messages()))
         return lambda: connection.execute(
-            "select a.* from pgthreads.set_tenant(%s) as t(owner),"
+            "select a.state_key, a.message_count, a.appended"
+            " from pgthreads.set_tenant(%s) as t(owner),"
             " lateral pgthreads.append_thread(t.owner, %s, %s::jsonb) as a",
             values,
         ).fetchall()

@@ -24,7 +24,7 @@ public class Story {
 
         Appended append(String key, Integer expectedCount, String messages) throws SQLException {
             return query("""
-                select a.*
+                select a.state_key, a.message_count, a.appended
                 from pgthreads.set_tenant(?) as t(owner),
                   lateral pgthreads.append_thread(t.owner, ?, ?::jsonb, ?) as a
                 """,
@@ -48,7 +48,7 @@ public class Story {
 
         List<Listed> list() throws SQLException {
             return query("""
-                select s.*
+                select s.title, s.message_count
                 from pgthreads.set_tenant(?) as t(owner),
                   lateral pgthreads.list_threads(t.owner) as s
                 """,

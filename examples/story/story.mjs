@@ -8,7 +8,7 @@ const owner = 'ada';
 // Each call is one statement, which is one transaction: the tenant is set for this statement only.
 async function append(key, messages, expectedCount = null) {
   const { rows } = await pool.query(
-    `select a.*
+    `select a.state_key, a.message_count, a.appended
      from pgthreads.set_tenant($1) as t(owner),
        lateral pgthreads.append_thread(t.owner, $2, $3, $4) as a`,
     [owner, key, JSON.stringify(messages), expectedCount],
@@ -28,7 +28,7 @@ async function load(key) {
 
 async function list() {
   const { rows } = await pool.query(
-    `select s.*
+    `select s.title, s.message_count
      from pgthreads.set_tenant($1) as t(owner), lateral pgthreads.list_threads(t.owner) as s`,
     [owner],
   );

@@ -14,7 +14,7 @@ final class Threads
     public function append(?string $key, array $messages, ?int $expectedCount = null): array
     {
         return $this->query(<<<'SQL'
-            select a.*
+            select a.state_key, a.message_count, a.appended
             from pgthreads.set_tenant(?) as t(owner),
               lateral pgthreads.append_thread(t.owner, ?, ?, ?) as a
             SQL, $key, json_encode($messages, JSON_THROW_ON_ERROR), $expectedCount)[0];
@@ -33,7 +33,7 @@ final class Threads
     public function list(): array
     {
         return $this->query(<<<'SQL'
-            select s.*
+            select s.title, s.message_count
             from pgthreads.set_tenant(?) as t(owner), lateral pgthreads.list_threads(t.owner) as s
             SQL);
     }

@@ -15,7 +15,7 @@ sub append_thread {
     my ($key, $messages, $expected_count) = @_;
     my @arguments = ($owner, $key, $json->encode($messages), $expected_count);
     return $db->selectrow_hashref(<<~'SQL', undef, @arguments);
-        select a.*
+        select a.state_key, a.message_count, a.appended
         from pgthreads.set_tenant(?) as t(owner),
           lateral pgthreads.append_thread(t.owner, ?, ?, ?) as a
         SQL
@@ -33,7 +33,7 @@ sub load_thread {
 
 sub list_threads {
     return $db->selectall_arrayref(<<~'SQL', { Slice => {} }, $owner)->@*;
-        select s.*
+        select s.title, s.message_count
         from pgthreads.set_tenant(?) as t(owner), lateral pgthreads.list_threads(t.owner) as s
         SQL
 }

@@ -20,7 +20,7 @@ class Threads:
     def append(self, key: str | None, *messages: Message, expected_count: int | None = None) -> Row:
         """Append messages, to a new thread if `key` is None."""
         statement = """
-            select a.*
+            select a.state_key, a.message_count, a.appended
             from pgthreads.set_tenant(%s) as t(owner),
               lateral pgthreads.append_thread(t.owner, %s, %s, %s) as a"""
         return self._call(statement, key, Jsonb(messages), expected_count)[0]
@@ -37,7 +37,7 @@ class Threads:
     def latest(self) -> list[Row]:
         """Return the threads, the latest append first."""
         statement = """
-            select s.*
+            select s.title, s.message_count
             from pgthreads.set_tenant(%s) as t(owner),
               lateral pgthreads.list_threads(t.owner) as s"""
         return self._call(statement)

@@ -15,7 +15,7 @@ class Threads
 
   def append(key, *messages, expected_count: nil)
     query(<<~SQL, key, JSON.generate(messages), expected_count).first
-      select a.*
+      select a.state_key, a.message_count, a.appended
       from pgthreads.set_tenant($1) as t(owner),
         lateral pgthreads.append_thread(t.owner, $2, $3, $4) as a
     SQL
@@ -31,7 +31,7 @@ class Threads
 
   def list
     query(<<~SQL)
-      select s.*
+      select s.title, s.message_count
       from pgthreads.set_tenant($1) as t(owner), lateral pgthreads.list_threads(t.owner) as s
     SQL
   end

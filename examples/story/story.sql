@@ -15,14 +15,14 @@ from pgthreads.set_tenant(:'owner') as t(owner), lateral pgthreads.append_thread
 -- The count that the caller has seen keeps other writers from coming in between.
 \set parts '[{"type": "text", "text": "Mount Everest, with 8,849 m."}]'
 \set answer '[{"id": "a1", "role": "assistant", "parts": ' :parts '}]'
-select a.*
+select a.state_key, a.message_count, a.appended
 from pgthreads.set_tenant(:'owner') as t(owner),
   lateral pgthreads.append_thread(t.owner, :'state_key', :'answer', 1) as a
 \gset
 \echo answered: appended :appended, count :message_count
 
 -- If the answer to that call was lost, send it again: the same ids append nothing.
-select a.*
+select a.state_key, a.message_count, a.appended
 from pgthreads.set_tenant(:'owner') as t(owner),
   lateral pgthreads.append_thread(t.owner, :'state_key', :'answer', 1) as a
 \gset
@@ -31,7 +31,7 @@ from pgthreads.set_tenant(:'owner') as t(owner),
 -- An outdated count is refused, and the SQLSTATE says so.
 \set parts '[{"type": "text", "text": "And the second highest?"}]'
 \set question '[{"id": "q2", "role": "user", "parts": ' :parts '}]'
-select a.*
+select a.state_key, a.message_count, a.appended
 from pgthreads.set_tenant(:'owner') as t(owner),
   lateral pgthreads.append_thread(t.owner, :'state_key', :'question', 1) as a
 \gset
@@ -42,7 +42,7 @@ from pgthreads.set_tenant(:'owner') as t(owner),
 \gset
 \if :is_conflict
   \echo conflict: :refusal, loaded again
-  select a.*
+  select a.state_key, a.message_count, a.appended
   from pgthreads.set_tenant(:'owner') as t(owner),
     lateral pgthreads.append_thread(t.owner, :'state_key', :'question', :message_count) as a
   \gset
@@ -62,7 +62,7 @@ from pgthreads.set_tenant(:'owner') as t(owner),
   lateral pgthreads.soft_delete_thread(t.owner, :'state_key') as d(deleted);
 
 -- Nothing can be appended to a deleted thread.
-select a.*
+select a.state_key, a.message_count, a.appended
 from pgthreads.set_tenant(:'owner') as t(owner),
   lateral pgthreads.append_thread(t.owner, :'state_key', :'question') as a;
 \echo refused: :SQLSTATE, nothing appended

@@ -50,6 +50,26 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
     assert broken == []
 
 
+_STAR = re.compile(r"\bselect\s+(?:\w+\.)?\*\s+from\s+pgthreads\.\w+\s*\([^;`]*", re.IGNORECASE)
+
+
+def test_callers_name_the_columns_that_they_select() -> None:
+    """After an upgrade that adds a column, a prepared `select a.*` fails with 0A000."""
+    sources = [
+        path
+        for folder in ("examples", "server/pgthreads", "bench")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file()
+        and not {"node_modules", "web", "__pycache__"} & {*path.relative_to(ROOT).parts}
+    ]
+    found = [
+        f"{page.relative_to(ROOT)}: {' '.join(star.split())[:80]}"
+        for page in [*PAGES, *sources]
+        for star in _STAR.findall(page.read_text(errors="replace"))
+    ]
+    assert found == []
+
+
 def _mapped(pattern: str) -> list[str]:
     """Return what the first column of a table in docs/architecture.md names, as this says."""
     text = (ROOT / "docs" / "architecture.md").read_text()

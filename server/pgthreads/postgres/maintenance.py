@@ -111,7 +111,8 @@ class Maintenance:
         `retention` and `config` set.
         """
         (row,) = self._rows(
-            "select p.* from pgthreads.purge_threads(%s::interval, %s) as p",
+            "select p.threads, p.messages, p.turns, p.bytes, p.more"
+            " from pgthreads.purge_threads(%s::interval, %s) as p",
             (deleted_before, batch),
             Purged,
         )
@@ -137,7 +138,8 @@ class Maintenance:
         """Verify all threads, or one owner's, page by page."""
         after: tuple[str | None, str | None] = (None, None)
         while page := self._rows(
-            "select v.* from pgthreads.verify_threads(%s, %s, %s, %s) as v",
+            "select v.owner_user_id, v.state_key, v.ok, v.checked, v.bad_seq, v.detail"
+            " from pgthreads.verify_threads(%s, %s, %s, %s) as v",
             (owner_user_id, batch, *after),
             VerifiedThread,
         ):
@@ -147,7 +149,8 @@ class Maintenance:
     def reap_turns(self, batch: int = 100, grace: str = "0") -> list[ReapedTurn]:
         """End a batch of running turns whose lease ended at least the interval `grace` ago."""
         return self._rows(
-            "select r.* from pgthreads.reap_turns(%s, %s::interval) as r",
+            "select r.owner_user_id, r.state_key, r.turn_id, r.lease_until"
+            " from pgthreads.reap_turns(%s, %s::interval) as r",
             (batch, grace),
             ReapedTurn,
         )
