@@ -65,6 +65,8 @@ select pgthreads.apply_migration('0023_hot_rows', :'migration');
 select pgthreads.apply_migration('0024_fewer_looks', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0030_waiting.sql"`
 select pgthreads.apply_migration('0030_waiting', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0033_details.sql"`
+select pgthreads.apply_migration('0033_details', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0036_archive.sql"`
 select pgthreads.apply_migration('0036_archive', :'migration');
 select exists (
@@ -156,6 +158,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/read_messages.sql
 \ir functions/api/read_open_answer.sql
 \ir functions/api/read_thread.sql
+\ir functions/api/read_thread_details.sql
 \ir functions/internal/ready_messages.sql
 \ir functions/maintenance/reap_answer.sql
 \ir functions/maintenance/reap_turn.sql
@@ -218,6 +221,7 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/wait_for_turn.sql
 \ir functions/internal/waiting_calls.sql
 \ir functions/internal/window_ranges.sql
+\ir functions/internal/without_details.sql
 \ir functions/internal/write_frames.sql
 \ir functions/api/write_journal.sql
 \ir functions/internal/write_messages.sql

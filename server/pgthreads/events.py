@@ -211,7 +211,7 @@ class Data:
 class MessageMetadata:
     """Facts about the whole answer, for its `metadata`. Those of several events are merged.
 
-    `status` is the server's own key there, and is left out.
+    `status` and `pgthreads` are the server's own keys there, and are left out.
     """
 
     metadata: Mapping[str, JsonValue]
@@ -229,7 +229,8 @@ class Status:
 class UsageReport:
     """Token counts and the like, which are stored in `turn.usage`.
 
-    If a turn has several reports, numbers of the same name are added up.
+    If a turn has several reports, numbers of the same name are added up. A text `model` names the
+    model; clients that ask for details are shown it.
     """
 
     fact: Mapping[str, JsonValue]

@@ -60,6 +60,7 @@ CALLS = {
     "read_thread": "read_thread('{o}', 'k', 50)",
     "read_thread, earlier": "read_thread('{o}', 'k', 50, 1500)",
     "read_thread, a leaf": "read_thread('{o}', 'k', 50, null, null, 'm1400')",
+    "read_thread_details": "read_thread_details('{o}', 'k', 50)",
     "list_threads": "list_threads('{o}', 50)",
     "list_threads, the archive": "list_threads('{o}', 50, null, true)",
     "list_threads, all": "list_threads('{o}', 50, null, null)",

@@ -65,7 +65,9 @@ provider_metadata = st.none() | st.dictionaries(
 pieces = st.sampled_from(['{"a":', '"x', '"}', "[1,", "nul", '{"__proto__":{}}']) | texts
 urls = st.sampled_from(["https://example.com/a.png", "data:image/png;base64,iVBORw0KGgo="])
 ids = st.sampled_from(["1", "2", ""])
-metadata = st.dictionaries(st.sampled_from(["model", "a", "status"]) | keys, values, max_size=3)
+metadata = st.dictionaries(
+    st.sampled_from(["model", "a", "status", "pgthreads"]) | keys, values, max_size=3
+)
 
 events: st.SearchStrategy[AiEvent] = st.one_of(
     st.builds(TextDelta, texts),

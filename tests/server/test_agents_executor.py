@@ -70,7 +70,14 @@ async def test_text_streams_and_usage_is_reported_once() -> None:
         "lo ",
         "wörld",
     ]
-    assert draft.usage() == {"requests": 1, "input_tokens": 10, "output_tokens": 5}
+    model = draft.usage().pop("model")
+    assert model.startswith("openai:")
+    assert draft.usage() == {
+        "model": model,
+        "requests": 1,
+        "input_tokens": 10,
+        "output_tokens": 5,
+    }
     assert events[-1] == Done("stop")
     assert openai.requests[0]["messages"] == [{"role": "user", "content": "Hi"}]
     assert openai.requests[0]["stream"] is True
@@ -101,6 +108,7 @@ async def test_a_tool_is_called_and_its_result_goes_back_to_the_model() -> None:
         {"type": "text", "text": "It is 5."},
     ]
     assert draft.usage() == {
+        "model": draft.usage()["model"],
         "requests": 2,
         "tool_calls": 1,
         "input_tokens": 20,
@@ -244,6 +252,7 @@ async def test_leaving_ends_the_request_to_the_model() -> None:
         events = cast(
             AsyncGenerator[AiEvent, None], AgentExecutor(agent_on(openai))(request(user("Hi")))
         )
+        assert await anext(events) == UsageReport({"model": "openai:local"})
         assert await anext(events) == TextDelta("Never ends")
         await asyncio.wait_for(events.aclose(), 5)
         hold.set()
@@ -366,6 +375,7 @@ async def test_models_by_name_use_their_provider_s_environment(
         for model in ("ollama:qwen3", "openai:gpt-x", "openai-chat:local"):
             events = [event async for event in from_model(model)(request(user("Hi")))]
             assert [event for event in events if not isinstance(event, TextEnd)] == [
+                UsageReport({"model": model}),
                 TextDelta("Hel"),
                 TextDelta("lo"),
                 AssistantFinal("Hello"),

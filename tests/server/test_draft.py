@@ -451,7 +451,7 @@ def test_metadata_is_merged_and_the_status_is_the_server_s() -> None:
     draft = draft_of(
         MessageMetadata({"model": "m", "a": {"b": 1, "prototype": 0}, "status": "completed"}),
         MessageMetadata({"a": {"c": [2], "prototype": 1}, "constructor": "x"}),
-        MessageMetadata({"status": "failed"}),
+        MessageMetadata({"status": "failed", "pgthreads": {"status": "failed"}}),
         TextDelta("x"),
         status="stopped",
     )

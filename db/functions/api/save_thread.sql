@@ -72,9 +72,11 @@ begin
         m.message::jsonb <> e.value
         and case
           when pgthreads.is_short(
-              e.value, (select c.max_message_bytes from pgthreads.config as c))
+              pgthreads.without_details(e.value),
+              (select c.max_message_bytes from pgthreads.config as c))
             and pgthreads.is_ui_message(e.value)
-            then m.message::jsonb <> pgthreads.redact_message(e.value)
+            then m.message::jsonb
+              <> pgthreads.redact_message(pgthreads.without_details(e.value))
           else true
         end
       )

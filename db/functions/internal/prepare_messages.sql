@@ -2,6 +2,8 @@
 -- UIMESSAGE_IS_CONTRACT. This is for messages of which ready_messages() cannot be sure, in its one
 -- look, that they are plain and clean.
 --
+-- The key pgthreads of their metadata is left out, because it is that of read_thread_details().
+--
 -- Messages are redacted in batches of about 20,000 bytes, and a longer message alone. The result
 -- for a message must not depend on its neighbours, because otherwise it would differ when the
 -- message is sent again. So no batch has as many matches as redact_texts() cuts out.
@@ -32,6 +34,13 @@ begin
       detail = format('p_messages has %s messages; the limit of a thread is %s.',
         jsonb_array_length(p_messages), v_config.max_messages),
       hint = 'Start a new thread.';
+  end if;
+  if exists (
+    select from jsonb_array_elements(p_messages) as e (value)
+    where e.value -> 'metadata' ? 'pgthreads'
+  ) then
+    select jsonb_agg(pgthreads.without_details(e.value) order by e.place) into strict p_messages
+    from jsonb_array_elements(p_messages) with ordinality as e (value, place);
   end if;
   for v_message, v_place in
     select e.value, e.place - 1

@@ -30,9 +30,10 @@ as $$
         where e.part ->> 'type' in ('text', 'file')
       ), '[]'))
     || case
-      when p_message ? 'metadata' then jsonb_build_object('metadata', p_message -> 'metadata')
+      when c.message ? 'metadata' then jsonb_build_object('metadata', c.message -> 'metadata')
       else '{}'
-    end;
+    end
+  from (select pgthreads.without_details(p_message) as message) as c;
 $$;
 
 comment on function pgthreads.question_content(jsonb) is

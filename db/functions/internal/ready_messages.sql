@@ -49,6 +49,7 @@ begin
     from (
       select a.value ->> 'id' as id, case
         when pg_column_size(a.value) <= c.max_message_bytes / 36
+          and (a.value -> 'metadata' ? 'pgthreads') is not true
           and pgthreads.is_plain_message(a.value) then a.value::text
       end as text
       from jsonb_array_elements(

@@ -44,9 +44,11 @@ Deps: TypeAlias = Callable[[ExecutorRequest], object]
 def from_model(model: str) -> AgentExecutor:
     """See `executors.from_model`."""
     try:
-        return AgentExecutor(Agent(model))
+        executor = AgentExecutor(Agent(model))
     except (UserError, ImportError, ValueError) as error:
         raise ExecutorSpecError(f"model {model!r}: {error}") from error
+    executor.model_name = model
+    return executor
 
 
 class AgentExecutor:
@@ -62,6 +64,8 @@ class AgentExecutor:
     `deps` makes what the agent's tools get as `RunContext.deps`, once for each turn, so that they
     know the user and the thread. It may be a coroutine function.
 
+    `model_name` is what the turn's usage says of the model, unless the request asks for another.
+
     If the model's adapter or provider refuses a prompt, it is sent again without what they cannot
     take; see docs/prompts.md.
     """
@@ -69,6 +73,7 @@ class AgentExecutor:
     def __init__(self, agent: AbstractAgent[Any, Any], *, deps: Deps | None = None) -> None:
         self._agent = agent
         self._deps = deps
+        self.model_name = _name_of(agent.model)
         self._offered: dict[str, Model] = {}
         self._refusals = Refusals()
         self._streaming = {
@@ -105,6 +110,7 @@ class AgentExecutor:
             going_on = resumption(prompt.messages, request)
             translator = Translator(**self._streaming, known=going_on.ids)
             run = _Run(self._agent, prompt, going_on, translator, model=asked, deps=deps)
+            run.model_name = request.model if asked else self.model_name
             try:
                 async with aclosing(run.events()) as events:
                     async for event in events:
@@ -139,6 +145,7 @@ class _Run:
         deps: object,
     ) -> None:
         self.began = False
+        self.model_name: str | None = None
         self._agent = agent
         self._prompt = prompt
         self._going_on = going_on
@@ -161,6 +168,8 @@ class _Run:
             async for event in run:
                 if not self.began:
                     self.began = True
+                    if self.model_name is not None:
+                        yield UsageReport({"model": self.model_name})
                     for report in _left_out(self._prompt):
                         yield report
                 for translated in self._translator(event):
@@ -174,6 +183,11 @@ class _Run:
     def new_usage(self) -> list[UsageReport]:
         """What the run has used since the last report."""
         return [] if self._run is None else _new_usage(self._run, self._reported)
+
+
+def _name_of(model: object) -> str | None:
+    name = model.model_id if isinstance(model, Model) else model
+    return name if isinstance(name, str) else None
 
 
 def _left_out(prompt: Prompt) -> list[UsageReport]:

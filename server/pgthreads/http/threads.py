@@ -67,6 +67,7 @@ async def get_thread(request: web.Request) -> web.Response:
         before_seq=_whole_number(request, "before"),
         known_digest=next(iter(known)) if len(known) == 1 else None,
         leaf_id=request.query.get("leaf"),
+        details=_is_true(request, "details"),
     )
     if thread is None:
         raise ThreadNotFoundError("there is no such thread")
@@ -174,6 +175,13 @@ def _known_tags(request: web.Request) -> tuple[set[str], bool]:
     """
     field = ",".join(request.headers.getall("If-None-Match", ()))
     return set(_ENTITY_TAG.findall(field)), field.strip() == "*"
+
+
+def _is_true(request: web.Request, name: str) -> bool:
+    text = request.query.get(name, "false")
+    if text not in ("true", "false"):
+        raise BadRequestError(f"{name} is not true or false")
+    return text == "true"
 
 
 def _whole_number(request: web.Request, name: str) -> int | None:

@@ -133,10 +133,12 @@ def clean_metadata(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """Metadata of a message, with names that every release of the AI SDK merges alike.
 
     Newer releases skip `constructor` and `prototype` when they merge objects, so these two get
-    U+FFFD in front of them. `status` belongs to the server, and is left out.
+    U+FFFD in front of them. `status` belongs to the server, and `pgthreads` to the details that
+    readers of a thread get with it, so these two are left out.
     """
     cleaned: dict[str, JsonValue] = _mergeable(clean_json(_mapping(metadata)))
-    cleaned.pop("status", None)
+    for reserved in ("status", "pgthreads"):
+        cleaned.pop(reserved, None)
     return cleaned
 
 

@@ -322,14 +322,16 @@ class Threads(Calls):
         before_seq: int | None = None,
         known_digest: str | None = None,
         leaf_id: str | None = None,
+        details: bool = False,
     ) -> StoredThread | None:
         """Return a thread with its messages, or a window of them; None if there is no such thread.
 
         With `known_digest` equal to the thread's digest, the messages are left out.
         """
+        function = "read_thread_details" if details else "read_thread"
         rows = await self._rows(
             select(StoredThread, "r") + " from pgthreads.set_tenant(%s) as t(owner),"
-            " lateral pgthreads.read_thread(t.owner, %s, %s, %s, %s, %s) as r",
+            f" lateral pgthreads.{function}(t.owner, %s, %s, %s, %s, %s) as r",
             (owner_user_id, state_key, last, before_seq, known_digest, leaf_id),
             class_row(StoredThread),
         )
