@@ -109,6 +109,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/forget_journal.sql
 \ir functions/api/has_message_shape.sql
 \ir functions/api/has_plain_numbers.sql
+\ir functions/api/has_search.sql
 \ir functions/internal/hide_escapes.sql
 \ir functions/internal/hmac_sha256.sql
 \ir functions/internal/iban_length.sql
@@ -199,6 +200,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/requires_token.sql
 \ir functions/api/respond_turn.sql
 \ir functions/api/save_thread.sql
+\ir functions/api/search_titles.sql
 \ir functions/api/set_tenant.sql
 \ir functions/internal/shown_answer.sql
 \ir functions/internal/shown_head.sql

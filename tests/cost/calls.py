@@ -211,6 +211,12 @@ CALLS: Sequence[Call] = (
         "text",
         _TENANT + "list_threads(t.owner, 50, %(input)s) as l",
     ),
+    Call(
+        "search_titles",
+        "text",
+        _TENANT + "search_titles(t.owner, %(input)s) as s",
+        (_BEGIN,),
+    ),
     Call("search_threads", "text", _TENANT + "search_threads(t.owner, %(input)s) as s", (_BEGIN,)),
     Call(
         "search_threads: stored",

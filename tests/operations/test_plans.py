@@ -64,6 +64,7 @@ CALLS = {
     "list_threads": "list_threads('{o}', 50)",
     "list_threads, the archive": "list_threads('{o}', 50, null, true)",
     "list_threads, all": "list_threads('{o}', 50, null, null)",
+    "search_titles": "search_titles('{o}', 'a title')",
     "read_header": "read_header('{o}', 'k')",
     "append_thread": f"append_thread('{{o}}', 'k', jsonb_build_array({USER}))",
     "append_thread, a branch": (

@@ -69,6 +69,7 @@ PROBES: dict[tuple[str, str], list[Probe]] = {
         Probe({200}, "?archived=all"),
         Probe({200, 400}, f"?owner={BEA}&owner_user_id={BEA}&cursor={KEY}"),
     ],
+    ("GET", "/api/v1/ai/search"): [Probe({200}, f"?q={MARKS[BEA]}"), Probe({200}, f"?q={KEY}")],
     ("GET", f"{THREADS}/{{state_key}}"): [
         READ,
         Probe({200, 404}, "?last=1&before=2"),

@@ -17,9 +17,8 @@ from ..events import JsonText
 from ..postgres.rows import ChangedThread, ThreadState
 from .app_keys import OWNER, THREADS
 from .bodies import ABSENT, Body, is_given, is_object, json_text, read_object, string_of
+from .queries import whole_number
 from .state_keys import require_state_key
-
-MAX_INT = 2**31 - 1
 
 
 class _Change(Body):
@@ -39,7 +38,7 @@ _ENTITY_TAG = re.compile(r'"([^"]*)"')
 
 async def list_threads(request: web.Request) -> web.Response:
     """Return a page of the caller's threads, the one with the latest append first."""
-    limit = _whole_number(request, "limit")
+    limit = whole_number(request, "limit")
     archived = request.query.get("archived")
     if archived not in _ARCHIVED:
         raise BadRequestError("archived is neither true nor false nor all")
@@ -63,8 +62,8 @@ async def get_thread(request: web.Request) -> web.Response:
     thread = await request.app[THREADS].read_thread(
         request[OWNER],
         key,
-        last=_whole_number(request, "last"),
-        before_seq=_whole_number(request, "before"),
+        last=whole_number(request, "last"),
+        before_seq=whole_number(request, "before"),
         known_digest=next(iter(known)) if len(known) == 1 else None,
         leaf_id=request.query.get("leaf"),
         details=_is_true(request, "details"),
@@ -182,12 +181,3 @@ def _is_true(request: web.Request, name: str) -> bool:
     if text not in ("true", "false"):
         raise BadRequestError(f"{name} is not true or false")
     return text == "true"
-
-
-def _whole_number(request: web.Request, name: str) -> int | None:
-    text = request.query.get(name)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= MAX_INT):
-        raise BadRequestError(f"{name} is not a whole number")
-    return int(text)

@@ -113,6 +113,30 @@ class ListedThread(ThreadState):
 
 
 @dataclass(frozen=True, slots=True)
+class SearchedThread:
+    """A row of `search_threads`. `message_id` and `role` are None if the best hit is the title."""
+
+    state_key: str
+    title: str | None
+    message_count: int
+    updated_at: datetime
+    message_id: str | None
+    role: str | None
+    snippet: str
+    hits: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTitle:
+    """A row of `search_titles`."""
+
+    state_key: str
+    title: str
+    message_count: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class StoredThread(ThreadHeader):
     """A thread with its messages, a UIMessage[] as UTF-8 JSON.
 

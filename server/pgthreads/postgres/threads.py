@@ -17,10 +17,12 @@ from .rows import (
     BegunTurn,
     Branch,
     ChangedThread,
+    FoundTitle,
     JournalPiece,
     JournalRead,
     JournalState,
     ListedThread,
+    SearchedThread,
     SiteNote,
     StoredThread,
     ThreadState,
@@ -312,6 +314,32 @@ class Threads(Calls):
             class_row(ThreadState),
         )
         return rows[0] if rows else None
+
+    async def has_search(self) -> bool:
+        """Return whether `search_threads` is installed."""
+        return bool(await self._value("select pgthreads.has_search()", ()))
+
+    async def search_threads(
+        self, owner_user_id: str, query: str, *, limit: int = 20, offset: int = 0
+    ) -> Sequence[SearchedThread]:
+        """Return the threads that fit a query, best first. Only where `has_search` is true."""
+        return await self._rows(
+            select(SearchedThread, "s") + " from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.search_threads(t.owner, %s, %s, %s) as s",
+            (owner_user_id, query, limit, offset),
+            class_row(SearchedThread),
+        )
+
+    async def search_titles(
+        self, owner_user_id: str, query: str, *, limit: int = 20, offset: int = 0
+    ) -> Sequence[FoundTitle]:
+        """Return the threads whose titles have all words of a query, the latest append first."""
+        return await self._rows(
+            select(FoundTitle, "s") + " from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.search_titles(t.owner, %s, %s, %s) as s",
+            (owner_user_id, query, limit, offset),
+            class_row(FoundTitle),
+        )
 
     async def read_thread(
         self,
