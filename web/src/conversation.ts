@@ -31,6 +31,9 @@ export interface Surroundings {
   onShown(): void;
 }
 
+/** What is asked when an answer broke off. */
+const GO_ON = "Go on from where you stopped.";
+
 export class Conversation {
   private readonly _log = byId("log");
   private readonly _earlier = byId("earlier");
@@ -261,7 +264,6 @@ export class Conversation {
       this._isSending = false;
       if (this._hasLeft) return false;
       view.setPending("");
-      this._with.connection().works();
       onChange();
       await this._show(response);
       if (pending.isEdit) void this._readBranches();
@@ -365,6 +367,7 @@ export class Conversation {
   /** Shows a stream until its end. */
   private async _show(response: Response): Promise<void> {
     const { onStatus, onChange, notices } = this._with;
+    this._with.connection().works();
     this._setStreaming(true);
     if (this._waiting().length > 0) this._showPending();
     const assembler = new Assembler();
@@ -384,6 +387,12 @@ export class Conversation {
       draw.now();
       this._setStreaming(false);
       onStatus("");
+      // Its worker has died: only the thread knows what is left of the answer.
+      const found = assembler.finished || assembler.error === null ? null : await this._read();
+      if (this._hasLeft) return;
+      for (const message of found?.messages ?? []) {
+        if (message.id === assembler.message.id) assembler.message = this._upsert(message).message;
+      }
       this._finish(assembler);
       onChange();
     } catch (error) {
@@ -449,6 +458,7 @@ export class Conversation {
     const view = new MessageView(message, {
       edit: (each) => this.edit(each),
       again: (each) => void this.again(each),
+      goOn: () => this.say([{ type: "text", text: GO_ON }]),
       show: (id) => this._showBranch(id),
     });
     this._views.set(message.id, view);

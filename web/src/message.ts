@@ -26,6 +26,7 @@ const STATES: Record<string, string> = {
 export interface MessageActions {
   edit(message: Message): void;
   again(message: Message): void;
+  goOn(): void;
   show(id: string): void;
 }
 
@@ -43,6 +44,7 @@ export class MessageView {
   message: Message;
   private readonly _body = element("div", "body");
   private readonly _badge = element("p", "badge");
+  private readonly _ways = element("span", "ways");
   private readonly _pending = element("p", "badge pending");
   private readonly _foot = element("div", "foot");
   private readonly _branches = element("span", "branches");
@@ -57,10 +59,16 @@ export class MessageView {
     this.root.dataset.id = message.id;
     this.root.setAttribute("aria-label", message.role === "user" ? "You" : "Assistant");
     this._badge.hidden = true;
+    this._ways.hidden = true;
+    this._ways.append(
+      button("button", "Try again", () => this._actions.again(this.message)),
+      button("button", "Continue", () => this._actions.goOn()),
+    );
     this._pending.hidden = true;
     this._branches.hidden = true;
     this._foot.append(this._branches, ...this._buttons());
-    this.root.append(this._body, this._badge, this._pending, this._foot);
+    const ways = message.role === "user" ? [] : [this._ways];
+    this.root.append(this._body, this._badge, ...ways, this._pending, this._foot);
     this.update(message);
   }
 
@@ -81,6 +89,8 @@ export class MessageView {
     this._badge.hidden = ended === undefined;
     this._badge.dataset.status = status;
     this._badge.textContent = ended?.[this.isEmpty ? 1 : 0] ?? "";
+    // The style shows them on the last message only.
+    this._ways.hidden = ended === undefined;
   }
 
   /** Whether it has nothing to be seen. */
