@@ -24,7 +24,7 @@ from pgthreads.http.bodies import (
     require_finite,
     without_lone_halves,
 )
-from pgthreads.http.chat_body import MAX_MESSAGES, ChatBody, chat_request, continued_answer
+from pgthreads.http.chat_body import MAX_MESSAGES, ChatBody, chat_request, continuation
 from pgthreads.postgres import nesting
 from pgthreads.postgres.fairness import LARGE
 from pgthreads.postgres.pieces import load_messages, without_gc
@@ -299,7 +299,8 @@ def test_what_is_continued() -> None:
         ("7", "a", None),
     ):
         body = f'{{"messages": [{message("u")}, {last}], "messageId": "{message_id}"}}'
-        assert continued_answer(decoded(body.encode())) == continued
+        found = continuation(decoded(body.encode()))
+        assert (found and found.message_id) == continued
 
 
 def is_finite(body: str) -> bool:

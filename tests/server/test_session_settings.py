@@ -68,7 +68,7 @@ async def scenario(dsn: str) -> list[Any]:
         seen += [begun.outcome, begun.turn_id, begun.message_count, begun.history]
         frames = 'data: {"type":"start","messageId":"a1"}\n\n'
         written = await threads.write_journals([JournalPiece(TurnKey(owner, "k", "t1"), 0, frames)])
-        read = await threads.read_journal(owner, "k")
+        read = await threads.read_running_turn(owner, "k")
         assert read is not None
         seen += [written, read.frames, (await threads.extend_turn(owner, "k", "t1")).alive]
         await threads.complete_turn(

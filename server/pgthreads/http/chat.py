@@ -11,12 +11,12 @@ from aiohttp import web
 from msgspec import Raw
 
 from ..errors import BadRequestError, ExecutorError
-from ..message.wire import nothing_to_add
 from ..turns.begin import ChatRequest
+from ..turns.respond import Continuation
 from ..turns.turn import Ending, LiveTurn
 from .app_keys import LIMITS, METRICS, OWNER, RUNTIME, SETTINGS, STATE_KEY
 from .bodies import read_object
-from .chat_body import ChatBody, chat_request, continued_answer, state_key_of
+from .chat_body import ChatBody, chat_request, continuation, state_key_of
 from .sending import Sender
 from .state_keys import require_state_key
 
@@ -42,34 +42,31 @@ async def post_chat(request: web.Request) -> web.StreamResponse:
 
 
 async def _answer(request: web.Request) -> web.StreamResponse:
-    chat = await read_object(request, ChatBody, partial(_asked, request))
-    if isinstance(chat, str):
-        # No tool call is waiting for anything from the client, so there is nothing to continue.
-        if _wants_json(request):
-            return web.Response(status=204)
-        return web.Response(body=nothing_to_add(chat), headers=SSE_HEADERS)
-    _require_offered(request, chat.model)
-    turn = await _begin(request, chat)
+    asked = await read_object(request, ChatBody, partial(_asked, request))
+    _require_offered(request, asked.model)
+    runtime = request.app[RUNTIME]
+    thread = (request[OWNER], request[STATE_KEY])
+    if isinstance(asked, ChatRequest):
+        turn = await runtime.begin(*thread, asked)
+        before = turn.before
+    else:
+        # The page shows what the turn goes on with.
+        turn, before = await runtime.respond(*thread, asked), b""
     with turn.reading():
         if _wants_json(request):
             return _response(await asyncio.shield(turn.ended))
-        return await _stream(request, turn)
+        return await _stream(request, turn, before)
 
 
-def _asked(request: web.Request, body: ChatBody) -> ChatRequest | str:
-    """Return what is asked for; the id of an answer, if that is to be continued."""
+def _asked(request: web.Request, body: ChatBody) -> ChatRequest | Continuation:
+    """Return what is asked for: the answer to a message, or to go on with an answer."""
     if _OLD_SDK.search(request.headers.get("User-Agent", "")):
         body.approvals = Raw(b"false")
     key = state_key_of(body)
     if key is not None:
         require_state_key(key)
         request[STATE_KEY] = key
-    continued = continued_answer(body)
-    return chat_request(body) if continued is None else continued
-
-
-async def _begin(request: web.Request, chat: ChatRequest) -> LiveTurn:
-    return await request.app[RUNTIME].begin(request[OWNER], request[STATE_KEY], chat)
+    return continuation(body) or chat_request(body)
 
 
 def _require_offered(request: web.Request, model: str | None) -> None:
@@ -102,7 +99,7 @@ async def _resume(request: web.Request) -> web.StreamResponse:
     if turn is None:
         return web.Response(status=204)
     with turn.reading():
-        return await _stream(request, turn)
+        return await _stream(request, turn, turn.before)
 
 
 async def post_stop(request: web.Request) -> web.Response:
@@ -115,13 +112,16 @@ async def post_stop(request: web.Request) -> web.Response:
     return web.json_response({"stateKey": key, "stopping": True}, status=202)
 
 
-async def _stream(request: web.Request, turn: LiveTurn) -> web.StreamResponse:
+async def _stream(request: web.Request, turn: LiveTurn, before: bytes) -> web.StreamResponse:
+    """Send the stream of a turn, and `before` in front of it."""
     response = web.StreamResponse(headers=SSE_HEADERS)
     response.headers["X-State-Key"] = turn.key.state_key
     readers = request.app[METRICS].readers
     readers.inc()
     try:
         async with Sender(request, response) as sender:
+            if before:
+                await sender.write(before)
             async with aclosing(turn.stream.read(request.app[SETTINGS].heartbeat)) as pieces:
                 async for piece in pieces:
                     await sender.write(piece or KEEP_ALIVE)

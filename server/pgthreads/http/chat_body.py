@@ -17,8 +17,10 @@ from nanoid import generate
 
 from ..errors import BadRequestError, LimitError, MessageError, StateKeyError
 from ..events import JsonText
+from ..message.wire import Shown
 from ..settings import BUSY_POLICIES, STALE_POLICIES
 from ..turns.begin import ChatRequest
+from ..turns.respond import Claim, Continuation
 from .bodies import ABSENT, Body, is_given, is_list, is_object, json_text, string_of
 
 USER_PARTS = frozenset(("text", "file"))
@@ -62,6 +64,22 @@ class _Part(Struct, gc=False):
     type: Raw = ABSENT
 
 
+class _Call(Struct, gc=False, rename="camel"):
+    """A part of an answer, of which only what it may say of a tool call is read."""
+
+    type: Raw = ABSENT
+    tool_call_id: Raw = ABSENT
+    state: Raw = ABSENT
+    approval: Raw = ABSENT
+    output: Raw = ABSENT
+    error_text: Raw = ABSENT
+
+
+class _Approval(Struct, gc=False):
+    approved: Raw = ABSENT
+    reason: Raw = ABSENT
+
+
 @dataclass(frozen=True, slots=True)
 class _Question:
     """The last user message, whether the page shows none after it, and the id of the one before."""
@@ -73,9 +91,7 @@ class _Question:
 
 def chat_request(body: ChatBody) -> ChatRequest:
     """Take from the body of a chat request what counts. Raises MessageError, BadRequestError."""
-    model = string_of(body.model)
-    if is_given(body.model) and (model is None or len(model) > 200):
-        raise BadRequestError("model is not a string of at most 200 characters")
+    model = _model(body)
     turn_id = string_of(body.turn_id)
     if is_given(body.turn_id) and not _is_id(turn_id, MAX_TURN_ID):
         raise BadRequestError(f"turnId is not a string of 1 to {MAX_TURN_ID} characters")
@@ -106,11 +122,12 @@ def chat_request(body: ChatBody) -> ChatRequest:
     )
 
 
-def continued_answer(body: ChatBody) -> str | None:
-    """Return the id of the answer that the client wants to have continued; None for a question.
+def continuation(body: ChatBody) -> Continuation | None:
+    """Return what a client says of an answer that it sends back; None if it asks a question.
 
-    `sendAutomaticallyWhen` of the AI SDK asks for that when an answer ends with a tool's result:
-    the last message is then the answer, and `messageId` names it.
+    `sendAutomaticallyWhen` of the AI SDK sends such a request when the calls of an answer have
+    their responses or results: the last message is then the answer, and `messageId` names it.
+    Raises MessageError, BadRequestError.
     """
     message_id = string_of(body.message_id)
     if message_id is None or is_given(body.message):
@@ -119,9 +136,49 @@ def continued_answer(body: ChatBody) -> str | None:
         return None
     messages = _messages(body.messages)
     last = messages[-1] if messages else None
-    if last is None or string_of(last.role) != "assistant":
+    if last is None or string_of(last.role) != "assistant" or string_of(last.id) != message_id:
         return None
-    return message_id if message_id == string_of(last.id) else None
+    try:
+        parts = msgspec.json.decode(last.parts, type=list[_Call]) if bytes(last.parts) else []
+    except msgspec.DecodeError as error:
+        raise MessageError("the answer's parts are not a list of objects") from error
+    shown = [part for part in parts if bytes(part.type) != b'"step-start"']
+    calls = [(string_of(part.tool_call_id), string_of(part.state), part) for part in shown]
+    return Continuation(
+        message_id=message_id,
+        shown=Shown(len(shown), {id_: state for id_, state, _ in calls if id_ and state}),
+        claims=[
+            Claim(call_id, state, _response(part, state))
+            for call_id, state, part in calls
+            if call_id is not None and state in _RESPONDED
+        ],
+        model=_model(body),
+        approvals=_knows_approvals(body),
+    )
+
+
+_RESPONDED = ("approval-responded", "output-available", "output-error")
+
+
+def _response(part: _Call, state: str) -> JsonText:
+    """Return what a part says as a response. The database refuses it if something is missing."""
+    given = {"toolCallId": part.tool_call_id}
+    if state == "output-available":
+        given["output"] = part.output
+    elif state == "output-error":
+        given["errorText"] = part.error_text
+    elif is_object(part.approval):
+        approval = msgspec.json.decode(part.approval, type=_Approval)
+        given |= {"approved": approval.approved, "reason": approval.reason}
+    fields = [b'"%b": %b' % (name.encode(), value) for name, value in given.items() if bytes(value)]
+    return json_text(b"{%b}" % b", ".join(fields))
+
+
+def _model(body: ChatBody) -> str | None:
+    model = string_of(body.model)
+    if is_given(body.model) and (model is None or len(model) > 200):
+        raise BadRequestError("model is not a string of at most 200 characters")
+    return model
 
 
 def state_key_of(body: ChatBody) -> str | None:

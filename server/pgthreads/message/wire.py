@@ -9,12 +9,13 @@ tool chunks have no `title`, and `providerMetadata` only on `tool-input-availabl
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
 from ..events import FinishReason, JsonValue, UIMessage
-from .calls import denial
+from .calls import denial, is_tool
 
 Chunk: TypeAlias = Mapping[str, Any]
 """A `UIMessageChunk`: `{type}` and the keys of its type."""
@@ -62,48 +63,132 @@ def error_frames(text: str) -> bytes:
     return frame({"type": "error", "errorText": text}) + DONE
 
 
-def replay(message: UIMessage) -> bytes:
+def replay(message: UIMessage, *, approvals: bool = True) -> bytes:
     """A stored assistant message as a complete stream, from `start` to `[DONE]`.
 
     The client assembles the same message from it, except for what the chunks have no key for: the
     `filename` of a file, and what newer releases of the AI SDK add to tool calls. A call that was
     denied arrives as one that failed, with the reason as its text, because clients before AI SDK 6
-    know no chunk for a denial. Parts of types for which there is no chunk are left out.
+    know no chunk for a denial. Parts of types for which there is no chunk are left out. Without
+    `approvals`, a call that waits for one arrives as failed as well, for such clients.
     """
+    told = [_told(part, approvals=approvals) for part in message["parts"]]
+    reason: FinishReason = "tool-calls" if open_calls(message) else "stop"
+    return beginning({**message, "parts": told}) + finish_frames(reason)
+
+
+def beginning(message: UIMessage) -> bytes:
+    """The stream of an answer so far, which is an open one that a turn goes on with.
+
+    Calls that were responded to still wait in it, because clients have no chunk for a response.
+    Their results follow in the stream of that turn.
+    """
+    return b"".join(map(frame, (_start(message), *_chunks_of_parts(message["parts"], 0))))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a page shows of an answer: how many parts beside steps, and the states of its calls."""
+
+    parts: int
+    calls: Mapping[str, str]
+
+
+def shown_of(message: UIMessage) -> Shown:
+    """Return what a page shows that has all of a message."""
+    parts = [part for part in message["parts"] if part["type"] != "step-start"]
+    calls = {part["toolCallId"]: part["state"] for part in parts if is_tool(part)}
+    return Shown(len(parts), calls)
+
+
+def rest(message: UIMessage, shown: Shown) -> bytes:
+    """The stream of what a page lacks of an answer that it shows a part of.
+
+    Those are the calls whose state has changed, and the parts behind. If that leaves a last step
+    that a `sendAutomaticallyWhen` of the AI SDK may take for complete, an empty step follows:
+    otherwise such a page would ask again and again. A client only notices a new step at the next
+    chunk that makes it draw; here that chunk is a second `start`.
+    """
+    chunks = [_start(message)]
+    left, place = shown.parts, 0
+    for place, part in enumerate([*message["parts"], None]):
+        if part is None or left == 0:
+            break
+        if part["type"] != "step-start":
+            left -= 1
+            chunks.extend(_news(part, shown, place))
+    chunks.extend(_chunks_of_parts(message["parts"][place:], place))
+    if _seems_complete(message):
+        chunks += ({"type": "start-step"}, _start(message), {"type": "finish-step"})
+    reason: FinishReason = "tool-calls" if open_calls(message) else "stop"
+    return b"".join(map(frame, chunks)) + finish_frames(reason)
+
+
+def open_calls(message: UIMessage) -> list[str]:
+    """Return the ids of the calls that wait in a message, or have not ended after a response."""
+    states = ("input-available", "approval-requested", "approval-responded")
+    parts = [part for part in message["parts"] if is_tool(part)]
+    return [part["toolCallId"] for part in parts if part["state"] in states]
+
+
+UNASKED = "The tool needs an approval, which could not be asked for. It was not run."
+"""`errorText` of a call that needs an approval, for a page that knows no approvals."""
+
+
+def _told(part: dict[str, Any], *, approvals: bool) -> dict[str, Any]:
+    """A part without what its clients have no chunk for."""
+    if not is_tool(part) or part["state"] not in ("approval-requested", "approval-responded"):
+        return part
+    if denial(part) is not None:
+        return {**part, "state": "output-denied"}
+    return part if approvals else {**part, "state": "output-error", "errorText": UNASKED}
+
+
+def _start(message: UIMessage) -> dict[str, Any]:
     start: dict[str, Any] = {"type": "start", "messageId": message["id"]}
     if message.get("metadata") is not None:
         start["messageMetadata"] = message["metadata"]
-    frames = [frame(start)]
+    return start
+
+
+def _news(part: Mapping[str, Any], shown: Shown, number: int) -> Iterator[dict[str, Any]]:
+    """The chunks for a part that the page shows, if it has changed since."""
+    if part["type"].startswith("data-") and "id" in part:
+        yield from _chunks_of_part(part, number)
+    elif is_tool(part) and shown.calls.get(part["toolCallId"], part["state"]) != part["state"]:
+        ended = part["state"].startswith("output-")
+        known = ("tool-approval-request",) if not ended else ()
+        if part["state"] == "output-denied":
+            yield {"type": "tool-output-denied", "toolCallId": part["toolCallId"]}
+        elif part["state"] != "approval-responded":
+            for chunk in _chunks_of_tool(part, dynamic=part["type"] == "dynamic-tool"):
+                if chunk["type"].startswith("tool-output-") or chunk["type"] in known:
+                    yield chunk
+
+
+def _seems_complete(message: UIMessage) -> bool:
+    """Whether the last step has calls and all of them have ended or had their response."""
+    steps = [place for place, each in enumerate(message["parts"]) if each["type"] == "step-start"]
+    last = message["parts"][steps[-1] if steps else 0 :]
+    states = [part["state"] for part in last if is_tool(part)]
+    return bool(states) and all(
+        state.startswith("output-") or state == "approval-responded" for state in states
+    )
+
+
+def _chunks_of_parts(parts: Sequence[Mapping[str, Any]], first: int) -> Iterator[dict[str, Any]]:
+    """The chunks of parts of which the first one has this number in its message."""
     in_step = False
-    for number, part in enumerate(message["parts"]):
+    for number, part in enumerate(parts, first):
         if part["type"] == "step-start":
             if in_step:
-                frames.append(frame({"type": "finish-step"}))
+                yield {"type": "finish-step"}
             in_step = True
-            frames.append(frame({"type": "start-step"}))
+            yield {"type": "start-step"}
         else:
-            frames.extend(frame(chunk) for chunk in _chunks_of_part(part, number))
+            yield from _chunks_of_part(part, number)
     if in_step:
-        frames.append(frame({"type": "finish-step"}))
-    frames.append(frame({"type": "finish", "finishReason": "stop"}))
-    frames.append(DONE)
-    return b"".join(frames)
-
-
-def nothing_to_add(message_id: str) -> bytes:
-    """A stream that ends an answer which the client already has completely.
-
-    It begins a step that stays empty. Without that step, a page whose `sendAutomaticallyWhen` looks
-    at the last step would ask again and again. A client only notices a new step at the next chunk
-    that makes it draw; here that chunk is `start`.
-    """
-    chunks: list[dict[str, Any]] = [
-        {"type": "start-step"},
-        {"type": "start", "messageId": message_id},
-        {"type": "finish-step"},
-        {"type": "finish", "finishReason": "stop"},
-    ]
-    return b"".join(map(frame, chunks)) + DONE
+        yield {"type": "finish-step"}
 
 
 def _chunks_of_part(part: Mapping[str, Any], number: int) -> Iterator[dict[str, Any]]:
@@ -158,6 +243,9 @@ def _chunks_of_tool(part: Mapping[str, Any], *, dynamic: bool) -> Iterator[dict[
             "errorText": part["errorText"],
             **flag,
         }
+    elif part["state"] in ("approval-requested", "approval-responded"):
+        asked = part["approval"]["id"]
+        yield {"type": "tool-approval-request", "approvalId": asked, "toolCallId": call_id}
     elif (denied := denial(part)) is not None:
         yield {
             "type": "tool-output-error",

@@ -26,6 +26,36 @@ class BegunTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class RespondedTurn:
+    """What `respond_turn` returned.
+
+    `outcome` is `started`, `running`, `waiting` or `answered`. `history`, a UIMessage[], is that of
+    `begin_turn`, and `answer`, a UIMessage, has the responses in it. `responses` are those to the
+    calls that waited. All three are UTF-8 JSON.
+    """
+
+    outcome: str
+    turn_id: str | None
+    message_count: int
+    max_message_bytes: int | None
+    history: bytes | None
+    answer: bytes | None
+    responses: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAnswer:
+    """What `read_open_answer` returned: a UIMessage, and the calls that wait in it, as UTF-8 JSON.
+
+    A call has `respondedBy` if it has had its response.
+    """
+
+    message_id: str
+    message: bytes
+    calls: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TurnState:
     """What `extend_turn` returned. `alive` says whether the turn is still the caller's."""
 
@@ -75,6 +105,13 @@ class JournalRead:
     end_offset: int
     frames: str | None
     answer: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTurn(JournalRead):
+    """A running turn, and `begun`, the open answer that it goes on with: a UIMessage as JSON."""
+
+    begun: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,9 @@ from .rows import (
     JournalRead,
     JournalState,
     ListedThread,
+    OpenAnswer,
+    RespondedTurn,
+    RunningTurn,
     SearchedThread,
     SiteNote,
     StoredThread,
@@ -246,15 +249,51 @@ class Threads(Calls):
             args_row(int),
         )
 
-    async def read_journal(self, owner_user_id: str, state_key: str) -> JournalRead | None:
-        """Return the state of a thread's running turn and what it has sent; None if none runs."""
+    async def read_running_turn(self, owner_user_id: str, state_key: str) -> RunningTurn | None:
+        """Return a thread's running turn with what it has sent; None if none runs.
+
+        One snapshot shows both the turn and the open answer that it goes on with.
+        """
         rows = await self._rows(
-            select(JournalRead, "j") + " from pgthreads.set_tenant(%s) as t(owner),"
-            " lateral pgthreads.read_journal(t.owner, %s) as j",
-            (owner_user_id, state_key),
-            class_row(JournalRead),
+            select(JournalRead, "j") + ", o.message as begun"
+            " from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.read_journal(t.owner, %s) as j"
+            " left join lateral pgthreads.read_open_answer(t.owner, %s) as o on true",
+            (owner_user_id, state_key, state_key),
+            class_row(RunningTurn),
         )
         return rows[0] if rows else None
+
+    async def read_open_answer(self, owner_user_id: str, state_key: str) -> OpenAnswer | None:
+        """Return the answer that waits in a thread; None if none does."""
+        rows = await self._rows(
+            select(OpenAnswer, "o") + " from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.read_open_answer(t.owner, %s) as o",
+            (owner_user_id, state_key),
+            class_row(OpenAnswer),
+        )
+        return rows[0] if rows else None
+
+    async def respond_turn(
+        self,
+        owner_user_id: str,
+        state_key: str,
+        message_id: str,
+        responses: JsonText,
+        turn_id: str,
+        *,
+        last: int | None = None,
+    ) -> RespondedTurn:
+        """Give calls that wait their responses, and take the lease of the turn that goes on."""
+        rows = await self._rows(
+            select(RespondedTurn, "r") + " from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.respond_turn("
+            "t.owner, %s, %s, pgthreads.clean_json(%s), %s, %s) as r",
+            (owner_user_id, state_key, message_id, dumps(responses), turn_id, last),
+            class_row(RespondedTurn),
+            alone=(owner_user_id, state_key),
+        )
+        return rows[0]
 
     async def keep_answer(
         self,

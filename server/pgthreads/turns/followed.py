@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from ..errors import PgThreadsError, UnavailableError
-from ..message.wire import DONE, error_frames, finish_frames, replay
+from ..events import UIMessage
+from ..message.wire import DONE, error_frames, finish_frames, replay, rest, shown_of
 from ..postgres.nesting import loads
 from ..postgres.rows import JournalRead, TurnKey
 from ..postgres.threads import Threads
@@ -34,8 +35,9 @@ class Followed(LiveTurn):
         key: TurnKey,
         added: Callable[[Followed], None],
         removed: Callable[[Followed], None],
+        begun: UIMessage | None = None,
     ) -> None:
-        super().__init__(key, asyncio.get_running_loop().create_future())
+        super().__init__(key, asyncio.get_running_loop().create_future(), begun)
         self._added = added
         self._removed = removed
         self._readers = 0
@@ -82,7 +84,10 @@ class Followed(LiveTurn):
         if len(self.stream):
             # The last frames were deleted from the journal before they were read here.
             return error_frames("The connection to the answer broke off. It is in the thread.")
-        return replay(loads(ending.stored)) if ending.stored else finish_frames("stop")
+        if ending.stored is None:
+            return finish_frames("stop")
+        message = loads(ending.stored)
+        return replay(message) if self.begun is None else rest(message, shown_of(self.begun))
 
 
 class FollowedTurns:
@@ -103,13 +108,24 @@ class FollowedTurns:
         """Return the turn that runs on a thread, in whichever worker, or None if none is known."""
         if not self.enabled:
             return None
-        read = await self._threads.read_journal(owner_user_id, state_key)
-        return None if read is None else self.turn(TurnKey(owner_user_id, state_key, read.turn_id))
+        read = await self._threads.read_running_turn(owner_user_id, state_key)
+        if read is None:
+            return None
+        key = TurnKey(owner_user_id, state_key, read.turn_id)
+        return self.turn(key, None if read.begun is None else loads(read.begun))
 
-    def turn(self, key: TurnKey) -> Followed:
-        """Return a turn of another worker; it is followed for as long as a client reads it."""
+    async def begun_of(self, key: TurnKey) -> UIMessage | None:
+        """Return the open answer that a running turn goes on with, or None."""
+        found = await self.find(key.owner_user_id, key.state_key)
+        return None if found is None or found.key != key else found.begun
+
+    def turn(self, key: TurnKey, begun: UIMessage | None = None) -> Followed:
+        """Return a turn of another worker; it is followed for as long as a client reads it.
+
+        `begun` is the open answer that it goes on with.
+        """
         known = next((each for each in self._followed if each.key == key), None)
-        return known or Followed(key, self._add, self._remove)
+        return known or Followed(key, self._add, self._remove, begun)
 
     def _add(self, followed: Followed) -> None:
         self._followed.add(followed)

@@ -35,7 +35,7 @@ from ..message.files import file_of
 from ..message.outputs import MOST_LISTS, fitting, json_size, list_count
 from ..message.sanitize import Cleaner
 from ..message.sizes import CALL_SIZE, Sizes, is_preview, kept_of
-from ..message.wire import error_frames, finish_frames
+from ..message.wire import UNASKED, error_frames, finish_frames
 from ..postgres.rows import JournalPiece, TurnKey
 from ..postgres.threads import Threads
 from .settle import Answer, Begin, Status
@@ -48,9 +48,6 @@ log = logging.getLogger(__name__)
 
 EXECUTOR_GRACE = 5.0
 """Seconds that a stopped executor gets to clean up before the turn is stored without it."""
-
-UNASKED = "The tool needs an approval, which could not be asked for. It was not run."
-"""`errorText` of a call that needs an approval, for a page that knows no approvals."""
 
 UNASKED_TEXT = "This page cannot ask for approvals, so these tools were not run: {}."
 """What the answer says of such calls in the end."""
@@ -85,6 +82,7 @@ class Pump(LiveTurn):
         super().__init__(
             TurnKey(request.owner_user_id, request.state_key, request.turn_id),
             asyncio.create_task(self._run(), name=f"turn {request.turn_id}"),
+            request.answer,
         )
         self._threads = threads
         self._executor = executor
@@ -93,7 +91,8 @@ class Pump(LiveTurn):
         self._begin = begin
         self._approvals = approvals
         self._unasked: list[str] = []
-        self._draft = Draft(generate())
+        begun = request.answer
+        self._draft = Draft(generate()) if begun is None else Draft(begun["id"], begun)
         self._limit = max_message_bytes - ROOM_FOR_METADATA
         self._size = 0
         self._lists = 0
@@ -101,6 +100,8 @@ class Pump(LiveTurn):
         self._stop = asyncio.Event()
         self._stop_code: str | None = None
         self._give_up = asyncio.Event()
+        if begun is not None:
+            self._measure()
         self.stream.write(self._draft.opening)
 
     def stop(self, code: str | None = None) -> None:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Protocol
 
-from ..errors import PgThreadsError, TurnRunningError
+from ..errors import PgThreadsError, TurnRunningError, UnavailableError
 from ..events import Executor, ExecutorRequest
+from ..postgres.nesting import loads
 from ..postgres.pieces import load_messages
-from ..postgres.rows import BegunTurn, TurnKey
+from ..postgres.rows import BegunTurn, OpenAnswer, RespondedTurn, TurnKey
 from ..postgres.threads import Threads
-from .begin import Beginner, ChatRequest, TurnPolicy
+from .begin import POLL_SECONDS, RELEASE_SECONDS, Beginner, ChatRequest, TurnPolicy
 from .followed import FollowedTurns
 from .pump import Pump
+from .respond import Continuation, Responder, Response, going_on, require_same_ends
 from .running import RunningTurns
 from .settle import Begin
 from .spool import Spool
 from .store import keep_recovering
 from .ticker import Ticker
 from .turn import Ending, LiveTurn, answered
+
+log = logging.getLogger(__name__)
 
 SPOOL_SECONDS = 5.0
 """How long the start waits for the answers of the spool to be stored."""
@@ -83,6 +88,7 @@ class TurnRuntime:
         self._followed = FollowedTurns(threads, interval=journal_interval)
         self._ticker = Ticker(heartbeats, heartbeat=heartbeat, interval=journal_interval)
         self._beginner = Beginner(threads, turn_threads, self.running, policy, watch.message_waits)
+        self._responder = Responder(threads, window=policy.history_window)
         self._executor = executor
         self._threads = threads
         self._turn_threads = turn_threads
@@ -126,6 +132,17 @@ class TurnRuntime:
         begin = self._begin(owner_user_id, state_key, chat)
         return await asyncio.shield(self.running.beginning(begin))
 
+    async def respond(self, owner_user_id: str, state_key: str, asked: Continuation) -> LiveTurn:
+        """Return the turn that goes on with an answer that has waited; see `begin`.
+
+        While other calls of it still wait, or if it is complete, the stream has what the client's
+        page lacks of it. Raises NotWaitingError, BusyError, ShuttingDownError and what
+        `respond_turn` refuses.
+        """
+        self.running.require_room(owner_user_id, state_key, self._policy.max_turns)
+        respond = self._respond(owner_user_id, state_key, asked)
+        return await asyncio.shield(self.running.beginning(respond))
+
     async def resume(self, owner_user_id: str, state_key: str) -> LiveTurn | None:
         """Return the turn that runs on a thread, in whichever worker, or None."""
         pump = self.running.get(owner_user_id, state_key)
@@ -146,22 +163,93 @@ class TurnRuntime:
         begun = await self._beginner.begin(owner_user_id, state_key, chat)
         if begun.answer is not None:
             key = TurnKey(owner_user_id, state_key, begun.turn_id or "")
-            return answered(key, begun.answer)
+            return answered(key, begun.answer, approvals=chat.approvals)
         if begun.outcome == "running":
-            return self._find(owner_user_id, state_key, begun)
+            key = TurnKey(owner_user_id, state_key, begun.turn_id or "")
+            # The client does not show what the turn goes on with, if it goes on with anything.
+            return self._running_here(key) or await self._follow(key)
         return await self._start(owner_user_id, state_key, chat, begun)
 
-    def _find(self, owner_user_id: str, state_key: str, begun: BegunTurn) -> LiveTurn:
-        """Return the turn that is already answering the message."""
-        pump = self.running.get(owner_user_id, state_key)
-        if pump is not None and pump.key.turn_id == begun.turn_id:
-            return pump
-        if begun.turn_id is None or not self._followed.enabled:
+    def _running_here(self, key: TurnKey) -> Pump | None:
+        pump = self.running.get(key.owner_user_id, key.state_key)
+        return pump if pump is not None and pump.key == key else None
+
+    async def _follow(self, key: TurnKey, waiting: OpenAnswer | None = None) -> LiveTurn:
+        """Return a turn that another worker runs.
+
+        `waiting` is what waited a moment ago, for a turn that goes on with it and has just ended.
+        """
+        if not key.turn_id or not self._followed.enabled:
             raise TurnRunningError(
                 "this message is being answered by another worker",
                 hint="wait, then load the thread",
             )
-        return self._followed.turn(TurnKey(owner_user_id, state_key, begun.turn_id))
+        begun = await self._followed.begun_of(key)
+        if begun is None and waiting is not None:
+            begun = loads(waiting.message)
+        return self._followed.turn(key, begun)
+
+    async def _respond(self, owner_user_id: str, state_key: str, asked: Continuation) -> LiveTurn:
+        response, waiting = await self._responder.read(owner_user_id, state_key, asked)
+        try:
+            responded = await self._responder.give(response)
+        except UnavailableError as error:
+            if error.uncertain and not self.running.draining:
+                self.running.beginning(self._respond_again(response, asked))
+            raise
+        if responded.outcome == "started":
+            return await self._go_on(response, responded, asked)
+        key = TurnKey(owner_user_id, state_key, responded.turn_id or "")
+        if responded.outcome == "running":
+            return self._running_here(key) or await self._follow(key, waiting)
+        answer = responded.answer or b"null"
+        if responded.outcome == "answered":
+            require_same_ends(loads(answer), asked)
+        return answered(key, answer, asked.shown)
+
+    async def _respond_again(self, response: Response, asked: Continuation) -> None:
+        """Go on with an answer whose turn may have begun although the worker did not get to know.
+
+        The client has sent its responses, and has perhaps left. Nobody else would run the turn, and
+        what was approved would not happen.
+        """
+        clock = asyncio.get_running_loop().time
+        until = clock() + RELEASE_SECONDS
+        while clock() < until and not self.running.draining:
+            try:
+                responded = await self._responder.give(response)
+            except UnavailableError:
+                await asyncio.sleep(POLL_SECONDS)
+            except PgThreadsError as error:
+                log.warning("the responses to %s are not taken: %s", response.message_id, error)
+                return
+            else:
+                if responded.outcome == "started":
+                    await self._go_on(response, responded, asked)
+                return
+
+    async def _go_on(
+        self, response: Response, responded: RespondedTurn, asked: Continuation
+    ) -> LiveTurn:
+        """Start the pump of a turn that goes on with an answer."""
+        request = await going_on(response, responded, asked)
+        pump = Pump(
+            self._turn_threads,
+            self._executor,
+            request,
+            max_message_bytes=responded.max_message_bytes or 0,
+            ticker=self._ticker,
+            spool=self._spool,
+            begin=Begin(
+                message=request.messages[-1],
+                replaces=None,
+                regenerate=False,
+                message_count=responded.message_count,
+            ),
+            approvals=asked.approvals,
+        )
+        self.running.add(pump)
+        return pump
 
     async def _start(
         self, owner_user_id: str, state_key: str, chat: ChatRequest, begun: BegunTurn

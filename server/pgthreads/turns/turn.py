@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from ..events import UIMessage
-from ..message.wire import replay
+from ..message.wire import Shown, beginning, open_calls, replay, rest
 from ..postgres.nesting import loads
 from ..postgres.rows import TurnKey
 from .stream import TurnStream
@@ -55,25 +55,43 @@ class LiveTurn:
     It runs in this worker (`Pump`), in another one (`Followed`), or has ended long ago
     (`answered`): the client reads `stream`, or waits for `ended`. Whoever waits for `ended` shields
     it, because cancelling it would cancel the turn.
+
+    `begun` is the open answer that the turn goes on with, if there was one. Its stream then has
+    only what is added to it. A client that does not show that answer gets `before` first.
     """
 
-    def __init__(self, key: TurnKey, ended: asyncio.Future[Ending]) -> None:
+    def __init__(
+        self, key: TurnKey, ended: asyncio.Future[Ending], begun: UIMessage | None = None
+    ) -> None:
         self.key = key
         self.stream = TurnStream()
         self.ended = ended
+        self.begun = begun
+
+    @property
+    def before(self) -> bytes:
+        """What comes before the stream, for a client that does not show what was begun."""
+        return b"" if self.begun is None else beginning(self.begun)
 
     def reading(self) -> AbstractContextManager[None]:
         """Return a context for reading. A turn of another worker is followed only inside of it."""
         return nullcontext()
 
 
-def answered(key: TurnKey, answer: bytes) -> LiveTurn:
+def answered(
+    key: TurnKey, answer: bytes, shown: Shown | None = None, *, approvals: bool = True
+) -> LiveTurn:
     """Return a turn that ended before the client asked. Its stream is complete from the start.
 
-    The `turn_id` of its key is "" if the database does not say which turn has answered.
+    The stream leaves out what is `shown`, and `approvals` is that of `replay`. The `turn_id` of its
+    key is "" if the database does not say which turn has answered.
     """
     turn = LiveTurn(key, asyncio.get_running_loop().create_future())
-    turn.stream.write(replay(loads(answer)))
+    message = loads(answer)
+    turn.stream.write(
+        replay(message, approvals=approvals) if shown is None else rest(message, shown)
+    )
     turn.stream.close()
-    turn.ended.set_result(Ending(status="completed", stored=answer))
+    status = "waiting" if open_calls(message) else "completed"
+    turn.ended.set_result(Ending(status=status, stored=answer))
     return turn
