@@ -19,6 +19,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgthreads.postgres.migrate import MigrateError, migrate, optional_parts
+from pgthreads.postgres.script import installation_script
 from tests import programs
 from tests.database import Database, Server, embedded_cluster, installed_cluster
 
@@ -362,11 +363,14 @@ def installer(new_cluster: str) -> Iterator[Callable[[], str]]:
 def install(way: str, dsn: str) -> None:
     if way == "psql":
         psql_install(dsn)
+    elif way == "sql":
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(installation_script().encode())
     else:
         migrate(dsn)
 
 
-@pytest.mark.parametrize("way", ["psql", "migrate"])
+@pytest.mark.parametrize("way", ["psql", "migrate", "sql"])
 def test_an_installer_who_is_no_superuser(installer: Callable[[], str], way: str) -> None:
     """CREATEROLE and CREATE in the database are enough, also for a second run."""
     dsn = installer()
@@ -396,7 +400,7 @@ def test_a_superuser_upgrades_what_another_installed(
     assert migrate(make_conninfo(new_cluster, dbname=str(conninfo_to_dict(dsn)["dbname"]))) == []
 
 
-@pytest.mark.parametrize("way", ["psql", "migrate"])
+@pytest.mark.parametrize("way", ["psql", "migrate", "sql"])
 def test_an_installer_in_a_cluster_that_has_the_roles(
     installer: Callable[[], str], new_cluster: str, way: str
 ) -> None:

@@ -59,5 +59,23 @@ def migrate(database_url: str, optional: tuple[str, ...]) -> None:
     click.echo("functions and policies are up to date" if not applied else "done")
 
 
+@main.command("sql")
+@click.option(
+    "--with",
+    "optional",
+    multiple=True,
+    type=click.Choice(["search"]),
+    help="Install this optional part too. It stays installed. Can be given several times.",
+)
+def write_sql(optional: tuple[str, ...]) -> None:
+    """Print the installation as one statement of SQL, for tools that run migrations.
+
+    It does what migrate does: `pgthreads sql > install.sql`.
+    """
+    from ..postgres.script import installation_script  # noqa: PLC0415
+
+    click.echo(installation_script(optional=optional), nl=False)
+
+
 for _command in (serve, work, doctor, threads_group, recover, *MAINTENANCE_COMMANDS):
     main.add_command(_command)

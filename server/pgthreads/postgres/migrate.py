@@ -36,6 +36,11 @@ def optional_parts(db: Path | None = None) -> list[str]:
     return sorted(part.name for part in parts.iterdir() if part.is_dir()) if parts.is_dir() else []
 
 
+def sql_files(folder: Path, kind: str) -> list[Path]:
+    """Return the files of one kind, such as `functions`, in the order in which they are run."""
+    return sorted((folder / kind).rglob("*.sql"), key=lambda file: file.name)
+
+
 def migrate(conninfo: str, db: Path | None = None, optional: Collection[str] = ()) -> list[str]:
     """Install or upgrade the schema in one transaction; return the names of new migrations.
 
@@ -75,10 +80,10 @@ def _install(connection: psycopg.Connection, folder: Path, optional: Collection[
     folders = [folder]
     for name in optional_parts(folder):
         part = folder / "optional" / name
-        if name in optional or any(file.stem in known for file in _files(part, "migrations")):
+        if name in optional or any(file.stem in known for file in sql_files(part, "migrations")):
             folders.append(part)
     applied = []
-    for file in (file for each in folders for file in _files(each, "migrations")):
+    for file in (file for each in folders for file in sql_files(each, "migrations")):
         row = connection.execute(
             "select pgthreads.apply_migration(%s, %s)", (file.stem, _text(file))
         ).fetchone()
@@ -87,13 +92,9 @@ def _install(connection: psycopg.Connection, folder: Path, optional: Collection[
     connection.execute("select pgthreads.refuse_older_release()")
     for each in folders:
         for kind in ("functions", "views", "policies"):
-            for file in _files(each, kind):
+            for file in sql_files(each, kind):
                 run(file)
     return applied
-
-
-def _files(folder: Path, kind: str) -> list[Path]:
-    return sorted((folder / kind).rglob("*.sql"), key=lambda file: file.name)
 
 
 def _text(file: Path) -> str:
