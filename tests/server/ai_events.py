@@ -26,6 +26,7 @@ from pgthreads.events import (
     TextDelta,
     TextEnd,
     TextStart,
+    ToolApprovalRequest,
     ToolCallProgress,
     ToolCallResult,
     ToolCallStart,
@@ -100,4 +101,9 @@ endings: st.SearchStrategy[list[AiEvent]] = st.one_of(
     st.builds(lambda code: [Error(code)], texts),
 )
 turns = st.builds(list.__add__, st.lists(events, max_size=30), endings)
+
+approvals = st.builds(ToolApprovalRequest, call_ids, ids)
+"""Events that no client before AI SDK 6 knows."""
+
+later_turns = st.builds(list.__add__, st.lists(events | approvals, max_size=30), endings)
 statuses = st.sampled_from(["completed", "stopped", "failed"])

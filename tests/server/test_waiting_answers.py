@@ -23,6 +23,7 @@ from pgthreads.events import (
     ReasoningDelta,
     TextDelta,
     ToolApprovalRequest,
+    ToolCallProgress,
     ToolCallResult,
     ToolCallStart,
     ToolResponse,
@@ -426,3 +427,39 @@ async def test_an_agent_goes_on_with_the_outputs_of_the_client_alone() -> None:
     assert isinstance(result, ToolReturnPart)
     assert result.content == {"city": "Rome"}
     assert draft.message()["parts"][-1] == {"type": "text", "text": "In Rome."}
+
+
+STARTED = ToolCallStart("c1", "pay", {})
+BY_CLIENT = ToolCallStart("c1", "pay", {}, by_client=True)
+PROGRESS = ToolCallProgress("c1", "half")
+ASKED = ToolApprovalRequest("c1")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (STARTED, PROGRESS, ASKED),
+        (STARTED, PROGRESS, BY_CLIENT),
+        (BY_CLIENT, PROGRESS),
+        (ToolCallStart("c1", "pay", {}, provider_executed=True), BY_CLIENT),
+        (ToolCallStart("c1", "pay", {}, provider_executed=True, by_client=True),),
+        (ToolCallStart("c" * 257, "pay", {}, by_client=True), ToolApprovalRequest("c" * 257)),
+    ],
+)
+def test_what_runs_already_waits_for_nobody(sdk: SdkChecker, events: Sequence[AiEvent]) -> None:
+    draft = Draft("m1")
+    stream = take(draft, (*events, Done("tool-calls")))
+    assert not draft.waits
+    stream += draft.close("completed") + finish_frames("stop")
+    message = draft.message()
+    assert list(states(message).values()) == ["output-error"]
+    assert sdk.assemble(stream)["message"]["parts"] == message["parts"]
+    assert sdk.validate([message])["valid"]
+
+
+def test_nobody_is_asked_twice() -> None:
+    _, message = waiting()
+    draft = Draft("m1", answered(message))
+    sse = take(draft, (ToolApprovalRequest("c1"), Done("tool-calls")))
+    assert b"tool-approval-request" not in sse
+    assert not draft.waits

@@ -1,8 +1,8 @@
 -- The UIMessage that a client of the AI SDK has made of a stream so far, closed as the answer of a
--- turn that was abandoned: tool calls without a result become output-error, and metadata.status is
--- "abandoned". What a tool has shown of its progress is no result. Of a call whose arguments are
--- incomplete, their text becomes the input. Null if the stream has nothing but steps. The message
--- has no id if the stream did not name one.
+-- turn that was abandoned: tool calls without a result become output-error, those that nobody has
+-- approved become output-denied, and metadata.status is "abandoned". What a tool has shown of its
+-- progress is no result. Of a call whose arguments are incomplete, their text becomes the input.
+-- Null if the stream has nothing but steps. The message has no id if the stream did not name one.
 --
 -- p_frames are the frames of the UI message stream from its start. Each is
 -- `data: <UIMessageChunk>` and a blank line. What follows the last blank line is left out, and so
@@ -67,11 +67,13 @@ begin
         where c.type in ('tool-input-error', 'tool-output-error')
           or (c.type = 'tool-output-available'
             and c.body -> 'preliminary' is distinct from 'true')
-      ))[1] as result
+      ))[1] as result,
+      (array_agg(c.body ->> 'approvalId' order by c.place desc)
+        filter (where c.type = 'tool-approval-request'))[1] as approval
     from chunk as c
     where c.type in (
       'tool-input-start', 'tool-input-delta', 'tool-input-available', 'tool-input-error',
-      'tool-output-available', 'tool-output-error'
+      'tool-output-available', 'tool-output-error', 'tool-approval-request'
     )
     group by c.body ->> 'toolCallId'
   ),
@@ -134,6 +136,9 @@ begin
           'state', 'output-available', 'output', t.result -> 'output')
         when t.result is not null
           then jsonb_build_object('state', 'output-error', 'errorText', t.result -> 'errorText')
+        when t.approval is not null then jsonb_build_object(
+          'state', 'output-denied',
+          'approval', jsonb_build_object('id', t.approval, 'approved', false))
         else jsonb_build_object(
           'state', 'output-error',
           'errorText', 'The answer was abandoned before the tool returned a result.')

@@ -148,11 +148,8 @@ class Draft:
     @property
     def waits(self) -> bool:
         """Whether the answer has ended and waits: for an approval, or for a tool of the client."""
-        calls = self._message.open_calls()
-        states = {call_id: self._message.state_of(call_id) for call_id in calls}
         return self.finish_reason is not None and any(
-            state == "approval-requested" or call_id in self._by_client
-            for call_id, state in states.items()
+            self._awaits(call_id) for call_id in self._message.open_calls()
         )
 
     def open_tool(self, call_id: str) -> str | None:
@@ -335,7 +332,7 @@ class Draft:
         }
 
     def _ask(self, call_id: str, approval_id: str) -> Iterator[Chunk]:
-        if self._message.state_of(call_id) == "input-available":
+        if self._message.may_ask(call_id):
             yield from self._end_part()
             asked = {"approvalId": approval_id or call_id, "toolCallId": call_id}
             yield {"type": "tool-approval-request", **asked}
@@ -418,11 +415,16 @@ class Draft:
     def _pausing(self) -> Iterator[Chunk]:
         yield from self._end_part()
         for call_id in self._message.open_calls():
-            waits = self._message.state_of(call_id) == "approval-requested"
-            if not waits and call_id not in self._by_client:
+            if not self._awaits(call_id):
                 yield self._unanswered(call_id, "completed")
         if self._step_is_open:
             yield _FINISH_STEP
+
+    def _awaits(self, call_id: str) -> bool:
+        """Whether the answer waits for what a person or the client says of this call."""
+        return self._message.asks(call_id) or (
+            call_id in self._by_client and self._message.may_be_client_s(call_id)
+        )
 
     def _unanswered(self, call_id: str, status: EndStatus) -> Chunk:
         if self._message.state_of(call_id) in ("denied", "approval-requested"):

@@ -9,6 +9,9 @@ from typing import Any
 from ..events import JsonValue, UIMessage
 from .wire import Chunk
 
+MAX_WAITING_ID = 256
+"""Characters of the id of a call that waits; the database takes no longer ones."""
+
 
 class StoredMessage:
     """An assistant message that grows with each chunk of its stream.
@@ -134,6 +137,23 @@ class StoredMessage:
         if state == "approval-responded":
             return "input-available" if call["approval"]["approved"] else "denied"
         return "input-available" if call.get("preliminary") else state
+
+    def asks(self, call_id: str) -> bool:
+        """Whether a call needs an approval."""
+        return self._calls[call_id]["state"] == "approval-requested"
+
+    def may_ask(self, call_id: str) -> bool:
+        """Whether a call could need an approval: it has its arguments, and nothing came of it."""
+        call = self._calls.get(call_id, {})
+        is_new = call.get("state") == "input-available" and "approval" not in call
+        return is_new and len(call_id) <= MAX_WAITING_ID
+
+    def may_be_client_s(self, call_id: str) -> bool:
+        """Whether the client could run a call: it could need an approval, and no provider runs it.
+
+        These are the calls for whose outputs `pause_turn` lets an answer wait.
+        """
+        return self.may_ask(call_id) and not self._calls[call_id].get("providerExecuted")
 
     def name_of(self, call_id: str) -> str:
         """Return the name of the tool that a call is for."""

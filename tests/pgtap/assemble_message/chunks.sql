@@ -2,7 +2,7 @@
 -- tests/server/test_journal.py compares it with the SDK and with the server.
 begin;
 \ir ../empty.psql
-select plan(32);
+select plan(36);
 
 create temp table stream on commit drop as
 select * from (values
@@ -57,6 +57,28 @@ select * from (values
     '{"type":"tool-input-available","toolCallId":"c","toolName":"n","input":{"a":1}}',
     '{"type":"tool-output-available","toolCallId":"c","output":2}'],
     '[{"type":"tool-n","toolCallId":"c","state":"output-available","input":{"a":1},"output":2}]'),
+  ('a call that nobody has approved',
+    array['{"type":"tool-input-available","toolCallId":"c","toolName":"n","input":1}',
+    '{"type":"tool-approval-request","approvalId":"p","toolCallId":"c"}',
+    '{"type":"tool-approval-request","approvalId":"q","toolCallId":"d"}'],
+    '[{"type":"tool-n","toolCallId":"c","state":"output-denied","input":1,'
+    '"approval":{"id":"p","approved":false}}]'),
+  ('a call that was denied', array[
+    '{"type":"tool-input-available","toolCallId":"c","toolName":"n","input":1,"dynamic":true}',
+    '{"type":"tool-approval-request","approvalId":"p","toolCallId":"c"}',
+    '{"type":"tool-output-denied","toolCallId":"c"}'],
+    '[{"type":"dynamic-tool","toolName":"n","toolCallId":"c","state":"output-denied","input":1,'
+    '"approval":{"id":"p","approved":false}}]'),
+  ('a call that ran after it had waited',
+    array['{"type":"tool-input-available","toolCallId":"c","toolName":"n","input":1}',
+    '{"type":"tool-approval-request","approvalId":"p","toolCallId":"c"}',
+    '{"type":"tool-output-available","toolCallId":"c","output":2}'],
+    '[{"type":"tool-n","toolCallId":"c","state":"output-available","input":1,"output":2}]'),
+  ('an approval that names no id',
+    array['{"type":"tool-input-available","toolCallId":"c","toolName":"n","input":1}',
+    '{"type":"tool-approval-request","toolCallId":"c"}'],
+    '[{"type":"tool-n","toolCallId":"c","state":"output-error","input":1,'
+    '"errorText":"The answer was abandoned before the tool returned a result."}]'),
   ('pieces of the input of no call',
     array['{"type":"tool-input-delta","toolCallId":"c","inputTextDelta":"{"}'], null),
   ('an answered call', array['{"type":"tool-input-available","toolCallId":"c","toolName":"n",'
