@@ -145,7 +145,7 @@ class StoredMessage:
     def may_ask(self, call_id: str) -> bool:
         """Whether a call could need an approval: it has its arguments, and nothing came of it."""
         call = self._calls.get(call_id, {})
-        is_new = call.get("state") == "input-available" and "approval" not in call
+        is_new: bool = call.get("state") == "input-available" and "approval" not in call
         return is_new and len(call_id) <= MAX_WAITING_ID
 
     def may_be_client_s(self, call_id: str) -> bool:
