@@ -130,6 +130,7 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/joined_screens.sql
 \ir functions/internal/json_hint.sql
 \ir functions/api/keep_answer.sql
+\ir functions/internal/keep_strings.sql
 \ir functions/internal/keep_usage.sql
 \ir functions/api/list_branches.sql
 \ir functions/api/list_threads.sql
@@ -164,6 +165,7 @@ select pgthreads.refuse_older_release();
 \ir functions/maintenance/reap_answer.sql
 \ir functions/maintenance/reap_turn.sql
 \ir functions/maintenance/reap_turns.sql
+\ir functions/internal/redact_bodies.sql
 \ir functions/internal/redact_cards.sql
 \ir functions/api/redact_json.sql
 \ir functions/internal/redact_json_text.sql
@@ -171,6 +173,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/redact_message.sql
 \ir functions/api/redact_text.sql
 \ir functions/internal/redact_messages.sql
+\ir functions/internal/redact_strings.sql
 \ir functions/internal/redact_texts.sql
 \ir functions/api/redaction_faults.sql
 \ir functions/maintenance/redaction_fingerprint.sql

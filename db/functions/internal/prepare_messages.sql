@@ -26,6 +26,9 @@ declare
   v_id text;
   v_ids text[];
   v_texts text[];
+  v_first int;
+  v_last int;
+  v_batch text[];
 begin
   select c.* into strict v_config from pgthreads.config as c;
   if jsonb_array_length(p_messages) > v_config.max_messages then
@@ -66,49 +69,45 @@ begin
     end if;
   end loop;
 
-  with batch as materialized (
-    select array_agg(d.place order by d.place) as places,
-      array_agg(d.id order by d.place) as ids,
-      array_agg(d.text order by d.place) as texts,
-      array_agg(d.message order by d.place) as messages,
-      string_agg(d.look, E'\n') as look
-    from (
-      select n.place, n.id, n.text, n.message, n.look,
-        case
-          when n.is_alone then -n.place
-          else sum(case when n.is_alone then 0 else octet_length(n.text) end) over (
-            order by n.place) / 20000
-        end as number
-      from (
-        select e.place, e.value as message, t.id, t.text,
-          -- redact_texts() replaces its separators in all texts of a call.
-          octet_length(t.text) > 20000 or t.text ~ '[\uFDD0-\uFDD2]' as is_alone,
-          -- This leaves out the id, which may well look like a secret and stays as it is.
-          case
-            when starts_with(t.text, '{"id": "' || t.id) then right(t.text, -8 - char_length(t.id))
-            else t.text
-          end as look
-        from jsonb_array_elements(p_messages) with ordinality as e (value, place)
-        cross join lateral (select e.value ->> 'id' as id, e.value::text as text offset 0) as t
-        offset 0
-      ) as n
-    ) as d
-    group by d.number
-  )
-  select coalesce(array_agg(a.id order by a.place), '{}'),
-    coalesce(array_agg(a.text order by a.place), '{}')
+  -- The array's order is that of the function's rows.
+  -- The arrays rely on the order of the function's rows; an order in them would sort the messages.
+  select coalesce(array_agg(e.value ->> 'id'), '{}'), coalesce(array_agg(e.value::text), '{}')
   into strict v_ids, v_texts
-  from (
-    select r.place, r.id, coalesce(r.redacted::text, r.text) as text
-    from batch as b
-    cross join lateral rows from (
-      unnest(b.places), unnest(b.ids), unnest(b.texts),
-      unnest(case
-        when pgthreads.may_hold_secret(b.look) then pgthreads.redact_messages(b.messages)
-      end)
-    ) as r (place, id, text, redacted)
-  ) as a;
+  from jsonb_array_elements(p_messages) as e (value);
+  for v_first, v_last in
+    select min(n.place)::int, max(n.place)::int
+    from (
+      select l.place, l.is_long, count(*) filter (where l.is_long) over w as long_ones,
+        sum(l.bytes) filter (where not l.is_long) over w / 20000 as batch
+      from (
+        select u.place, octet_length(u.text) as bytes, octet_length(u.text) > 20000 as is_long
+        from unnest(v_texts) with ordinality as u (text, place)
+        offset 0
+      ) as l
+      window w as (order by l.place rows unbounded preceding)
+    ) as n
+    group by n.is_long, n.long_ones, n.batch
+    order by 1
+  loop
+    v_batch := v_texts[v_first:v_last];
+    continue when not pgthreads.may_hold_secret((
+      -- This leaves out the id, which may well look like a secret and stays as it is.
+      select string_agg(case
+        when starts_with(u.text, '{"id": "' || u.id) then right(u.text, -8 - char_length(u.id))
+        else u.text
+      end, E'\n')
+      from unnest(v_ids[v_first:v_last], v_batch) as u (id, text)
+    ));
+    v_batch := pgthreads.redact_bodies(v_batch);
+    for v_at in v_first..v_last loop
+      v_texts[v_at] := v_batch[v_at - v_first + 1];
+    end loop;
+  end loop;
 
+  if cardinality(v_ids) = (select count(distinct i.id) from unnest(v_ids) as i (id)) then
+    return query select u.id, u.text from unnest(v_ids, v_texts) as u (id, text);
+    return;
+  end if;
   select d.place - 1, d.id into v_place, v_id
   from (
     select u.place, u.id, u.text, first_value(u.text) over (

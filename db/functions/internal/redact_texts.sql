@@ -10,7 +10,7 @@
 -- number, because long lists of other numbers have to stay.
 --
 -- The noncharacters U+FDD0 to U+FDD2 serve as separators. They mean nothing in a text that is
--- interchanged; if a text has them, they become U+FFFD.
+-- interchanged; in a string in which something is found they become U+FFFD.
 
 create or replace function pgthreads.redact_texts(p_texts text[], p_rule text default null)
 returns text[]
@@ -68,12 +68,17 @@ begin
   if strpos(array_to_string(p_texts, ''), v_between) > 0
     or strpos(v_text, v_match) > 0 or strpos(v_text, v_field) > 0
   then
-    return pgthreads.redact_texts(
-      array(
-        select translate(u.text, v_between || v_match || v_field, repeat(chr(65533), 3))
-        from unnest(p_texts) with ordinality as u (text, place)
-        order by u.place
-      ), p_rule);
+    v_cores := array(
+      select translate(u.text, v_between || v_match || v_field, repeat(chr(65533), 3))
+      from unnest(p_texts) with ordinality as u (text, place)
+      order by u.place
+    );
+    return array(
+      select case when u.redacted = u.copy then u.text else u.redacted end
+      from unnest(p_texts, v_cores, pgthreads.redact_texts(v_cores, p_rule)) with ordinality
+        as u (text, copy, redacted, place)
+      order by u.place
+    );
   end if;
   v_copy := v_text;
   if octet_length(v_text) > char_length(v_text)
