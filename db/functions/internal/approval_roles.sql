@@ -11,7 +11,7 @@ as $$
   select coalesce(array_agg(distinct p.role_name), '{}')
   from pgthreads.approval_policy as p
   where p_tool_name like replace(
-    replace(replace(replace(p.tool_name, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%');
+    replace(replace(replace(p.tool_name, '!', '!!'), '%', '!%'), '_', '!_'), '*', '%') escape '!';
 $$;
 
 comment on function pgthreads.approval_roles(text) is

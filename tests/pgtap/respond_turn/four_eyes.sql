@@ -2,7 +2,7 @@
 -- neither the owner's browser, which has the server's login, nor whoever has taken over that login
 -- can approve them.
 begin;
-select plan(25);
+select plan(29);
 \ir ../waiting.psql
 
 create role tap_approver nologin;
@@ -98,12 +98,14 @@ select is(
 );
 
 -- Patterns, and several of them.
-insert into pgthreads.approval_policy values ('pay_*_abroad', 'tap_auditor'), ('100%', 'tap_none');
+insert into pgthreads.approval_policy values ('pay_*_abroad', 'tap_auditor'), ('100%', 'tap_none'),
+  ('now!', 'tap_none'), (E'a\\b*', 'tap_none');
 select is(pgthreads.approval_roles(name), roles::name[], name)
 from (values
   ('pay_bill', array['tap_approver']), ('pay_bill_abroad', array['tap_approver', 'tap_auditor']),
   ('payXbill', array[]::text[]), ('100%', array['tap_none']), ('1000', array[]::text[]),
-  ('re_pay_bill', array[]::text[])
+  ('re_pay_bill', array[]::text[]), ('now!', array['tap_none']), ('now', array[]::text[]),
+  (E'a\\bc', array['tap_none']), ('abc', array[]::text[])
 ) as v (name, roles);
 set local session authorization tap_office;
 select set_config('app.current_user_id', '', true) \gset
