@@ -140,7 +140,8 @@ class StoredMessage:
 
     def asks(self, call_id: str) -> bool:
         """Whether a call needs an approval."""
-        return self._calls[call_id]["state"] == "approval-requested"
+        state: str = self._calls[call_id]["state"]
+        return state == "approval-requested"
 
     def may_ask(self, call_id: str) -> bool:
         """Whether a call could need an approval: it has its arguments, and nothing came of it."""
