@@ -4,13 +4,16 @@
 //
 // Options: `baseUrl`, `version` (see sdk.mjs), `token` (bearer), `chatId`, `messages` (what a page
 // loaded), `body` (sent with each request, e.g. {"stateKey": ...}), `auto` (send by itself when an
-// answer ends with its tools' results), `steps`. A step is one of
+// answer has its tools' results, or with "approvals" when it has its approvals), `steps`. A step is one of
 //   {"prompt": text, "messageId"?: id}   a user message; the id is made up unless given
 //   {"resume": true}                     what `resume: true` does when a page is opened
 //   {"edit": index, "prompt": text}      replaces the text of the message at that index
 //   {"regenerate": true}                 regenerates the last answer, or with "index" that message's
 //   {"cut": index, "prompt": text}       edits as assistant-ui does: removes the messages from that
 //                                        index on, and sends a new one
+//   {"respond": [{id, approved, reason?} | {tool, toolCallId, output} | {tool, toolCallId,
+//    state: "output-error", errorText}]}  responds to calls, and waits for what `auto` sends then
+//   {"send": true}                       sends the messages as they are
 // and may have one of these, where n counts changes of the messages (the user message is one):
 //   "abortAfter": n                      leaves after n changes
 //   "stopAfter": n                       asks the server to stop after n changes
@@ -59,10 +62,27 @@ const { chat, events } = createChat(sdk, {
   },
 });
 
-if (options.auto) chat.sendAutomaticallyWhen = sdk.lastAssistantMessageIsCompleteWithToolCalls;
+if (options.auto) {
+  chat.sendAutomaticallyWhen =
+    options.auto === 'approvals'
+      ? sdk.lastAssistantMessageIsCompleteWithApprovalResponses
+      : sdk.lastAssistantMessageIsCompleteWithToolCalls;
+}
+
+const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
+
+async function respond(given) {
+  for (const each of given) {
+    await (each.toolCallId ? chat.addToolOutput(each) : chat.addToolApprovalResponse(each));
+  }
+  do await pause(100);
+  while (!['ready', 'error'].includes(chat.status));
+}
 
 function run(step) {
   if (step.resume) return chat.resumeStream();
+  if (step.respond) return respond(step.respond);
+  if (step.send) return chat.sendMessage();
   if (step.regenerate) {
     return chat.regenerate({ messageId: chat.messages[step.index]?.id });
   }
@@ -98,7 +118,7 @@ for (const step of options.steps) {
   await sending;
 }
 // What the client sends by itself does not belong to a step.
-if (options.auto) await new Promise(resolve => setTimeout(resolve, 200));
+if (options.auto) await pause(200);
 
 const { messages, status } = chat;
 console.log(JSON.stringify({ messages, status, ...events, responses }));

@@ -15,6 +15,7 @@ from pgthreads.events import (
     ExecutorRequest,
     ReasoningDelta,
     TextDelta,
+    ToolResponse,
     UIMessage,
 )
 from pgthreads.executors import ExecutorSpecError, OfflineExecutor, load
@@ -55,7 +56,8 @@ async def test_it_repeats_and_offers_help() -> None:
 
 async def test_help_lists_what_works() -> None:
     text = (await say("help"))[1]["text"]
-    for command in ("long 500", "time", "2+3*4", "1/0", "think", "what did I say first", "fail"):
+    asked = "what did I say first"
+    for command in ("long 500", "time", "2+3*4", "1/0", "think", "pay 5", "my time", asked, "fail"):
         assert command in text
 
 
@@ -262,3 +264,58 @@ except ExecutorSpecError as error:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'pgthreads[agents]'" in done.stdout
+
+
+async def go_on(answer: UIMessage, *responses: ToolResponse) -> list[dict[str, Any]]:
+    request = ExecutorRequest([user("?")], "o", "k", "t2", answer=answer, responses=responses)
+    draft = Draft(answer["id"], answer)
+    async for event in OfflineExecutor(delay=0)(request):
+        draft.take(clean(event))
+    assert not draft.waits
+    draft.close("completed")
+    parts: list[dict[str, Any]] = draft.message()["parts"]
+    return parts
+
+
+async def waits(text: str) -> UIMessage:
+    request = ExecutorRequest([user(text)], "o", "k", "t1")
+    draft = Draft("m")
+    async for event in OfflineExecutor(delay=0)(request):
+        draft.take(clean(event))
+    assert draft.waits
+    draft.pause()
+    return draft.message()
+
+
+async def test_payments_wait_for_approvals() -> None:
+    answer = await waits("pay 5 20")
+    calls = [part for part in answer["parts"] if part["type"] == "dynamic-tool"]
+    assert [(c["state"], c["input"]) for c in calls] == [
+        ("approval-requested", {"euros": 5}),
+        ("approval-requested", {"euros": 20}),
+    ]
+    for call, approved in zip(calls, (True, False), strict=True):
+        call["state"] = "approval-responded"
+        call["approval"] |= {"approved": approved}
+    said = [call["toolCallId"] for call in calls]
+    parts = await go_on(
+        answer,
+        ToolResponse(said[0], approved=True),
+        ToolResponse(said[1], approved=False, reason="too much"),
+    )
+    assert [part.get("state") for part in parts[2:4]] == ["output-available", "output-denied"]
+    assert parts[2]["output"] == {"paid": 5}
+    assert parts[-1]["text"] == "I paid 5 euros.\n\nNot 20 euros: too much"
+
+
+async def test_the_browser_tells_its_time() -> None:
+    answer = await waits("my time")
+    call = answer["parts"][-1]
+    assert (call["toolName"], call["state"]) == ("browser_clock", "input-available")
+    call |= {"state": "output-available", "output": {"timeZone": "Europe/Rome"}}
+    parts = await go_on(
+        answer, ToolResponse(call["toolCallId"], output={"timeZone": "Europe/Rome"})
+    )
+    assert parts[-1]["text"] == 'Your browser says: {"timeZone": "Europe/Rome"}'
+    parts = await go_on(answer, ToolResponse(call["toolCallId"], error_text="It has none."))
+    assert parts[-1]["text"] == "Your browser says: It has none."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import itertools
+import json
 import operator
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from ..events import (
     ReasoningDelta,
     Status,
     TextDelta,
+    ToolApprovalRequest,
     ToolCallResult,
     ToolCallStart,
     UIMessage,
@@ -33,6 +35,8 @@ I answer without a model, so that you can try the whole thing. Say
 - `long 500` for 500 words, streamed one by one
 - `time`, or a calculation like `2+3*4`, for a tool call
 - `1/0` for a tool call that fails
+- `pay 5` for a tool call that needs your approval, `pay 5 20 900` for three
+- `my time` for a tool that your browser runs
 - `think` and a question for reasoning before the answer
 - `what did I say first?` (or last) for an answer out of this thread's history
 - `fail` for an answer that breaks off
@@ -129,12 +133,18 @@ class OfflineExecutor:
     async def _answer(self, request: ExecutorRequest) -> AsyncIterator[AiEvent]:
         said = _text(request.messages[-1]).strip()
         command = said.lower().rstrip("?!. ")
-        if command in ("help", "hi", "hello"):
+        if request.answer is not None:
+            answer = self._go_on(request, request.answer)
+        elif command in ("help", "hi", "hello"):
             answer = self._speak(HELP)
         elif match := re.fullmatch(r"long(?: (\d{1,9}))?", command):
             answer = self._speak(_essay(min(int(match[1] or 200), MAX_WORDS)))
         elif command in ("time", "date", "what time is it", "clock"):
             answer = self._use_tool(request, "clock", {}, _clock, "It is {utc}, a {weekday}.")
+        elif match := re.fullmatch(r"pay((?: +\d{1,9}){1,10})", command):
+            answer = self._pay(request, [int(each) for each in match[1].split()])
+        elif command in ("my time", "my clock", "my time zone"):
+            answer = self._ask_browser(request)
         elif command == "fail":
             answer = self._fail()
         elif match := re.fullmatch(r"think\b\W*(.*)", said, re.IGNORECASE | re.DOTALL):
@@ -178,6 +188,38 @@ class OfflineExecutor:
             lambda: {"value": calculate(text)},
             f"{text} is {{value}}.",
         ):
+            yield event
+
+    async def _pay(self, request: ExecutorRequest, sums: Sequence[int]) -> AsyncIterator[AiEvent]:
+        yield TextDelta("I pretend to pay, if you approve.")
+        ids = [f"call_{request.turn_id}_{number}" for number in range(len(sums))]
+        for call_id, euros in zip(ids, sums, strict=True):
+            await asyncio.sleep(self._delay)
+            yield ToolCallStart(call_id, "pay", {"euros": euros})
+        for call_id in ids:
+            yield ToolApprovalRequest(call_id)
+
+    async def _ask_browser(self, request: ExecutorRequest) -> AsyncIterator[AiEvent]:
+        yield TextDelta("I ask your browser.")
+        await asyncio.sleep(self._delay)
+        yield ToolCallStart(f"call_{request.turn_id}", "browser_clock", {}, by_client=True)
+
+    async def _go_on(self, request: ExecutorRequest, answer: UIMessage) -> AsyncIterator[AiEvent]:
+        """Go on with an answer of `_pay` or `_ask_browser` that has waited."""
+        inputs = {each["toolCallId"]: each["input"] for each in answer["parts"] if "input" in each}
+        said = []
+        for each in request.responses:
+            call_id = each.tool_call_id
+            if each.approved is None:
+                told = each.error_text or json.dumps(each.output, ensure_ascii=False)
+                said.append(f"Your browser says: {told[:MAX_ECHO]}")
+                continue
+            await asyncio.sleep(self._delay)
+            euros = inputs[call_id]["euros"]
+            yield ToolCallResult(call_id, {"paid": euros} if each.approved else "denied")
+            reason = f": {each.reason[:MAX_ECHO]}" if each.reason else "."
+            said.append(f"I paid {euros} euros." if each.approved else f"Not {euros} euros{reason}")
+        async for event in self._speak("\n\n".join(said)):
             yield event
 
     async def _use_tool(
