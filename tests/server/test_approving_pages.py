@@ -18,6 +18,7 @@ from pgthreads.events import (
     ToolCallResult,
     ToolCallStart,
 )
+from pgthreads.http.app_keys import METRICS
 from tests.server.node_client import VERSIONS, SdkChecker, chat, comparable, missing
 from tests.server.service import Service, running_service, text_of
 
@@ -212,7 +213,10 @@ async def test_two_tabs_and_a_page_that_resumes(service: Service, bot: Bot, vers
     assert len(loaded) == 1
     resume = [{"resume": True}]
     tabs.append(asyncio.create_task(chat(service.url, resume, messages=loaded, **options)))
-    await asyncio.sleep(1)
+    metrics = service.app[METRICS]
+    async with asyncio.timeout(60):
+        while "pgthreads_streams_open 3.0" not in metrics.text().decode():
+            await asyncio.sleep(0.05)
     bot.go_on.set()
     seen = [await each for each in tabs]
     late = await chat(service.url, respond, messages=first["messages"], **options)
