@@ -67,6 +67,8 @@ select pgthreads.apply_migration('0024_fewer_looks', :'migration');
 select pgthreads.apply_migration('0030_waiting', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0033_details.sql"`
 select pgthreads.apply_migration('0033_details', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0034_changes.sql"`
+select pgthreads.apply_migration('0034_changes', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0036_archive.sql"`
 select pgthreads.apply_migration('0036_archive', :'migration');
 select exists (
@@ -89,13 +91,17 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/branch_head.sql
 \ir functions/internal/branch_ranges.sql
 \ir functions/internal/call_responses.sql
+\ir functions/api/change_cursor.sql
+\ir functions/api/changed_threads.sql
 \ir functions/internal/check_redaction_rule.sql
 \ir functions/api/clean_json.sql
 \ir functions/internal/close_answer.sql
 \ir functions/internal/closed_answer.sql
+\ir functions/internal/cluster_history.sql
 \ir functions/api/complete_turn.sql
 \ir functions/internal/continued_answer.sql
 \ir functions/api/current_tenant.sql
+\ir functions/api/end_lost_turns.sql
 \ir functions/internal/end_turn.sql
 \ir functions/maintenance/erase_owner.sql
 \ir functions/api/extend_turn.sql
@@ -154,6 +160,7 @@ select pgthreads.refuse_older_release();
 \ir functions/maintenance/purge_turns.sql
 \ir functions/internal/question_content.sql
 \ir functions/internal/question_of.sql
+\ir functions/internal/read_cursor.sql
 \ir functions/internal/read_head.sql
 \ir functions/api/read_header.sql
 \ir functions/api/read_journal.sql
@@ -214,6 +221,7 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/tenant_mac.sql
 \ir functions/internal/tenant_proof.sql
 \ir functions/maintenance/thread_stats.sql
+\ir functions/internal/touch_thread.sql
 \ir functions/internal/transaction_proof.sql
 \ir functions/api/ui_message_fault.sql
 \ir functions/api/update_thread.sql

@@ -304,6 +304,9 @@ begin
       and j.state_key = v_key
       and j.created_at < clock_timestamp() - interval '10 seconds';
   end if;
+  if v_appended = 0 then
+    perform pgthreads.touch_thread(p_owner_user_id, v_key);
+  end if;
   insert into pgthreads.turn as n
     (owner_user_id, state_key, turn_id, lease_until, user_seq, begun_count)
   values (p_owner_user_id, v_key, p_turn_id, clock_timestamp() + v_lease, v_seq, v_count)

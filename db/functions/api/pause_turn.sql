@@ -132,7 +132,7 @@ begin
     open_since = excluded.open_since,
     continued_by = null;
   update pgthreads.thread as t
-  set open_since = v_now
+  set open_since = v_now, touched_xid = pg_current_xact_id()
   where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key;
   if p_frames is not null then
     perform pgthreads.write_frames(p_owner_user_id, p_state_key, p_turn_id, p_offset, p_frames);

@@ -182,6 +182,7 @@ begin
     set message = v_message,
       digest = sha256(convert_to(v_ready.bodies[1], 'UTF8'))
     where o.owner_user_id = p_owner_user_id and o.state_key = p_state_key;
+    perform pgthreads.touch_thread(p_owner_user_id, p_state_key);
   end if;
   select t.message_count into strict message_count
   from pgthreads.thread as t
@@ -260,6 +261,7 @@ begin
     update pgthreads.open_answer as o
     set continued_by = p_turn_id
     where o.owner_user_id = p_owner_user_id and o.state_key = p_state_key;
+    perform pgthreads.touch_thread(p_owner_user_id, p_state_key);
   end if;
   outcome := 'started';
   turn_id := p_turn_id;

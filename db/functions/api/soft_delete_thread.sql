@@ -17,7 +17,7 @@ begin
   perform pgthreads.require_thread(p_owner_user_id, p_state_key);
   perform pgthreads.close_answer(p_owner_user_id, p_state_key, 'stopped');
   update pgthreads.thread as t
-  set deleted_at = clock_timestamp()
+  set deleted_at = clock_timestamp(), touched_xid = pg_current_xact_id()
   where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key;
   update pgthreads.turn as n
   set status = 'stopped', error_code = 'thread_deleted', finished_at = clock_timestamp()

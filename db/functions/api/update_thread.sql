@@ -54,7 +54,8 @@ begin
       archived_at = case
         when p_archived is null then t.archived_at
         when p_archived then coalesce(t.archived_at, clock_timestamp())
-      end
+      end,
+      touched_xid = pg_current_xact_id()
     where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
     returning t.state_key, t.title, t.message_count, t.metadata, t.created_at, t.updated_at,
       t.archived_at;

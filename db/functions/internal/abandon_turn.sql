@@ -128,6 +128,9 @@ begin
     v_appended := 1;
     v_message_id := v_continues;
   end if;
+  if v_appended = 0 then
+    perform pgthreads.touch_thread(p_owner_user_id, p_state_key);
+  end if;
   delete from pgthreads.journal as j
   where j.owner_user_id = p_owner_user_id
     and j.state_key = p_state_key

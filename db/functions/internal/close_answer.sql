@@ -51,7 +51,7 @@ begin
         p_owner_user_id, p_state_key, v_open.turn_id, v_message, 'open_refused', sqlstate);
   end;
   update pgthreads.thread as t
-  set open_since = null
+  set open_since = null, touched_xid = pg_current_xact_id()
   where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key;
   return 0;
 end;

@@ -58,6 +58,8 @@ begin
           coalesce(v_status, 'unknown')),
         hint = 'Begin a new turn, because a turn ends only once.';
     end if;
+  elsif p_answer_id is null then
+    perform pgthreads.touch_thread(p_owner_user_id, p_state_key);
   end if;
   return v_answer_id;
 end;
