@@ -195,6 +195,7 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/require_approver.sql
 \ir functions/maintenance/require_batch.sql
 \ir functions/internal/require_end_status.sql
+\ir functions/internal/require_installed.sql
 \ir functions/internal/require_printable.sql
 \ir functions/internal/require_queue_quota.sql
 \ir functions/internal/require_read.sql

@@ -103,6 +103,71 @@ exception
 end;
 $$;
 
+-- A dump of the schema alone, which somebody has loaded here, lacks the ledger of migrations, the
+-- limits and the redaction rules. If no table has ever held a row, there is nothing to keep, so
+-- this removes what was loaded, and the installation begins anew. The size of a table is looked at
+-- and not its rows, because row level security hides rows but no size. Nothing is removed on which
+-- something outside of the schema depends, nor a schema with objects that no release has.
+do $$
+declare
+  v_schema oid := to_regnamespace('pgthreads');
+  v_used text;
+  v_command text;
+  v_detail text;
+begin
+  if to_regclass('pgthreads.migration') is null
+    or to_regclass('pgthreads.config') is null
+    or to_regclass('pgthreads.thread') is null
+    or pg_relation_size(to_regclass('pgthreads.migration')) > 0
+  then
+    return;
+  end if;
+  v_used := (
+    select string_agg(c.relname, ', ' order by c.relname)
+    from pg_catalog.pg_class as c
+    where c.relnamespace = v_schema and c.relkind in ('r', 'm') and pg_relation_size(c.oid) > 0
+  );
+  if v_used is not null then
+    raise exception 'schema pgthreads has data, but no ledger of its migrations' using
+      errcode = 'object_not_in_prerequisite_state',
+      detail = format('These tables have been written to: %s.', v_used),
+      hint = 'Restore a dump of schema and data as a whole. If this data is of no use, run'
+        ' drop schema pgthreads cascade, and install again.';
+  end if;
+  for v_command in
+    select d.command
+    from (
+      select 1, 'drop view ' || string_agg(c.oid::regclass::text, ', ')
+      from pg_catalog.pg_class as c
+      where c.relnamespace = v_schema and c.relkind = 'v'
+      union all
+      select 2, 'drop table ' || string_agg(c.oid::regclass::text, ', ')
+      from pg_catalog.pg_class as c
+      where c.relnamespace = v_schema and c.relkind in ('r', 'p') and not c.relispartition
+      union all
+      select 3, 'drop routine ' || string_agg(p.oid::regprocedure::text, ', ')
+      from pg_catalog.pg_proc as p
+      where p.pronamespace = v_schema
+      union all
+      select 4, 'drop schema pgthreads'
+    ) as d (place, command)
+    where d.command is not null
+    order by d.place
+  loop
+    execute v_command;
+  end loop;
+exception
+  when dependent_objects_still_exist then
+    get stacked diagnostics v_detail = pg_exception_detail;
+    raise exception 'schema pgthreads was loaded without its data, and cannot be installed again'
+      using
+      errcode = 'object_not_in_prerequisite_state',
+      detail = v_detail,
+      hint = 'Drop what depends on the schema, install, and create it again. Leave the schema out'
+        ' of dumps that are loaded elsewhere: pg_dump -N pgthreads.';
+end;
+$$;
+
 create schema if not exists pgthreads authorization pgthreads_owner;
 
 -- A comment is only written where it differs. Since PostgreSQL 16 that takes the admin option on

@@ -1,6 +1,7 @@
 -- Whether a text, which is serialised JSON, may hold what a redaction rule looks for. In doubt it
--- says yes, also if redaction_screen has no row. ready_messages() asks the same, with a first look
--- before it.
+-- says yes, also if redaction_screen has no row; but where the whole schema has no data, there are
+-- no rules that could find anything, so it refuses. ready_messages() asks the same, with a first
+-- look before it.
 
 create or replace function pgthreads.may_hold_secret(p_json text)
 returns boolean
@@ -9,12 +10,17 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_may boolean;
 begin
-  return coalesce((
-    select p_json ~ s.screen
-      or octet_length(p_json) > char_length(p_json) and p_json ~ s.folded
-    from pgthreads.redaction_screen as s
-  ), true);
+  select p_json ~ s.screen
+    or octet_length(p_json) > char_length(p_json) and p_json ~ s.folded
+  into v_may
+  from pgthreads.redaction_screen as s;
+  if not found then
+    perform pgthreads.require_installed();
+  end if;
+  return coalesce(v_may, true);
 end;
 $$;
 

@@ -30,7 +30,10 @@ declare
   v_last int;
   v_batch text[];
 begin
-  select c.* into strict v_config from pgthreads.config as c;
+  select c.* into v_config from pgthreads.config as c;
+  if not found then
+    perform pgthreads.require_installed();
+  end if;
   if jsonb_array_length(p_messages) > v_config.max_messages then
     raise exception 'these are more messages than a thread may hold' using
       errcode = 'THMAX',

@@ -26,11 +26,12 @@ begin
         && !exists(@.parts[*].keyvalue() ? (@.key != "type" && @.key != "text"))
         && exists(@.parts[*].text ? (@ like_regex "\\S"))) $p$)
       and p_message - array['id', 'role', 'parts', 'metadata'] = '{}'
-  into strict v_limit, v_plain
+  into v_limit, v_plain
   from pgthreads.config as c;
   if v_plain then
     return p_message;
   end if;
+  perform pgthreads.require_installed();
   perform pgthreads.require_storable(p_message, 'the message', v_limit);
   v_fault := pgthreads.ui_message_fault(p_message);
   if v_fault is null and p_message ->> 'role' <> 'user' then
