@@ -26,8 +26,8 @@ from bench.crowd import Crowd
 from bench.harness import Benchmark, Context
 from bench.lists import Lists
 from bench.loads import Loads
+from bench.parts import Parts
 from bench.peers import PACKAGES
-from bench.redaction import Redaction
 from bench.search import Search
 from bench.slow_readers import SlowReaders
 from bench.streaming import Streaming
@@ -45,7 +45,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Loads(),
     Lists(),
     Concurrency(),
-    Redaction(),
+    Parts(),
     Streaming(),
     Crowd(),
     SlowReaders(),
