@@ -119,7 +119,7 @@ def tests() -> list[Step]:
         # The server's tests take minutes on each version, so only make test-majors runs them.
         Step("majors", [sys.executable, "-m", "tests.majors", "pgtap", "isolation"], sql_tools),
         Step("npm", npm, ("node",), ROOT / "tests" / "clients"),
-        Step("npm examples", npm, ("node",), ROOT / "examples"),
+        Step("npm examples", [*npm[:1], "ci", *npm[2:]], ("node",), ROOT / "examples"),
         Step("npm page", [*npm[:1], "ci", *npm[2:]], ("node",), ROOT / "web"),
         Step("page", ["npm", "run", "check"], ("node",), ROOT / "web"),
         Step("bench", ["make", "--no-print-directory", "bench-smoke"], ("postgres",)),
