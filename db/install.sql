@@ -104,6 +104,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/end_lost_turns.sql
 \ir functions/internal/end_turn.sql
 \ir functions/maintenance/erase_owner.sql
+\ir functions/api/export_thread.sql
 \ir functions/api/extend_turn.sql
 \ir functions/internal/find_question.sql
 \ir functions/api/finish_turn.sql

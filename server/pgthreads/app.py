@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import HttpVersion11, web
 
 from .executors import chosen
-from .http import chat, probes, search
+from .http import chat, export, probes, search
 from .http import threads as thread_routes
 from .http.app_keys import (
     AUTHENTICATOR,
@@ -63,6 +63,7 @@ def create_app(settings: Settings | None = None) -> web.Application:
     app.router.add_get(f"{API}/threads", thread_routes.list_threads)
     app.router.add_get(f"{API}/threads/{{state_key}}", thread_routes.get_thread)
     app.router.add_get(f"{API}/threads/{{state_key}}/header", thread_routes.get_header)
+    app.router.add_get(f"{API}/threads/{{state_key}}/export", export.export_thread)
     app.router.add_get(f"{API}/threads/{{state_key}}/branches", thread_routes.list_branches)
     app.router.add_patch(f"{API}/threads/{{state_key}}", thread_routes.patch_thread)
     app.router.add_delete(f"{API}/threads/{{state_key}}", thread_routes.delete_thread)

@@ -79,6 +79,7 @@ PROBES: dict[tuple[str, str], list[Probe]] = {
         Probe({200, 404}, headers={"X-User": BEA, "Cookie": f"user={BEA}"}),
     ],
     ("GET", f"{THREADS}/{{state_key}}/header"): [READ],
+    ("GET", f"{THREADS}/{{state_key}}/export"): [READ, Probe({200, 404}, "?format=json&leaf=m1")],
     ("GET", f"{THREADS}/{{state_key}}/branches"): [READ],
     ("PATCH", f"{THREADS}/{{state_key}}"): [
         Probe({200, 404}, body={"title": "mine", "metadata": {"mark": "mine"}}),

@@ -16,7 +16,7 @@ def allow_origins(app: web.Application, settings: Settings) -> None:
         return
     headers = settings.cors_headers
     options = aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call]
-        expose_headers=("X-State-Key", "ETag", "Retry-After"),
+        expose_headers=("X-State-Key", "ETag", "Retry-After", "Content-Disposition"),
         # The answer to a preflight repeats the headers that it asks for. To refuse headers would
         # protect nothing: an origin that may call the API may send the token itself.
         allow_headers="*" if "*" in headers else (*_NEEDED_HEADERS, *headers),

@@ -117,7 +117,7 @@ async def patch_thread(request: web.Request) -> web.Response:
     thread = await request.app[THREADS].update_thread(
         request[OWNER], key, title=title, metadata=metadata, archived=archived
     )
-    return _json(_header(thread))
+    return _json(thread_header(thread))
 
 
 async def delete_thread(request: web.Request) -> web.Response:
@@ -145,10 +145,10 @@ def _changed(change: _Change) -> tuple[str | None, JsonText | None, bool | None]
 
 
 def _state(thread: ThreadState) -> bytes:
-    return _header(thread, running=thread.running, waiting=thread.waiting)
+    return thread_header(thread, running=thread.running, waiting=thread.waiting)
 
 
-def _header(thread: ChangedThread | ThreadState, **more: Any) -> bytes:
+def thread_header(thread: ChangedThread | ThreadState, **more: Any) -> bytes:
     """The header as JSON. Metadata is passed on unparsed, however deep it is nested."""
     header = {
         "stateKey": thread.state_key,

@@ -150,6 +150,16 @@ class ListedThread(ThreadState):
 
 
 @dataclass(frozen=True, slots=True)
+class ExportedMessage:
+    """A row of `export_thread`: a UIMessage as UTF-8 JSON. A waiting answer has no `created_at`."""
+
+    seq: int
+    message: bytes
+    created_at: datetime | None
+    head_seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class SearchedThread:
     """A row of `search_threads`. `message_id` and `role` are None if the best hit is the title."""
 

@@ -17,6 +17,7 @@ from .rows import (
     BegunTurn,
     Branch,
     ChangedThread,
+    ExportedMessage,
     FoundTitle,
     JournalPiece,
     JournalRead,
@@ -353,6 +354,26 @@ class Threads(Calls):
             class_row(ThreadState),
         )
         return rows[0] if rows else None
+
+    async def export_thread(
+        self,
+        owner_user_id: str,
+        state_key: str,
+        *,
+        after_seq: int = 0,
+        head_seq: int | None = None,
+        leaf_id: str | None = None,
+    ) -> list[ExportedMessage]:
+        """Return a page of messages from the beginning on; none after the last page.
+
+        The next page is asked for with the `seq` and `head_seq` of the last row.
+        """
+        return await self._rows(
+            select(ExportedMessage, "e") + " from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.export_thread(t.owner, %s, %s, %s, %s) as e",
+            (owner_user_id, state_key, after_seq, head_seq, leaf_id),
+            class_row(ExportedMessage),
+        )
 
     async def has_search(self) -> bool:
         """Return whether `search_threads` is installed."""
