@@ -18,8 +18,8 @@ from tests.operations.clusters import folder_for
 from tests.operations.test_backup import assert_it_lives, counts
 
 PUBLISHED = (
-    "thread, message, turn, late_answer, retention, config, redaction_rule, tenant_key,"
-    " tenant_secret, usage_total"
+    "thread, message, turn, open_answer, tool_response, late_answer, retention, config,"
+    " approval_policy, redaction_rule, tenant_key, tenant_secret, usage_total"
 )
 OF_ITS_OWN = ("migration", "redaction_screen", "verification")
 """Tables that each database has for itself; a migration fills the screen of the rules again."""
@@ -98,7 +98,8 @@ def test_another_server_takes_over(servers: tuple[Database, Database]) -> None:
         )
         until(
             subscriber,
-            "select bool_and(srsubstate = 'r') and count(*) = 10 from pg_subscription_rel",
+            "select bool_and(srsubstate = 'r') and count(*) = "
+            f"{len(PUBLISHED.split(', '))} from pg_subscription_rel",
         )
         with psycopg.connect(publisher.server_dsn, autocommit=True) as app:
             append(app, OWNERS[0], "old1", message("while it follows"))
