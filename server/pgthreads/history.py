@@ -54,7 +54,7 @@ def prompt_history(messages: Sequence[UIMessage], own: Own = _nobody) -> list[UI
 
     `own` is asked for the metadata of each part of an answer, and never for a user's. What it
     returns, if that is not None, is the part's `own`: a `reasoning` part is then in the history, in
-    front of what it led to.
+    front of what it led to, and a tool part has the stored one as `stored`.
     """
     history: list[UIMessage] = []
     system: list[UIMessage] = []
@@ -150,7 +150,8 @@ def _answer_parts(
                     yield from made
                     made, calls = [], 0
                 metadata = own(part.get("callProviderMetadata"))
-                made.append(told_call(part, ids) | ({} if metadata is None else {"own": metadata}))
+                signed = {} if metadata is None else {"own": metadata, "stored": part}
+                made.append(told_call(part, ids) | signed)
                 calls += 1
             elif (text := _own_part(part, own)) is not None:
                 made.append(text)

@@ -164,8 +164,16 @@ def anthropic(body: Json) -> None:
         )
         require(blocks[: len(results)] == results, "tool_result must come first")
         waiting = []
+        own: list[str] = []
         for block in blocks:
-            if block["type"] == "tool_use":
+            if block["type"] == "server_tool_use":
+                require(re.fullmatch("srvtoolu_[a-zA-Z0-9_]+", block["id"]), "id", block["id"])
+                require(isinstance(block["input"], dict), "input", block)
+                own.append(block["id"])
+            elif block["type"].endswith("_tool_result") and block["type"] != "tool_result":
+                require(own and own.pop() == block["tool_use_id"], "no server_tool_use", block)
+                require(SIGNED in json.dumps(block["content"]), "a result that is none", block)
+            elif block["type"] == "tool_use":
                 require(re.fullmatch("[a-zA-Z0-9_-]+", block["id"]), "id", block["id"])
                 require(block["id"] not in seen, "tool_use ids must be unique")
                 require(re.fullmatch("[a-zA-Z0-9_-]{1,128}", block["name"]), "name", block)
@@ -179,6 +187,7 @@ def anthropic(body: Json) -> None:
                     anthropic_block(each)
             else:
                 anthropic_block(block)
+        require(not own, "server_tool_use without its result")
         if message["role"] == "assistant":
             last = blocks[-1]["type"]
             require("thinking" not in last, "the final block cannot be thinking", last)
@@ -235,6 +244,8 @@ def google(body: Json) -> None:
                 kind = data.get("mimeType") or data["mime_type"]
                 require(GEMINI_TYPES.fullmatch(kind), "Unsupported MIME type", kind)
                 require(data["data"], "empty file")
+            if "codeExecutionResult" in part:
+                require(part["codeExecutionResult"]["outcome"] == "OUTCOME_OK", "outcome", part)
             if "functionCall" in part:
                 name = part["functionCall"]["name"]
                 require(re.fullmatch("[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}", name), "name", name)

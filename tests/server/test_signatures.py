@@ -144,6 +144,84 @@ async def test_what_redaction_has_changed_is_no_signature() -> None:
         )
 
 
+def searched(provider: str, **more: Any) -> UIMessage:
+    """An answer for which the provider has used a tool of its own."""
+    page = {"type": "web_search_result", "url": "https://a.example", "title": "A"}
+    found = [{**page, "page_age": None, "encrypted_content": SIGNED}]
+    if provider == "google":
+        call: dict[str, Any] = {
+            "toolName": "code_execution",
+            "toolCallId": "pyd_ai_1",
+            "input": {"code": "print(1)", "language": "PYTHON"},
+            "output": {"outcome": "OUTCOME_OK", "output": "1"},
+        }
+    else:
+        call = {
+            "toolName": "web_search",
+            "toolCallId": "srvtoolu_1",
+            "input": {"query": "a"},
+            "output": found,
+        }
+    call |= {"type": "dynamic-tool", "state": "output-available", "providerExecuted": True}
+    call["callProviderMetadata"] = metadata(provider)
+    said = {"type": "text", "text": "It is A."}
+    return {"id": "a1", "role": "assistant", "parts": [STEP, call | more, STEP, said]}
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "not_sent"),
+    [
+        ("anthropic", '"type": "server_tool_use"', '"tool_use"'),
+        ("google", '"codeExecutionResult"', '"functionCall"'),
+        ("openai-responses", '"function_call"', "web_search_call"),
+        ("openai-chat", '"tool_calls"', "server_tool"),
+        ("mistral", '"tool_calls"', "server_tool"),
+        ("bedrock", "web_search", "server_tool"),
+    ],
+)
+async def test_a_call_of_a_provider_s_own_tool_goes_back_as_such_where_that_is_possible(
+    providers: Providers, name: str, sent: str, not_sent: str
+) -> None:
+    model = providers.model(name)
+    thread = [user("Hi"), searched(model.system), user("And?")]
+    await ask(AgentExecutor(Agent(model)), thread)
+    assert providers.verdicts == [""]
+    body = json.dumps(providers.bodies[0])
+    assert "It is A." in body
+    assert (sent in body, not_sent in body) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"providerExecuted": False},
+        {"state": "output-error", "errorText": "no"},
+        {"toolCallId": "c1"},
+        {"toolName": "code_execution"},
+        {"input": []},
+        {"output": "A line in place of what was too large."},
+        {"output": [{"title": "[REDACTED:us_ssn]", "encrypted_content": SIGNED}]},
+        {"callProviderMetadata": metadata("openai")},
+        {"callProviderMetadata": None},
+    ],
+)
+async def test_any_other_call_is_told(providers: Providers, more: dict[str, Any]) -> None:
+    thread = [user("Hi"), searched("anthropic", **more), user("And?")]
+    await ask(AgentExecutor(Agent(providers.model("anthropic"))), thread)
+    assert providers.verdicts == [""]
+    sent = json.dumps(providers.bodies[0])
+    assert "server_tool_use" not in sent
+    assert '"tool_use"' in sent
+
+
+async def test_a_native_call_that_is_refused_is_told_from_then_on(providers: Providers) -> None:
+    found = [{"title": "A", "encrypted_content": "Zm9yZ2Vk"}]
+    thread = [user("Hi"), searched("anthropic", output=found), user("And?")]
+    await ask(AgentExecutor(Agent(providers.model("anthropic"))), thread)
+    assert [bool(verdict) for verdict in providers.verdicts] == [True, False]
+    assert "server_tool_use" not in json.dumps(providers.bodies[1])
+
+
 async def never(_: list[ModelMessage], __: AgentInfo) -> AsyncIterator[str]:
     yield ""
 

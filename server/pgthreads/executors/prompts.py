@@ -21,6 +21,8 @@ from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
     ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
     SystemPromptPart,
     TextPart,
     ThinkingPart,
@@ -188,7 +190,9 @@ def _steps(parts: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any
 def _step_messages(
     step: Sequence[Mapping[str, Any]], prompt: Prompt, leave_out: LeaveOut
 ) -> Iterator[ModelMessage]:
-    said: list[TextPart | ThinkingPart | ToolCallPart] = []
+    said: list[
+        TextPart | ThinkingPart | ToolCallPart | NativeToolCallPart | NativeToolReturnPart
+    ] = []
     results: list[ToolReturnPart] = []
     response = ModelResponse(parts=said)
     for part in step:
@@ -196,7 +200,10 @@ def _step_messages(
         if own is not None:
             prompt.signed += own.is_signed
             response = replace(own.response(), parts=said)
-        if is_tool(part):
+        if own is not None and is_tool(part) and (native := own.native(part["stored"])):
+            prompt.signed += not own.is_signed
+            said += native
+        elif is_tool(part):
             call = ToolCallPart(part["toolName"], part["input"], part["toolCallId"])
             said.append(_signed(call, own))
             results.append(_result(part, prompt, leave_out))

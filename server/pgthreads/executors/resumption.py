@@ -11,7 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pydantic_ai.messages import ModelMessage, ModelRequest, ToolCallPart, ToolReturnPart
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    NativeToolCallPart,
+    ToolCallPart,
+    ToolReturnPart,
+)
 from pydantic_ai.tools import DeferredToolResults, ToolApproved, ToolDenied
 
 from ..events import ExecutorRequest, ToolResponse
@@ -42,7 +48,7 @@ def resumption(messages: list[ModelMessage], request: ExecutorRequest) -> Resump
         part.tool_call_id
         for message in messages
         for part in message.parts
-        if isinstance(part, ToolCallPart)
+        if isinstance(part, ToolCallPart | NativeToolCallPart)
     ]
     ids = dict(zip(prompted[len(prompted) - len(stored) :], stored, strict=True))
     said = {each.tool_call_id: each for each in request.responses if each.approved is not None}

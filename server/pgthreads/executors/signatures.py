@@ -10,14 +10,16 @@ what is stored here.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from pydantic_ai.messages import (
     FilePart,
     ModelResponse,
     NativeToolCallPart,
+    NativeToolReturnPart,
     TextPart,
     ThinkingPart,
     ToolCallPart,
@@ -34,6 +36,15 @@ _FIELDS = ("id", "signature", "provider_name", "provider_details", "tool_kind", 
 
 _FORGOTTEN = "forgotten:"
 """An address that is no provider's, for responses whose parts the provider may have forgotten."""
+
+_NATIVE: Mapping[str, Mapping[str, str]] = {
+    "anthropic": {"web_search": "srvtoolu_[a-zA-Z0-9_]+", "web_fetch": "srvtoolu_[a-zA-Z0-9_]+"},
+    "google": {"code_execution": ".*"},
+}
+"""For each provider the tools whose calls it takes back as calls of its own, and their ids.
+
+Of others, it needs something that it keeps itself, such as a container, and may have forgotten.
+"""
 
 
 def metadata_of(
@@ -56,6 +67,7 @@ class Signed:
     id: str | None
     signature: str | None
     details: dict[str, Any]
+    system: str = ""
 
     def response(self) -> ModelResponse:
         """An empty response of this provider."""
@@ -84,6 +96,38 @@ class Signed:
             signature=self.signature,
             provider_name=self.provider_name,
             provider_details=self.details or None,
+        )
+
+    def native(
+        self, part: Mapping[str, Any]
+    ) -> tuple[NativeToolCallPart, NativeToolReturnPart] | None:
+        """A stored call of one of the provider's own tools, with its result, as it came.
+
+        None if it has to be told as any other call: the provider does not take it back, it did not
+        succeed, or redaction or the limit of a message has changed it.
+        """
+        kind: str = part["type"]
+        name = part.get("toolName") if kind == "dynamic-tool" else kind.removeprefix("tool-")
+        call_id, args, output = part.get("toolCallId"), part.get("input"), part.get("output")
+        ids = _NATIVE.get(self.system, {}).get(name) if isinstance(name, str) else None
+        if (
+            ids is None
+            or part.get("providerExecuted") is not True
+            or part.get("state") != "output-available"
+            or part.get("preliminary")
+            or not isinstance(args, dict)
+            or not isinstance(output, dict | list)
+            or not (isinstance(call_id, str) and re.fullmatch(ids, call_id))
+            or "[REDACTED:" in json.dumps([args, output])
+        ):
+            return None
+        origin: dict[str, Any] = {
+            "provider_name": self.provider_name,
+            "provider_details": self.details or None,
+        }
+        return (
+            NativeToolCallPart(str(name), args, call_id, **origin),
+            NativeToolReturnPart(str(name), output, call_id, **origin),
         )
 
 
@@ -119,6 +163,9 @@ def own_of(model: Model | None) -> Own:
         if model is None or found is None:
             return None
         probe = ThinkingPart("", provider_name=found.provider_name)
-        return found if model.accepts_stateless_artifacts(found.response(), probe) else None
+        if not model.accepts_stateless_artifacts(found.response(), probe):
+            return None
+        # Claude at another provider takes none of these: there the system differs from its maker.
+        return replace(found, system=model.system.partition("-")[0])
 
     return own
