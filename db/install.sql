@@ -110,11 +110,11 @@ select pgthreads.refuse_older_release();
 \ir functions/api/finish_turn.sql
 \ir functions/api/fit_doubles.sql
 \ir functions/internal/fit_range.sql
-\ir functions/api/fold_json.sql
+\ir functions/internal/fold_json.sql
 \ir functions/internal/fold_sign.sql
 \ir functions/internal/fold_text.sql
 \ir functions/api/forget_journal.sql
-\ir functions/api/has_message_shape.sql
+\ir functions/internal/has_message_shape.sql
 \ir functions/api/has_plain_numbers.sql
 \ir functions/api/has_search.sql
 \ir functions/internal/hide_escapes.sql
@@ -126,11 +126,11 @@ select pgthreads.refuse_older_release();
 \ir functions/api/is_iban.sql
 \ir functions/api/is_luhn.sql
 \ir functions/internal/is_named_tenant.sql
-\ir functions/api/is_plain_message.sql
+\ir functions/internal/is_plain_message.sql
 \ir functions/internal/is_plain_read.sql
 \ir functions/internal/is_same_question.sql
-\ir functions/api/is_shallow.sql
-\ir functions/api/is_short.sql
+\ir functions/internal/is_shallow.sql
+\ir functions/internal/is_short.sql
 \ir functions/api/is_state_key.sql
 \ir functions/api/is_ui_message.sql
 \ir functions/api/is_url.sql
@@ -145,7 +145,7 @@ select pgthreads.refuse_older_release();
 \ir functions/maintenance/lock_holders.sql
 \ir functions/internal/luhn_sum.sql
 \ir functions/internal/may_hold_secret.sql
-\ir functions/api/merge_json.sql
+\ir functions/internal/merge_json.sql
 \ir functions/internal/merge_metadata.sql
 \ir functions/internal/message_title.sql
 \ir functions/internal/mint_tenant_token.sql
@@ -154,7 +154,7 @@ select pgthreads.refuse_older_release();
 \ir functions/maintenance/note_verification.sql
 \ir functions/api/pause_turn.sql
 \ir functions/internal/prepare_messages.sql
-\ir functions/api/prints_within.sql
+\ir functions/internal/prints_within.sql
 \ir functions/internal/prompt_history.sql
 \ir functions/internal/prompt_start.sql
 \ir functions/maintenance/purge_threads.sql

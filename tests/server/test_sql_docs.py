@@ -74,6 +74,23 @@ def test_every_function_is_documented_once(catalogue: Signatures) -> None:
     assert sections | rest == set(catalogue) | {"search_threads"} & sections
 
 
+def test_a_server_may_call_what_is_documented_and_little_else(
+    admin_dsn: str, connect: Callable[..., psycopg.Connection[tuple[Any, ...]]]
+) -> None:
+    """Helpers are granted only where somebody calls them in the server's name."""
+    rows = connect(admin_dsn).execute(
+        "select p.proname from pg_proc as p where p.pronamespace = 'pgthreads'::regnamespace"
+        " and has_function_privilege('pgthreads_server', p.oid, 'execute')"
+    )
+    # Policies call requires_token and verified_tenant, set_tenant calls verify_tenant_token,
+    # verify_thread reads as its caller, and has_plain_numbers is inlined where it is called.
+    called_by_others = {
+        *("requires_token", "verified_tenant", "verify_tenant_token", "fit_doubles"),
+        *("require_tenant", "require_state_key", "is_state_key"),
+    }
+    assert {name for (name,) in rows} - set(documented()) - {"begin_turn"} == called_by_others
+
+
 def test_signatures_are_those_of_the_catalogue(catalogue: Signatures) -> None:
     for name, signature in documented().items():
         if name in catalogue:

@@ -9,12 +9,15 @@
 -- are comments, [DONE], chunks that are no part of a message, and everything after an error.
 -- BOUNDED_WORK: the chunks are handled as sets of rows and not one by one in a loop, so that the
 -- time grows no faster than the stream.
+--
+-- This runs as its owner, so that nobody needs a grant on the functions that it calls.
 
 create or replace function pgthreads.assemble_message(p_frames text)
 returns jsonb
 language plpgsql
 immutable
 parallel safe
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare

@@ -2,13 +2,14 @@
 -- UIMESSAGE_IS_CONTRACT. The rules are those of the AI SDK's own schemas, as has_message_shape()
 -- knows them, and three more: an id is neither empty nor too long, nothing is nested too deep for
 -- readers, and a double can hold every number. The first condition decides; the others find the
--- words.
+-- words. This runs as its owner, so that nobody needs a grant on the functions that it calls.
 
 create or replace function pgthreads.ui_message_fault(p_message jsonb)
 returns text
 language plpgsql
 immutable
 parallel safe
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare

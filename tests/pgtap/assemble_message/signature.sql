@@ -4,7 +4,7 @@ select plan(5);
 
 select test.declared(
   'assemble_message', array['text']::name[], 'jsonb',
-  false, 'immutable', true
+  true, 'immutable', true
 );
 
 select * from finish();

@@ -4,7 +4,7 @@ select plan(5);
 
 select test.declared(
   'fold_json', array['jsonb[]']::name[], 'jsonb',
-  false, 'immutable', true
+  false, 'immutable', false
 );
 
 select * from finish();

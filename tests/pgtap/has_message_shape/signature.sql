@@ -3,7 +3,7 @@ select plan(5);
 \ir ../helpers.psql
 
 select test.declared(
-  'has_message_shape', array['jsonb']::name[], 'boolean', false, 'immutable', true
+  'has_message_shape', array['jsonb']::name[], 'boolean', false, 'immutable', false
 );
 
 select * from finish();

@@ -3,7 +3,7 @@ select plan(10);
 \ir ../helpers.psql
 
 select test.declared(
-  'is_plain_message', array['jsonb']::name[], 'boolean', false, 'stable', true
+  'is_plain_message', array['jsonb']::name[], 'boolean', false, 'stable', false
 );
 
 select ok(pgthreads.is_plain_message(test.message('m')), 'text is plain');

@@ -11,7 +11,6 @@ language sql
 immutable
 return (repeat(p_open, p_levels - 1) || p_inside || repeat(p_close, p_levels - 1))::jsonb;
 
-set local role tap_server;
 select is(
   array[pgthreads.is_shallow(test.deep(60, v.o, v.c, v.i)),
     pgthreads.is_shallow(test.deep(61, v.o, v.c, v.i))],

@@ -3,7 +3,7 @@ select plan(5);
 \ir ../helpers.psql
 
 select test.declared(
-  'is_shallow', array['jsonb']::name[], 'boolean', false, 'immutable', true
+  'is_shallow', array['jsonb']::name[], 'boolean', false, 'immutable', false
 );
 
 select * from finish();

@@ -3,7 +3,6 @@ begin;
 select plan(13);
 \ir ../helpers.psql
 
-set local role tap_server;
 select is(
   pgthreads.is_short(('[' || repeat(v.number || ',', v.times) || '1]')::jsonb, v.bytes),
   v.wanted, format('%s times %s in %s bytes', v.times, v.number, v.bytes)

@@ -4,7 +4,7 @@ select plan(5);
 
 select test.declared(
   'merge_json', array['jsonb', 'jsonb']::name[], 'jsonb',
-  false, 'immutable', true
+  false, 'immutable', false
 );
 
 select * from finish();

@@ -4,7 +4,7 @@ select plan(5);
 
 select test.declared(
   'ui_message_fault', array['jsonb']::name[],
-  'text', false, 'immutable', true
+  'text', true, 'immutable', true
 );
 
 select * from finish();

@@ -24,5 +24,4 @@ $$;
 
 comment on function pgthreads.merge_json(jsonb, jsonb) is
   'Merges the second JSON value into the first, and the objects inside of them as well.';
-revoke all on function pgthreads.merge_json(jsonb, jsonb) from public;
-grant execute on function pgthreads.merge_json(jsonb, jsonb) to pgthreads_server;
+revoke all on function pgthreads.merge_json(jsonb, jsonb) from public, pgthreads_server;

@@ -100,5 +100,4 @@ $$;
 
 comment on function pgthreads.has_message_shape(jsonb) is
   'Whether the value has the members and parts of a UIMessage; URLs and numbers are not checked.';
-revoke all on function pgthreads.has_message_shape(jsonb) from public;
-grant execute on function pgthreads.has_message_shape(jsonb) to pgthreads_server;
+revoke all on function pgthreads.has_message_shape(jsonb) from public, pgthreads_server;

@@ -17,5 +17,4 @@ $$;
 
 comment on function pgthreads.is_shallow(jsonb) is
   'Whether the value is nested no deeper than 60 levels, the limit for all that is stored.';
-revoke all on function pgthreads.is_shallow(jsonb) from public;
-grant execute on function pgthreads.is_shallow(jsonb) to pgthreads_server;
+revoke all on function pgthreads.is_shallow(jsonb) from public, pgthreads_server;

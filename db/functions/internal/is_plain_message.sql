@@ -17,5 +17,4 @@ $$;
 
 comment on function pgthreads.is_plain_message(jsonb) is
   'Whether the value is a UIMessage; ui_message_fault() says what is wrong with one that is not.';
-revoke all on function pgthreads.is_plain_message(jsonb) from public;
-grant execute on function pgthreads.is_plain_message(jsonb) to pgthreads_server;
+revoke all on function pgthreads.is_plain_message(jsonb) from public, pgthreads_server;

@@ -57,5 +57,4 @@ $$;
 
 comment on function pgthreads.prints_within(jsonb, int) is
   'Whether the value can be printed, for values that are not small; is_short() asks it.';
-revoke all on function pgthreads.prints_within(jsonb, int) from public;
-grant execute on function pgthreads.prints_within(jsonb, int) to pgthreads_server;
+revoke all on function pgthreads.prints_within(jsonb, int) from public, pgthreads_server;

@@ -26,5 +26,4 @@ $$;
 
 comment on function pgthreads.is_short(jsonb, int) is
   'Whether the value can be printed: plain numbers, and about so many bytes of text at most.';
-revoke all on function pgthreads.is_short(jsonb, int) from public;
-grant execute on function pgthreads.is_short(jsonb, int) to pgthreads_server;
+revoke all on function pgthreads.is_short(jsonb, int) from public, pgthreads_server;

@@ -46,5 +46,4 @@ $$;
 
 comment on function pgthreads.fold_json(jsonb[]) is
   'Merges JSON values in their order, and the objects inside of them as well.';
-revoke all on function pgthreads.fold_json(jsonb[]) from public;
-grant execute on function pgthreads.fold_json(jsonb[]) to pgthreads_server;
+revoke all on function pgthreads.fold_json(jsonb[]) from public, pgthreads_server;
