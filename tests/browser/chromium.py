@@ -42,6 +42,7 @@ _KEYS = {
     "ArrowDown": ("ArrowDown", 40, ""),
     "ArrowRight": ("ArrowRight", 39, ""),
     "O": ("KeyO", 79, "O"),
+    "k": ("KeyK", 75, "k"),
     "?": ("Slash", 191, "?"),
 }
 CTRL = 2

@@ -38,3 +38,11 @@ async def ask(page: Page, text: str) -> None:
 async def shows(page: Page, text: str) -> None:
     # Unlike innerText, it has what is too far from the screen to be laid out.
     await page.wait(f"{LOG}.textContent.includes({json.dumps(text)})")
+
+
+async def act(page: Page, key: str, label: str) -> None:
+    """Choose something in the menu of a thread of the list."""
+    await page.click(f"#threads li[data-key='{key}'] [data-control=menu]")
+    items = "[...document.querySelectorAll('#actions button')]"
+    at = await page.run(f"{items}.map((each) => each.innerText).indexOf({json.dumps(label)})")
+    await page.click(f"#actions button:nth-child({at + 1})")

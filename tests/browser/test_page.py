@@ -24,7 +24,7 @@ from pgthreads.events import (
     ToolInputStart,
 )
 from tests.browser.chromium import Browser, Page
-from tests.browser.steps import IDLE, KEY, LOG, ask, gated, shows
+from tests.browser.steps import IDLE, KEY, LOG, act, ask, gated, shows
 from tests.server.service import CHAT, Service, answers, body_of, running_service, says, text_of
 
 SECRET = "a secret of the tests with enough bytes in it"
@@ -166,7 +166,7 @@ async def test_lists_renames_and_deletes_threads(service: Service, page: Page) -
     await shows(page, "Hello.")
     names = "[...document.querySelectorAll('#threads .name')].map((each) => each.innerText).join()"
     await page.wait(f"{names} === 'The second thread,The first thread'")
-    await page.click(f"#threads li[data-key='{first}'] [data-control=rename]")
+    await act(page, first, "Rename")
     await page.type("Another name")
     await page.press("Enter")
     await page.wait(f"{names} === 'The second thread,Another name'")
@@ -175,7 +175,7 @@ async def test_lists_renames_and_deletes_threads(service: Service, page: Page) -
         "document.querySelector('#title').innerText === 'Another name'"
         f" && {LOG}.innerText.includes('The first thread')"
     )
-    await page.click(f"#threads li[data-key='{first}'] [data-control=delete]")
+    await act(page, first, "Delete")
     await page.click("#delete [value=yes]")
     await page.wait(f"{names} === 'The second thread' && location.hash === ''")
     assert service.rows(

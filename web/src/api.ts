@@ -4,7 +4,7 @@ const BASE = "/api/v1/ai";
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz-";
 const TOKEN = "pgthreads.token";
 
-import type { Message, Reading, ThreadPage } from "./types.ts";
+import type { Hit, Message, Reading, Thread, ThreadPage } from "./types.ts";
 
 /** A refusal of the server: `code` is for programs, the message and `hint` for people. */
 export class ApiError extends Error {
@@ -47,6 +47,7 @@ export interface Question {
 }
 
 interface ReadOptions {
+  last?: number;
   before?: number | undefined;
   leaf?: string | undefined;
   signal?: AbortSignal;
@@ -60,17 +61,36 @@ interface Options {
 
 /** Calls the API. `askToken` is asked once for all calls that were refused together. */
 export class Api {
+  /** Which model is to answer; undefined leaves that to the server. */
+  model: string | undefined;
   private _asking: Promise<string | null> | null = null;
 
   constructor(private readonly _askToken: () => Promise<string | null>) {}
 
-  listThreads(cursor?: string): Promise<ThreadPage> {
-    return this._json(`/threads?limit=30${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+  listThreads(cursor?: string, archived = false): Promise<ThreadPage> {
+    const query = new URLSearchParams({ limit: "30" });
+    if (cursor !== undefined) query.set("cursor", cursor);
+    if (archived) query.set("archived", "true");
+    return this._json(`/threads?${query}`);
+  }
+
+  /** A thread as the list shows it. */
+  readHeader(key: string): Promise<Thread> {
+    return this._json(`/threads/${key}/header`);
+  }
+
+  search(query: string): Promise<{ threads: Hit[] }> {
+    return this._json(`/search?${new URLSearchParams({ q: query, limit: "30" })}`);
+  }
+
+  /** The models that a question may name, and the one that answers otherwise. */
+  listModels(): Promise<{ models: string[]; default: string | null }> {
+    return this._json("/models");
   }
 
   /** The last messages, or those before an earlier answer's `before`; of the newest branch, or another. */
-  readThread(key: string, { before, leaf, signal }: ReadOptions = {}): Promise<Reading> {
-    const query = new URLSearchParams({ last: "50" });
+  readThread(key: string, { last = 50, before, leaf, signal }: ReadOptions = {}): Promise<Reading> {
+    const query = new URLSearchParams({ last: String(last), details: "true" });
     if (before !== undefined) query.set("before", String(before));
     if (leaf !== undefined) query.set("leaf", leaf);
     return this._json(`/threads/${key}?${query}`, { signal });
@@ -80,8 +100,8 @@ export class Api {
     return this._json(`/threads/${key}/branches`, { signal });
   }
 
-  renameThread(key: string, title: string): Promise<unknown> {
-    return this._json(`/threads/${key}`, { method: "PATCH", body: { title } });
+  updateThread(key: string, changes: { title?: string; archived?: boolean }): Promise<unknown> {
+    return this._json(`/threads/${key}`, { method: "PATCH", body: changes });
   }
 
   deleteThread(key: string): Promise<Response> {
@@ -94,7 +114,7 @@ export class Api {
 
   /** The response whose body is the answer's stream. */
   send(key: string, question: Question, signal?: AbortSignal): Promise<Response> {
-    return this._call("/chat", { method: "POST", body: { id: key, ...question }, signal });
+    return this._call("/chat", { method: "POST", body: { id: key, model: this.model, ...question }, signal });
   }
 
   /** As `send`, for a turn that runs already; null if none does. */

@@ -7,6 +7,8 @@ import { codeOf, Conversation } from "./conversation.ts";
 import { askToken, showKeys } from "./dialogs.ts";
 import { button, byId } from "./dom.ts";
 import { MarkdownView, work } from "./markdown/view.ts";
+import { openMenu } from "./menu.ts";
+import { startModels } from "./models.ts";
 import { Notices } from "./notices.ts";
 import { Outbox } from "./outbox.ts";
 import { Scroll } from "./scroll.ts";
@@ -33,6 +35,7 @@ const $ = {
   backdrop: byId("backdrop"),
   threads: byId("threads"),
   skip: byId("skip"),
+  threadMenu: byId("thread-menu"),
 };
 
 const api = new Api(askToken);
@@ -149,6 +152,7 @@ function showWelcome(): void {
   $.welcome.hidden = !thread.isEmpty || !notices.isEmpty;
   $.copyKey.hidden = thread.key === "";
   $.copyKey.textContent = thread.key;
+  $.threadMenu.hidden = thread.key === "";
 }
 
 function showStreaming(streaming: boolean): void {
@@ -161,6 +165,8 @@ function showStreaming(streaming: boolean): void {
 // ---- the sidebar on narrow screens
 
 function openSidebar(): void {
+  // A wide screen always shows it.
+  if (!$.menu.checkVisibility()) return;
   document.body.classList.add("sidebar-open");
   $.backdrop.hidden = false;
   $.menu.setAttribute("aria-expanded", "true");
@@ -185,7 +191,7 @@ function startThread(): void {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (document.querySelector("dialog[open]")) return;
+  if (document.querySelector("dialog[open], :popover-open")) return;
   const target = event.target as HTMLElement;
   const isTyping = target.matches("input, textarea, select");
   if (event.key === "Escape") {
@@ -195,6 +201,10 @@ document.addEventListener("keydown", (event) => {
   } else if ((event.ctrlKey || event.metaKey) && event.shiftKey && event.key.toLowerCase() === "o") {
     event.preventDefault();
     startThread();
+  } else if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    openSidebar();
+    list.focusSearch();
   } else if (event.key === "ArrowUp" && target === $.prompt && composer.isEmpty && $.prompt.value === "") {
     event.preventDefault();
     thread.editLast();
@@ -216,6 +226,7 @@ $.skip.addEventListener("click", (event) => {
   event.preventDefault();
   composer.focus();
 });
+$.threadMenu.addEventListener("click", () => openMenu($.threadMenu, list.actions(thread.key)));
 $.menu.addEventListener("click", openSidebar);
 $.backdrop.addEventListener("click", closeSidebar);
 $.threads.addEventListener("click", (event) => {
@@ -239,6 +250,7 @@ if (document.querySelector<HTMLMetaElement>("meta[name=executor]")?.content === 
 }
 
 startTheme();
+void startModels(api);
 void open(location.hash.slice(1));
 void sendOthers();
 void list.refresh();

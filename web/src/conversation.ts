@@ -395,6 +395,7 @@ export class Conversation {
       }
       this._finish(assembler);
       onChange();
+      void this._readDetails();
     } catch (error) {
       if (this._hasLeft || isAbort(error)) return;
       draw.now();
@@ -403,6 +404,19 @@ export class Conversation {
       this._isBroken = true;
       notices.clear();
       this._with.connection().failed(new ApiError(0, "broken", "The connection broke."));
+    }
+  }
+
+  /** Asks what the server knows of the question and the answer that were added. */
+  private async _readDetails(): Promise<void> {
+    try {
+      const { messages } = await this._with.api.readThread(this._key, { last: 2, signal: this._leave.signal });
+      for (const { id, metadata } of messages) {
+        if (metadata?.pgthreads) this._views.get(id)?.setDetails(metadata.pgthreads);
+      }
+    } catch (error) {
+      // They are not needed.
+      if (!(error instanceof ApiError) && !isAbort(error)) throw error;
     }
   }
 

@@ -1,10 +1,11 @@
 // One message on the page. A part has one node, made once and updated while the answer streams.
 
 import type { Siblings } from "./branches.ts";
+import { clock } from "./dates.ts";
 import { button, element, icon } from "./dom.ts";
 import { anchor } from "./markdown/nodes.ts";
 import { MarkdownView } from "./markdown/view.ts";
-import type { Message, Part } from "./types.ts";
+import type { Details, Message, Part } from "./types.ts";
 
 /** What shows one part. */
 interface PartView {
@@ -48,6 +49,7 @@ export class MessageView {
   private readonly _pending = element("p", "badge pending");
   private readonly _foot = element("div", "foot");
   private readonly _branches = element("span", "branches");
+  private readonly _facts = element("span", "facts");
   private readonly _views = new Map<Part, PartView | null>();
 
   constructor(
@@ -66,7 +68,7 @@ export class MessageView {
     );
     this._pending.hidden = true;
     this._branches.hidden = true;
-    this._foot.append(this._branches, ...this._buttons());
+    this._foot.append(this._branches, ...this._buttons(), this._facts);
     const ways = message.role === "user" ? [] : [this._ways];
     this.root.append(this._body, this._badge, ...ways, this._pending, this._foot);
     this.update(message);
@@ -91,6 +93,13 @@ export class MessageView {
     this._badge.textContent = ended?.[this.isEmpty ? 1 : 0] ?? "";
     // The style shows them on the last message only.
     this._ways.hidden = ended === undefined;
+    const details = message.metadata?.pgthreads;
+    if (details) this.setDetails(details);
+  }
+
+  /** Says when it came, of which model, in what time and with how many tokens, as far as it is known. */
+  setDetails(details: Details): void {
+    this._facts.replaceChildren(...facts(details));
   }
 
   /** Whether it has nothing to be seen. */
@@ -143,6 +152,22 @@ export class MessageView {
     copy.dataset.action = "copy";
     return [copy, other];
   }
+}
+
+function facts({ createdAt, model, durationMs, usage }: Details): (Node | string)[] {
+  const found: (Node | string)[] = [];
+  if (createdAt !== undefined) {
+    const time = element("time", "", clock(createdAt));
+    time.dateTime = createdAt;
+    time.title = new Date(createdAt).toLocaleString();
+    found.push(time);
+  }
+  if (model !== undefined) found.push(model);
+  if (durationMs !== undefined) found.push(`${(durationMs / 1000).toFixed(1)} s`);
+  const counts = [usage?.input_tokens ?? usage?.inputTokens, usage?.output_tokens ?? usage?.outputTokens];
+  const tokens = counts.reduce<number>((sum, count) => sum + (Number(count) || 0), 0);
+  if (tokens > 0) found.push(`${tokens.toLocaleString("en")} tokens`);
+  return found.flatMap((fact, at) => (at === 0 ? [fact] : [" · ", fact]));
 }
 
 /** What is said of an answer by its status: with something in it, and with nothing. */

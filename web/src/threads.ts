@@ -1,12 +1,16 @@
-// The list of threads: a page at a time, the latest first, asked for again while something runs.
+// The list of threads: a page at a time, the latest first, asked for again while something runs; or
+// those that are archived, or what a search finds.
 
+import { ago, groupOf } from "./dates.ts";
 import { askTitle, confirmDelete } from "./dialogs.ts";
 import type { Api } from "./api.ts";
-import { byId, element, icon } from "./dom.ts";
-import type { Thread, ThreadPage } from "./types.ts";
+import { button, byId, element, icon } from "./dom.ts";
+import { type Item, openMenu } from "./menu.ts";
+import type { Hit, Thread, ThreadPage } from "./types.ts";
 
 const POLL_MS = 3000;
-type Control = "rename" | "delete";
+const TYPING_MS = 200;
+const DOTS = "M3.2 8h.1M8 8h.1M12.8 8h.1";
 
 interface Handlers {
   onChange(): void;
@@ -16,22 +20,23 @@ interface Handlers {
   onTrouble(error: unknown): void;
 }
 
-const ICONS: Record<Control, string> = {
-  rename: "M3 13l.6-2.8L10.8 3l2.2 2.2-7.2 7.2z",
-  delete: "M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5l.5 8.5h6l.5-8.5",
-};
-
-/** Draws the list; calls `onChange()`, `onDeleted(key)` and `onError(error)`. */
 export class ThreadList {
   private readonly _list = byId("threads");
   private readonly _more = byId("more-threads");
   private readonly _empty = byId("no-threads");
+  private readonly _search = byId<HTMLInputElement>("search");
+  private readonly _archive = byId("archive");
   private _threads = new Map<string, Thread>();
+  /** Threads that are not on the pages that are shown. */
+  private readonly _others = new Map<string, Thread>();
+  private _hits: Hit[] | null = null;
   private _cursor: string | undefined = undefined;
   private _pages = 1;
   private _asked = 0;
   private _timer = 0;
-  current = "";
+  private _typing = 0;
+  private _isArchive = false;
+  private _current = "";
 
   constructor(
     private readonly _api: Api,
@@ -39,64 +44,166 @@ export class ThreadList {
   ) {
     this._list.addEventListener("keydown", (event) => this._move(event));
     this._more.addEventListener("click", () => this._loadMore());
+    this._archive.addEventListener("click", () => {
+      this._isArchive = !this._isArchive;
+      this._archive.setAttribute("aria-pressed", String(this._isArchive));
+      this._pages = 1;
+      this._clearSearch();
+      void this.refresh();
+    });
+    this._search.addEventListener("input", () => {
+      clearTimeout(this._typing);
+      this._typing = setTimeout(() => this.refresh(), TYPING_MS);
+    });
+    this._search.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && this._search.value !== "") {
+        event.stopPropagation();
+        this._clearSearch();
+        void this.refresh();
+      } else if (event.key === "ArrowDown" || event.key === "Enter") {
+        event.preventDefault();
+        const first = this._list.querySelector<HTMLElement>("[data-control=open]");
+        first?.focus();
+        if (event.key === "Enter") first?.click();
+      }
+    });
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) this.refresh();
     });
   }
 
+  get current(): string {
+    return this._current;
+  }
+
+  set current(key: string) {
+    this._current = key;
+  }
+
   title(key: string): string | null {
-    return this._threads.get(key)?.title ?? null;
+    return this._thread(key)?.title ?? null;
   }
 
   select(key: string): void {
-    this.current = key;
+    this._current = key;
     this._draw();
+    void this._readHeader();
+  }
+
+  focusSearch(): void {
+    this._search.focus();
+    this._search.select();
+  }
+
+  /** What can be done with a thread. */
+  actions(key: string): Item[] {
+    const title = this.title(key) ?? "Untitled";
+    const archived = this._thread(key)?.archived ?? false;
+    return [
+      ["Rename", () => void this._rename(key)],
+      [archived ? "Take out of the archive" : "Archive", () => void this._setArchived(key, !archived)],
+      ["Delete", () => void this._delete(key, title), true],
+    ];
   }
 
   /** Asks for the pages that are shown again. The latest call wins. */
   async refresh(): Promise<void> {
     const asked = ++this._asked;
     clearTimeout(this._timer);
+    const query = this._search.value.trim();
     const threads = new Map<string, Thread>();
+    let hits: Hit[] | null = null;
     let cursor: string | undefined;
     try {
-      for (let page = 0; page < this._pages; page += 1) {
-        const answer: ThreadPage = await this._api.listThreads(cursor);
-        for (const thread of answer.threads) threads.set(thread.stateKey, thread);
-        cursor = answer.nextCursor;
-        if (cursor === undefined) break;
+      if (query !== "") hits = (await this._api.search(query)).threads;
+      else {
+        for (let page = 0; page < this._pages; page += 1) {
+          const answer: ThreadPage = await this._api.listThreads(cursor, this._isArchive);
+          for (const thread of answer.threads) threads.set(thread.stateKey, thread);
+          cursor = answer.nextCursor;
+          if (cursor === undefined) break;
+        }
       }
     } catch (error) {
       if (asked === this._asked) this._handlers.onTrouble(error);
       return;
     }
     if (asked !== this._asked) return;
-    this._threads = threads;
+    this._hits = hits;
     this._cursor = cursor;
+    if (hits === null) this._threads = threads;
     this._draw();
     this._handlers.onChange();
+    void this._readHeader();
     if (!document.hidden && [...threads.values()].some((thread) => thread.running)) {
       this._timer = setTimeout(() => this.refresh(), POLL_MS);
     }
   }
 
+  /** The open thread may be on none of the pages that are shown. */
+  private async _readHeader(): Promise<void> {
+    const key = this._current;
+    if (key === "" || this._threads.has(key)) return;
+    try {
+      this._others.set(key, await this._api.readHeader(key));
+    } catch {
+      // It is new, or whatever keeps it from being read is said elsewhere.
+      return;
+    }
+    this._handlers.onChange();
+  }
+
+  private _thread(key: string): Thread | undefined {
+    return this._threads.get(key) ?? this._others.get(key);
+  }
+
+  private _clearSearch(): void {
+    this._search.value = "";
+    this._hits = null;
+  }
+
   private async _loadMore(): Promise<void> {
-    const last = this._list.lastElementChild;
+    const rows = this._rows().length;
     this._pages += 1;
     await this.refresh();
     // The button may be gone now, and the focus with it.
     if (document.activeElement === document.body) {
-      const row = last?.nextElementSibling ?? last;
+      const row = this._rows()[rows] ?? this._rows().at(-1);
       row?.querySelector("a")?.focus();
     }
+  }
+
+  // ---- drawing
+
+  private _rows(): Element[] {
+    return [...this._list.querySelectorAll("li")];
   }
 
   private _draw(): void {
     const focused = document.activeElement?.closest<HTMLElement>("#threads li")?.dataset.key;
     const control = (document.activeElement as HTMLElement | null)?.dataset.control;
-    this._list.replaceChildren(...[...this._threads.values()].map((thread) => this._row(thread)));
-    this._more.hidden = this._cursor === undefined;
-    this._empty.hidden = this._threads.size > 0;
+    const groups = new Map<string, HTMLElement[]>();
+    const add = (name: string, row: HTMLElement) => groups.set(name, [...(groups.get(name) ?? []), row]);
+    if (this._hits !== null) for (const hit of this._hits) add("Found", this._row(hit, found(hit)));
+    else {
+      for (const thread of this._threads.values()) {
+        add(this._isArchive ? "Archive" : groupOf(thread.updatedAt), this._row(thread, [about(thread)]));
+      }
+    }
+    this._list.replaceChildren(
+      ...[...groups].flatMap(([name, rows]) => {
+        const list = element("ul");
+        list.setAttribute("aria-label", name);
+        list.append(...rows);
+        const heading = element("p", "group", name);
+        heading.ariaHidden = "true";
+        return [heading, list];
+      }),
+    );
+    this._more.hidden = this._hits !== null || this._cursor === undefined;
+    this._empty.hidden = groups.size > 0;
+    this._empty.textContent =
+      this._hits !== null ? "Nothing was found." : this._isArchive ? "The archive is empty." : "No threads yet.";
     if (focused !== undefined) {
       const row = this._list.querySelector(`li[data-key="${CSS.escape(focused)}"]`);
       row?.querySelector<HTMLElement>(`[data-control="${control}"]`)?.focus();
@@ -116,74 +223,81 @@ export class ThreadList {
     const at = document.activeElement as HTMLElement | null;
     const row = at?.closest("li");
     if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
+    const key = row.dataset.key ?? "";
     const controls = [...row.querySelectorAll<HTMLElement>("[data-control]")];
     const place = controls.indexOf(at as HTMLElement);
-    const rows = [...this._list.children];
+    const rows = this._rows();
     const line = rows.indexOf(row);
     const inRow = (to: Element | undefined) => to?.querySelector<HTMLElement>("[data-control=open]");
     const target = {
       ArrowDown: inRow(rows[line + 1]),
-      ArrowUp: inRow(rows[line - 1]),
+      ArrowUp: line === 0 ? this._search : inRow(rows[line - 1]),
       Home: inRow(rows[0]),
       End: inRow(rows.at(-1)),
       ArrowRight: controls[place + 1],
       ArrowLeft: controls[place - 1],
-      F2: undefined,
-      Delete: undefined,
     }[event.key];
-    if (event.key === "F2") controls.find((each) => each.dataset.control === "rename")?.click();
-    else if (event.key === "Delete") controls.find((each) => each.dataset.control === "delete")?.click();
+    if (event.key === "F2") void this._rename(key);
+    else if (event.key === "Delete") void this._delete(key, this.title(key) ?? "Untitled");
     else if (!target) return;
     event.preventDefault();
     target?.focus();
     this._setStop();
   }
 
-  private _row(thread: Thread): HTMLElement {
+  private _row(thread: Thread | Hit, below: (Node | string)[]): HTMLElement {
     const title = thread.title ?? "Untitled";
     const row = element("li");
     row.dataset.key = thread.stateKey;
     const anchor = element("a");
     anchor.href = `#${thread.stateKey}`;
     anchor.dataset.control = "open";
-    if (thread.stateKey === this.current) anchor.setAttribute("aria-current", "page");
+    if (thread.stateKey === this._current) anchor.setAttribute("aria-current", "page");
     const name = element("span", "name", title);
     name.dir = "auto";
-    const count = thread.messageCount === 1 ? "1 message" : `${thread.messageCount} messages`;
-    anchor.append(
-      name,
-      element("span", "when", `${ago(thread.updatedAt)} · ${count}`),
-    );
-    if (thread.running) {
-      const dot = element("span", "dot");
+    const when = element("span", "when");
+    when.append(...below);
+    anchor.append(name, when);
+    if ("running" in thread && (thread.running || thread.waiting)) {
+      const dot = element("span", thread.running ? "dot" : "dot waits");
       dot.setAttribute("role", "img");
-      dot.setAttribute("aria-label", "running");
+      dot.setAttribute("aria-label", thread.running ? "running" : "waiting");
       anchor.append(dot);
     }
-    row.append(
-      anchor,
-      iconButton("rename", `Rename ${title}`, () => this.rename(thread.stateKey)),
-      iconButton("delete", `Delete ${title}`, () => this._delete(thread.stateKey, title)),
-    );
+    const more: HTMLButtonElement = button("icon small", "", () => openMenu(more, this.actions(thread.stateKey)));
+    // The arrows lead here.
+    more.tabIndex = -1;
+    more.dataset.control = "menu";
+    more.setAttribute("aria-label", `Actions for ${title}`);
+    more.setAttribute("aria-haspopup", "menu");
+    more.append(icon(DOTS));
+    row.append(anchor, more);
     return row;
   }
 
-  async rename(key: string): Promise<void> {
+  // ---- changing
+
+  private async _rename(key: string): Promise<void> {
     const title = await askTitle(this.title(key) ?? "");
-    if (title === null) return;
-    try {
-      await this._api.renameThread(key, title);
-    } catch (error) {
-      this._handlers.onError(error);
-    }
-    await this.refresh();
+    if (title !== null) await this._change(() => this._api.updateThread(key, { title }));
+  }
+
+  private async _setArchived(key: string, archived: boolean): Promise<void> {
+    await this._change(() => this._api.updateThread(key, { archived }));
   }
 
   private async _delete(key: string, title: string): Promise<void> {
     if (!(await confirmDelete(title))) return;
-    try {
+    await this._change(async () => {
       await this._api.deleteThread(key);
+      this._others.delete(key);
       this._handlers.onDeleted(key);
+    });
+  }
+
+  private async _change(act: () => Promise<unknown>): Promise<void> {
+    try {
+      await act();
     } catch (error) {
       this._handlers.onError(error);
     }
@@ -191,26 +305,13 @@ export class ThreadList {
   }
 }
 
-function iconButton(control: Control, label: string, act: () => void): HTMLElement {
-  const button = element("button", "icon small");
-  button.type = "button";
-  // The arrows lead here.
-  button.tabIndex = -1;
-  button.dataset.control = control;
-  button.setAttribute("aria-label", label);
-  button.append(icon(ICONS[control]));
-  button.addEventListener("click", act);
-  return button;
+function about(thread: Thread): string {
+  const count = thread.messageCount === 1 ? "1 message" : `${thread.messageCount} messages`;
+  return `${ago(thread.updatedAt)} · ${count}`;
 }
 
-const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [["day", 86400], ["hour", 3600], ["minute", 60]];
-const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-
-function ago(time: string): string {
-  const seconds = (Date.now() - Date.parse(time)) / 1000;
-  if (seconds > 30 * 86400) return new Date(time).toLocaleDateString("en", { dateStyle: "medium" });
-  for (const [unit, size] of UNITS) {
-    if (seconds >= size) return RELATIVE.format(-Math.floor(seconds / size), unit);
-  }
-  return "just now";
+/** What was found, as text; what the server puts between asterisks is marked. */
+function found({ snippet, updatedAt }: Hit): (Node | string)[] {
+  if (!snippet) return [ago(updatedAt)];
+  return snippet.split("**").map((text, at) => (at % 2 === 0 ? text : element("mark", "", text)));
 }

@@ -23,7 +23,15 @@ export interface Message {
   id: string;
   role: string;
   parts: Part[];
-  metadata?: { status?: string; [key: string]: unknown };
+  metadata?: { status?: string; pgthreads?: Details; [key: string]: unknown };
+}
+
+/** What the server knows of a message beside it. */
+export interface Details {
+  createdAt?: string;
+  model?: string;
+  durationMs?: number;
+  usage?: Record<string, unknown>;
 }
 
 /** A thread in the list. */
@@ -33,7 +41,17 @@ export interface Thread {
   createdAt: string;
   updatedAt: string;
   messageCount: number;
+  archived: boolean;
   running: boolean;
+  waiting: boolean;
+}
+
+/** A thread that a search has found. `snippet` has `**` around what was found. */
+export interface Hit {
+  stateKey: string;
+  title: string | null;
+  updatedAt: string;
+  snippet: string | null;
 }
 
 export interface ThreadPage {
