@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from pydantic_ai import Agent
 
 from pgthreads.events import Error, ExecutorRequest, UIMessage
@@ -41,8 +41,28 @@ async def ask(executor: AgentExecutor, thread: list[UIMessage]) -> object:
     return [event async for event in executor(request)][-1]
 
 
+BLANK_ITEM: list[UIMessage] = [
+    {"id": "q", "role": "user", "parts": [{"type": "text", "text": "Go"}]},
+    {
+        "id": "a",
+        "role": "assistant",
+        "parts": [
+            {
+                "type": "tool-find",
+                "toolCallId": "c",
+                "state": "output-available",
+                "input": {},
+                "output": {"kind": "tool-return", "return_value": ["a", " \n"], "content": []},
+            }
+        ],
+    },
+    {"id": "last", "role": "user", "parts": [{"type": "text", "text": "And?"}]},
+]
+
+
 @pytest.mark.parametrize("name", PROVIDERS)
 @settings(patient, max_examples=12, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@example(thread=BLANK_ITEM)
 @given(thread=stored_threads.threads)
 def test_every_provider_takes_the_prompt_of_any_thread(
     runner: asyncio.Runner, providers: Providers, name: str, thread: list[UIMessage]

@@ -9,6 +9,7 @@ list, if an assistant message links to a file, or if a part comes from another e
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
@@ -237,7 +238,13 @@ def _result(part: Mapping[str, Any], prompt: Prompt, leave_out: LeaveOut) -> Too
 def _content(output: JsonValue, prompt: Prompt, leave_out: LeaveOut) -> Any:
     """A tool's output, with its files in the form in which pydantic-ai shows them to a model."""
     if isinstance(output, list):
-        return [_content_item(item, prompt, leave_out) for item in output]
+        # Adapters make a text of each item, and Bedrock takes no blank one.
+        return [
+            json.dumps(item)
+            if isinstance(item, str) and not item.strip()
+            else _content_item(item, prompt, leave_out)
+            for item in output
+        ]
     return _content_item(output, prompt, leave_out)
 
 
