@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import HttpVersion11, web
 
 from .executors import chosen
-from .http import chat, export, probes, search
+from .http import changes, chat, export, probes, search
 from .http import threads as thread_routes
 from .http.app_keys import (
     AUTHENTICATOR,
@@ -59,6 +59,7 @@ def create_app(settings: Settings | None = None) -> web.Application:
     app.router.add_post(f"{API}/chat", chat.post_chat)
     app.router.add_get(f"{API}/chat/{{state_key}}/stream", chat.get_stream)
     app.router.add_get(f"{API}/models", chat.get_models)
+    app.router.add_get(f"{API}/events", changes.get_events)
     app.router.add_get(f"{API}/search", search.search_threads)
     app.router.add_get(f"{API}/threads", thread_routes.list_threads)
     app.router.add_get(f"{API}/threads/{{state_key}}", thread_routes.get_thread)

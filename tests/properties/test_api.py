@@ -27,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 import pgthreads
+from pgthreads.http import changes
 from tests.properties.tenants import (
     ANN,
     BEA,
@@ -69,6 +70,10 @@ CHUNK = jsonschema_rs.validator_for(
     {"$ref": "#/components/schemas/UIMessageChunk", "components": DOCUMENT["components"]}
 )
 STREAM = "text/event-stream"
+
+
+# Nobody here waits for threads to change.
+changes.STREAM_SECONDS = 0.0
 
 
 @contextmanager
@@ -119,6 +124,7 @@ def operations(url: str) -> dict[str, Any]:
     # For a stream it describes the whole text, which schemathesis would compare with each event;
     # `assert_chunks` checks the events.
     document["components"]["schemas"]["UIMessageStream"] = {}
+    document["components"]["schemas"]["ThreadEvents"] = {}
     found: list[Any] = list(schemathesis.openapi.from_dict(document).get_all_operations())
     return {operation.label: operation for operation in (each.ok() for each in found)}
 

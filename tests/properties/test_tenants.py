@@ -9,6 +9,7 @@ from typing import Any
 
 from pgthreads.app import create_app
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
+from pgthreads.http import changes
 from pgthreads.settings import Settings
 from tests.properties.tenants import (
     ANN,
@@ -23,7 +24,10 @@ from tests.properties.tenants import (
     rows_of,
     store_threads,
 )
-from tests.server.service import CHAT, MODELS, THREADS, Service, body_of, running_service
+from tests.server.service import CHAT, EVENTS, MODELS, THREADS, Service, body_of, running_service
+
+# Nobody here waits for threads to change.
+changes.STREAM_SECONDS = 0.0
 
 RUNNING = "running-of-bea"
 KEYS = (OWN_OF_BEA, SHARED, RUNNING)
@@ -63,6 +67,7 @@ PROBES: dict[tuple[str, str], list[Probe]] = {
     ],
     ("GET", f"{CHAT}/{{state_key}}/stream"): [READ, Probe({200, 204}, f"?turn={TURN}")],
     ("GET", MODELS): [Probe({200})],
+    ("GET", EVENTS): [Probe({200}), Probe({200}, headers={"Last-Event-ID": "1.0.1.0.1"})],
     ("GET", THREADS): [
         Probe({200}),
         Probe({200, 400}, f"?limit=1&cursor={CURSOR}"),

@@ -17,6 +17,7 @@ from pgthreads.settings import Settings
 from pgthreads.turns.running import RunningTurns
 
 CHAT = "/api/v1/ai/chat"
+EVENTS = "/api/v1/ai/events"
 MODELS = "/api/v1/ai/models"
 THREADS = "/api/v1/ai/threads"
 

@@ -53,6 +53,12 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+        self.listeners = Gauge(
+            "pgthreads_listeners",
+            "Clients that are told which threads change",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
         self.refused = Counter(
             "pgthreads_limited_total",
             "Requests and connections that a limit refused",

@@ -203,3 +203,32 @@ class Branch:
     leaf_id: str
     created_at: datetime
     message_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadChange:
+    """A thread that has changed, as it is now; a row of `changed_threads`.
+
+    Without a `state_key` it says that the threads have to be listed again. Of a deleted thread
+    there is only the key. `version` differs with each change of a thread.
+    """
+
+    state_key: str | None
+    title: str | None
+    message_count: int | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    running: bool | None
+    waiting: bool | None
+    deleted: bool | None
+    turn_id: str | None
+    archived_at: datetime | None
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadChanges:
+    """The threads of one owner that have changed, and the cursor for what comes after that."""
+
+    cursor: str
+    threads: list[ThreadChange]

@@ -29,6 +29,8 @@ from .rows import (
     SearchedThread,
     SiteNote,
     StoredThread,
+    ThreadChange,
+    ThreadChanges,
     ThreadState,
     TurnKey,
     TurnState,
@@ -424,6 +426,39 @@ class Threads(Calls):
             class_row(StoredThread),
         )
         return rows[0] if rows else None
+
+    async def changed_threads(
+        self, asked: Sequence[tuple[str, str | None]], cursor: str | None
+    ) -> list[ThreadChanges]:
+        """Return what has changed for each of many owners since the cursor that comes with it.
+
+        `cursor` is the one of the previous call, whoever was asked for.
+        """
+        rows = await self._rows(
+            select(ThreadChange, "c") + ", k.n, n.cursor from (unnest(%s::text[], %s::text[])"
+            " with ordinality as k(owner, cursor, n)"
+            " cross join lateral pgthreads.set_tenant(k.owner) as t(owner)"
+            " cross join lateral pgthreads.changed_threads(t.owner, k.cursor) as c)"
+            " right join pgthreads.change_cursor(%s) as n(cursor) on true",
+            ([owner for owner, _ in asked], [each for _, each in asked], cursor),
+            args_row(lambda *columns: columns),
+        )
+        changes = [ThreadChanges(rows[0][-1], []) for _ in asked]
+        for *columns, number, _ in rows:
+            if number is not None:
+                changes[number - 1].threads.append(ThreadChange(*columns))
+        return changes
+
+    async def end_lost_turns(self, owners: Sequence[str], grace: float) -> list[int]:
+        """End the turns of many owners whose leases ended `grace` seconds ago; return how many."""
+        return await self._rows(
+            "select e.turns from unnest(%s::text[]) with ordinality as k(owner, n),"
+            " lateral pgthreads.set_tenant(k.owner) as t(owner),"
+            " lateral pgthreads.end_lost_turns(t.owner, %s * interval '1 second') as e(turns)"
+            " order by k.n",
+            (list(owners), grace),
+            args_row(int),
+        )
 
     async def list_branches(self, owner_user_id: str, state_key: str) -> Sequence[Branch]:
         """Return the thread's branches, the newest first."""

@@ -36,8 +36,12 @@ class Followed(LiveTurn):
         added: Callable[[Followed], None],
         removed: Callable[[Followed], None],
         begun: UIMessage | None = None,
+        *,
+        patience: float = 0.0,
     ) -> None:
         super().__init__(key, asyncio.get_running_loop().create_future(), begun)
+        self._patience = patience
+        self._lost_since: float | None = None
         self._added = added
         self._removed = removed
         self._readers = 0
@@ -66,8 +70,20 @@ class Followed(LiveTurn):
             self.end(Ending(status="abandoned"))
         elif read.frames:
             self.stream.write(read.frames.encode())
+        elif self._may_change(read):
+            # Its lease has ended. Its worker comes back, or somebody ends it and stores the rest.
+            pass
         elif read.status != "running":
             self.end(Ending(status=read.status, code=read.error_code, stored=read.answer))
+
+    def _may_change(self, read: JournalRead) -> bool:
+        if read.status != "abandoned" or read.answer is not None:
+            self._lost_since = None
+            return False
+        now = asyncio.get_running_loop().time()
+        if self._lost_since is None:
+            self._lost_since = now
+        return now < self._lost_since + self._patience
 
     def end(self, ending: Ending) -> None:
         """Send the readers what they have not read yet: the answer, or why there is no more."""
@@ -93,16 +109,23 @@ class Followed(LiveTurn):
 class FollowedTurns:
     """The turns that are followed.
 
-    With an `interval` of 0 there are none, because then there is no journal.
+    With an `interval` of 0 there are none, because then there is no journal. A turn whose lease has
+    ended is followed for `patience` seconds more: until then it should have been ended.
     """
 
-    def __init__(self, threads: Threads, *, interval: float) -> None:
+    def __init__(self, threads: Threads, *, interval: float, patience: float = 0.0) -> None:
         self.enabled = interval > 0
         self._threads = threads
         self._interval = interval
+        self._patience = patience
         # Compared by identity: two clients that come at once may each get an object for one turn.
         self._followed: set[Followed] = set()
         self._wanted = asyncio.Event()
+
+    @property
+    def owners(self) -> set[str]:
+        """The owners of these turns."""
+        return {each.key.owner_user_id for each in self._followed}
 
     async def find(self, owner_user_id: str, state_key: str) -> Followed | None:
         """Return the turn that runs on a thread, in whichever worker, or None if none is known."""
@@ -125,7 +148,7 @@ class FollowedTurns:
         `begun` is the open answer that it goes on with.
         """
         known = next((each for each in self._followed if each.key == key), None)
-        return known or Followed(key, self._add, self._remove, begun)
+        return known or Followed(key, self._add, self._remove, begun, patience=self._patience)
 
     def _add(self, followed: Followed) -> None:
         self._followed.add(followed)

@@ -15,7 +15,9 @@ from ..postgres.pieces import load_messages
 from ..postgres.rows import BegunTurn, OpenAnswer, RespondedTurn, TurnKey
 from ..postgres.threads import Threads
 from .begin import POLL_SECONDS, RELEASE_SECONDS, Beginner, ChatRequest, TurnPolicy
+from .changes import Changes
 from .followed import FollowedTurns
+from .lost import GRACE_BEATS, LostTurns
 from .pump import Pump
 from .respond import Continuation, Responder, Response, going_on, require_same_ends
 from .running import RunningTurns
@@ -26,6 +28,9 @@ from .ticker import Ticker
 from .turn import Ending, LiveTurn, answered
 
 log = logging.getLogger(__name__)
+
+LOST_BEATS = 2 * GRACE_BEATS + 1
+"""Heartbeats after which a reader does not wait any more for a lost turn to be ended."""
 
 SPOOL_SECONDS = 5.0
 """How long the start waits for the answers of the spool to be stored."""
@@ -85,7 +90,13 @@ class TurnRuntime:
     ) -> None:
         watch = watch or NoWatch()
         self.running = RunningTurns(watch.turn_started, watch.turn_ended)
-        self._followed = FollowedTurns(threads, interval=journal_interval)
+        self.changes = Changes(threads)
+        self._followed = FollowedTurns(
+            threads, interval=journal_interval, patience=LOST_BEATS * heartbeat
+        )
+        self._lost = LostTurns(
+            threads, lambda: self.changes.owners | self._followed.owners, heartbeat=heartbeat
+        )
         self._ticker = Ticker(heartbeats, heartbeat=heartbeat, interval=journal_interval)
         self._beginner = Beginner(threads, turn_threads, self.running, policy, watch.message_waits)
         self._responder = Responder(threads, window=policy.history_window)
@@ -107,7 +118,8 @@ class TurnRuntime:
         Answers that earlier processes left are stored before this is entered, if that does not take
         longer than `SPOOL_SECONDS`. Call `drain` before this is left.
         """
-        tasks = [asyncio.create_task(each.run()) for each in (self._ticker, self._followed)]
+        runners = (self._ticker, self._followed, self.changes, self._lost)
+        tasks = [asyncio.create_task(each.run()) for each in runners]
         try:
             async with self._recovering():
                 yield
@@ -118,6 +130,7 @@ class TurnRuntime:
 
     async def drain(self, seconds: float) -> None:
         """Take no new turns, and let the running ones end; see `RunningTurns.drain`."""
+        self.changes.close()
         await self.running.drain(seconds)
         self._followed.close()
 
