@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from pgthreads.app import create_app
 from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
 from pgthreads.http import changes
@@ -25,9 +27,6 @@ from tests.properties.tenants import (
     store_threads,
 )
 from tests.server.service import CHAT, EVENTS, MODELS, THREADS, Service, body_of, running_service
-
-# Nobody here waits for threads to change.
-changes.STREAM_SECONDS = 0.0
 
 RUNNING = "running-of-bea"
 KEYS = (OWN_OF_BEA, SHARED, RUNNING)
@@ -111,7 +110,11 @@ def test_every_route_is_probed() -> None:
     assert routes == PROBES.keys() | {("HEAD", path) for method, path in PROBES if method == "GET"}
 
 
-async def test_nothing_of_another_user_is_shown_or_changed(server_dsn: str, admin_dsn: str) -> None:
+async def test_nothing_of_another_user_is_shown_or_changed(
+    server_dsn: str, admin_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody here waits for threads to change.
+    monkeypatch.setattr(changes, "STREAM_SECONDS", 0.0)
     go_on = asyncio.Event()
 
     async def slow(request: ExecutorRequest) -> AsyncIterator[AiEvent]:

@@ -18,6 +18,7 @@ from pgthreads.http.app_keys import RUNTIME
 from pgthreads.postgres.rows import ThreadChange, ThreadChanges
 from pgthreads.turns import changes as changes_module
 from pgthreads.turns.changes import MOST_WAITING, RELOAD, Listener
+from tests.properties.tenants import ANN, BEA, JWT, as_user
 from tests.server.service import CHAT, EVENTS, THREADS, Service, body_of, running_service, says
 
 
@@ -118,12 +119,14 @@ async def test_what_was_missed_comes_after_a_reconnect_to_another_worker(
     async with listening(service) as events:
         last_id = events.last_id
     await service.chat("missed", "Hello")
-    async with running_service(server_dsn, admin_dsn) as another:
-        async with listening(another, last_id) as events:
-            assert (await events.until())["stateKey"] == "missed"
-            assert events.last_id != last_id
-            await service.chat("after", "Hello")
-            assert await events.until(stateKey="after", running=False)
+    async with (
+        running_service(server_dsn, admin_dsn) as another,
+        listening(another, last_id) as events,
+    ):
+        assert (await events.until())["stateKey"] == "missed"
+        assert events.last_id != last_id
+        await service.chat("after", "Hello")
+        assert await events.until(stateKey="after", running=False)
 
 
 @pytest.mark.parametrize("last_id", ["nonsense", "1.2.3.4.5", "Zoë", "9" * 200])
@@ -178,8 +181,9 @@ async def test_nobody_asks_while_nobody_listens(
         await asyncio.sleep(0.3)
         # Three clients of one owner are asked for together.
         assert set(asked) == {1}
-    while changes.owners:
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(10):
+        while changes.owners:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
     await asyncio.sleep(0.1)
     asked.clear()
     await asyncio.sleep(0.2)
@@ -202,14 +206,13 @@ async def test_a_database_that_does_not_answer(service: Service) -> None:
 
 
 async def test_too_many_streams(server_dsn: str, admin_dsn: str) -> None:
-    async with running_service(server_dsn, admin_dsn, max_streams=1) as service:
-        async with listening(service):
-            async with await service.get(EVENTS) as refused:
-                assert (refused.status, (await refused.json())["code"]) == (
-                    429,
-                    "too_many_requests",
-                )
-                assert "Retry-After" in refused.headers
+    async with (
+        running_service(server_dsn, admin_dsn, max_streams=1) as service,
+        listening(service),
+        await service.get(EVENTS) as refused,
+    ):
+        assert (refused.status, (await refused.json())["code"]) == (429, "too_many_requests")
+        assert "Retry-After" in refused.headers
 
 
 async def test_draining_ends_streams(service: Service) -> None:
@@ -294,11 +297,32 @@ async def test_a_page_asks_for_a_turn_that_it_heard_of(service: Service) -> None
         yield Done()
 
     service.executor.script = waits
-    async with listening(service) as events:
-        async with await service.post(CHAT, body_of("heard", "Hello", "u1")) as asking:
-            await events.until(stateKey="heard", running=True)
-            async with await service.get(f"{CHAT}/heard/stream") as following:
-                assert following.status == 200
-                go_on.set()
-                assert (await following.read()).endswith(b"[DONE]\n\n")
-            await asking.read()
+    async with (
+        listening(service) as events,
+        await service.post(CHAT, body_of("heard", "Hello", "u1")) as asking,
+    ):
+        await events.until(stateKey="heard", running=True)
+        async with await service.get(f"{CHAT}/heard/stream") as following:
+            assert following.status == 200
+            go_on.set()
+            assert (await following.read()).endswith(b"[DONE]\n\n")
+        await asking.read()
+
+
+async def test_another_user_hears_nothing(server_dsn: str, admin_dsn: str) -> None:
+    async with running_service(server_dsn, admin_dsn, **JWT) as service:
+        for user in (ANN, BEA):
+            asked = body_of(f"of-{user}", "Hello")
+            async with await service.post(CHAT, asked, headers=as_user(user)) as response:
+                await response.read()
+        async with (
+            listening(service, **as_user(ANN)) as ann,
+            # A cursor is about the database, so that of another user is worth nothing.
+            listening(service, ann.last_id, **as_user(BEA)) as bea,
+        ):
+            for user in (ANN, BEA):
+                asked = body_of(f"new-of-{user}", "Hello")
+                async with await service.post(CHAT, asked, headers=as_user(user)) as response:
+                    await response.read()
+            assert (await ann.until())["stateKey"] == f"new-of-{ANN}"
+            assert (await bea.until())["stateKey"] == f"new-of-{BEA}"
