@@ -172,7 +172,7 @@ async def test_nobody_asks_while_nobody_listens(
         asked.append(len(owners))
         return await ask(owners, cursor)
 
-    changes._threads.changed_threads = counted  # type: ignore[method-assign]
+    monkeypatch.setattr(changes._threads, "changed_threads", counted)
     changes._interval = 0.05
     await asyncio.sleep(0.2)
     assert asked == []
@@ -190,18 +190,19 @@ async def test_nobody_asks_while_nobody_listens(
     assert asked == []
 
 
-async def test_a_database_that_does_not_answer(service: Service) -> None:
+async def test_a_database_that_does_not_answer(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     changes = service.app[RUNTIME].changes
-    ask = changes._threads.changed_threads
 
     async def fails(_: Any, __: Any) -> list[ThreadChanges]:
         raise UnavailableError("away")
 
     async with listening(service) as events:
-        changes._threads.changed_threads = fails  # type: ignore[method-assign]
+        monkeypatch.setattr(changes._threads, "changed_threads", fails)
         await service.chat("meanwhile", "Hello")
         await asyncio.sleep(0.6)
-        changes._threads.changed_threads = ask  # type: ignore[method-assign]
+        monkeypatch.undo()
         assert await events.until(stateKey="meanwhile", running=False)
 
 
