@@ -96,6 +96,19 @@ def test_story(story: Path, fresh_database: Callable[..., Database]) -> None:
     assert _run(command, STORIES, environment) == _TRANSCRIPT, "the second time"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        [sys.executable, "django_story.py"],
+        [sys.executable, "sqlalchemy_story.py"],
+        ["node", "drizzle_story.mjs"],
+    ],
+    ids=lambda command: command[1],
+)
+def test_story_in_a_framework(command: list[str], database: Database) -> None:
+    assert _run(command, _EXAMPLES / "frameworks", _environment(database)) == _TRANSCRIPT
+
+
 @pytest.mark.parametrize("folder", _TYPESCRIPT)
 def test_types(folder: str, database: Database) -> None:
     _run(["npm", "run", "types"], _EXAMPLES / folder, _environment(database))
