@@ -88,7 +88,7 @@ $(VENV)/serve.stamp: pyproject.toml | $(BIN)/python
 # Dependency groups need pip 25.1.
 $(VENV)/dev.stamp: pyproject.toml | $(BIN)/python
 	$(PIP) --upgrade 'pip>=25.1'
-	$(PIP) --editable '.[embedded,agents]' --group dev
+	$(PIP) --editable '.[embedded,agents,graphs]' --group dev
 	@touch $@ $(VENV)/serve.stamp
 
 # A separate environment, because the libraries to compare with bring dependencies and pytest plugins.

@@ -15,6 +15,8 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.server.providers import RefusedError, openai_chat
+
 Json = dict[str, Any]
 
 
@@ -61,10 +63,14 @@ class OpenAI:
     url: str
     script: list[Reply]
     requests: list[Json] = field(default_factory=list)
+    check: bool = False
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """`POST /v1/chat/completions`."""
         self.requests.append(await request.json())
+        if self.check and (fault := fault_of(self.requests[-1])):
+            error = {"message": fault, "type": "invalid_request_error", "code": None}
+            return web.json_response({"error": error}, status=400)
         reply = self.script.pop(0)
         if reply.status != 200:
             error = {"message": reply.message, "type": "error", "code": None}
@@ -137,6 +143,15 @@ class OpenAI:
         return response
 
 
+def fault_of(body: Json) -> str:
+    """What OpenAI would refuse of a request; nothing if it is a good one."""
+    try:
+        openai_chat(body)
+    except RefusedError as error:
+        return str(error)
+    return ""
+
+
 async def _event_stream(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"content-type": "text/event-stream"})
     await response.prepare(request)
@@ -171,9 +186,9 @@ def _frame(choices: list[Json], **more: Any) -> bytes:
 
 
 @asynccontextmanager
-async def serve(*script: Reply) -> AsyncIterator[OpenAI]:
-    """Run the server on a free local port."""
-    openai = OpenAI("", list(script))
+async def serve(*script: Reply, check: bool = False) -> AsyncIterator[OpenAI]:
+    """Run the server on a free local port. With `check` it refuses what OpenAI refuses."""
+    openai = OpenAI("", list(script), check=check)
     app = web.Application()
     app.router.add_post("/v1/chat/completions", openai.complete)
     app.router.add_post("/v1/responses", openai.respond)

@@ -61,8 +61,8 @@ def load(spec: str) -> Executor:
     """The executor that `module:attr` names. The module may also be in the working directory.
 
     The attribute is a function that takes an `ExecutorRequest` and returns an async iterator of
-    AiEvents (usually an async generator function), a pydantic-ai `Agent`, or an `AgentExecutor`,
-    which can give an agent its `deps`.
+    AiEvents (usually an async generator function), a pydantic-ai `Agent`, a compiled LangGraph
+    graph, or an `AgentExecutor` or `GraphExecutor`, which can give them their `deps` or `context`.
     Raises `ExecutorSpecError` for anything else.
     """
     module_name, colon, path = spec.partition(":")
@@ -78,6 +78,8 @@ def load(spec: str) -> Executor:
     if _is_agent(target):
         executor: Executor = _agents().AgentExecutor(target)
         return executor
+    if _is_graph(target):
+        return _graph_executor(target)
     return _check(spec, target)
 
 
@@ -121,7 +123,8 @@ def _no_such_attribute(module: ModuleType, name: str, path: str) -> str:
     candidates = [
         attr
         for attr, value in vars(module).items()
-        if not attr.startswith("_") and (inspect.isasyncgenfunction(value) or _is_agent(value))
+        if not attr.startswith("_")
+        and (inspect.isasyncgenfunction(value) or _is_agent(value) or _is_graph(value))
     ]
     hint = f"; it has {', '.join(candidates)}" if candidates else ""
     return f"module {name!r} has no {path!r}{hint}"
@@ -130,6 +133,17 @@ def _no_such_attribute(module: ModuleType, name: str, path: str) -> str:
 def _is_agent(value: object) -> bool:
     pydantic_ai = sys.modules.get("pydantic_ai.agent")
     return pydantic_ai is not None and isinstance(value, pydantic_ai.AbstractAgent)
+
+
+def _is_graph(value: object) -> bool:
+    langgraph = sys.modules.get("langgraph.pregel")
+    return langgraph is not None and isinstance(value, langgraph.Pregel)
+
+
+def _graph_executor(graph: object) -> Executor:
+    module = importlib.import_module(".graphs", __name__)
+    executor: Executor = module.GraphExecutor(graph)
+    return executor
 
 
 def _is_agent_executor(executor: Executor) -> TypeGuard[AgentExecutor]:
@@ -147,7 +161,8 @@ def _agents() -> ModuleType:
 def _check(spec: str, target: object) -> Executor:
     if not callable(target) or inspect.isclass(target):
         raise ExecutorSpecError(
-            f"{spec!r} is {_kind(target)}, not an async generator function or a pydantic-ai Agent"
+            f"{spec!r} is {_kind(target)}, not an async generator function, a pydantic-ai Agent or"
+            " a compiled LangGraph graph"
         )
     for function in (target, type(target).__call__):
         if inspect.iscoroutinefunction(function):

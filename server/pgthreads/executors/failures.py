@@ -12,16 +12,7 @@ from pydantic_ai.exceptions import (
     UsageLimitExceeded,
 )
 
-_HTTP_CODES = {
-    401: "model_unauthorized",
-    402: "model_quota_exceeded",
-    403: "model_unauthorized",
-    404: "model_not_found",
-    408: "model_timeout",
-    413: "prompt_too_large",
-    429: "model_rate_limited",
-    504: "model_timeout",
-}
+from .statuses import code_of_status
 
 
 def error_code(error: Exception) -> str:
@@ -33,8 +24,7 @@ def error_code(error: Exception) -> str:
         case ModelContextWindowExceededError():
             code = "prompt_too_large"
         case ModelHTTPError(status_code=status):
-            default = "model_unavailable" if status >= 500 else "model_rejected_request"
-            code = _HTTP_CODES.get(status, default)
+            code = code_of_status(status)
         case ModelAPIError() | OSError():
             code = "model_unreachable"
         case ContentFilterError():

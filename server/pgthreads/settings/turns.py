@@ -22,8 +22,9 @@ class TurnSettings(DatabaseSettings):
     """How turns run. Where the spool is by default depends on the database."""
 
     executor: str | None = setting(
-        "What generates the answers, as module:attribute: an async generator function or a"
-        " pydantic-ai Agent. Without --executor and --model, a built-in executor answers offline.",
+        "What generates the answers, as module:attribute: an async generator function, a"
+        " pydantic-ai Agent or a compiled LangGraph graph. Without --executor and --model, a"
+        " built-in executor answers offline.",
         metavar="MODULE:ATTR",
     )
     model: str | None = setting(
