@@ -137,8 +137,8 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/joined_screens.sql
 \ir functions/internal/json_hint.sql
 \ir functions/api/keep_answer.sql
-\ir functions/internal/keep_strings.sql
 \ir functions/internal/keep_usage.sql
+\ir functions/internal/kept_strings.sql
 \ir functions/api/list_branches.sql
 \ir functions/api/list_threads.sql
 \ir functions/api/load_thread.sql
@@ -173,6 +173,7 @@ select pgthreads.refuse_older_release();
 \ir functions/maintenance/reap_answer.sql
 \ir functions/maintenance/reap_turn.sql
 \ir functions/maintenance/reap_turns.sql
+\ir functions/internal/redact_batches.sql
 \ir functions/internal/redact_bodies.sql
 \ir functions/internal/redact_cards.sql
 \ir functions/api/redact_json.sql

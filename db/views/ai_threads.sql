@@ -51,7 +51,7 @@ select
     -- PostgreSQL hashes the branch's numbers, so this is one scan of the thread. A join to the
     -- ranges of many branches takes quadratic time if the planner takes threads to be short, and
     -- "is true" keeps it from making one.
-    select coalesce(jsonb_agg(m.message::jsonb order by m.seq), '[]'::jsonb)
+    select coalesce(to_jsonb(array_agg(m.message::jsonb order by m.seq)), '[]'::jsonb)
     from pgthreads.message as m
     where m.owner_user_id = t.owner_user_id
       and m.state_key = t.state_key

@@ -222,6 +222,9 @@ def frames_of(genome: Genome, size: int) -> str:
     """Frames of a UI message stream."""
     begin = _frame({"type": "start", "messageId": "a1"})
     begin += _frame({"type": "text-start", "id": "1"})
+    if genome.shape == "list":
+        value = json.loads(json_of(replace(genome, shape="strings"), max(size - 200, 1)))
+        return begin + _frame({"type": "data-x", "data": value})
     make = _FRAMES[genome.shape]
     frames, total = [begin], len(begin)
     for number, piece in enumerate(genome.pieces(size)):
@@ -304,7 +307,7 @@ SHAPES: Mapping[str, Sequence[str]] = {
         *("strings", "numbers", "nest", "deep", "objects", "empties", "keys"),
     ),
     "history": ("star", "comb", "pairs", "random", "steps", "chain"),
-    "frames": tuple(_FRAMES),
+    "frames": (*_FRAMES, "list"),
 }
 SHAPES = {
     **SHAPES,

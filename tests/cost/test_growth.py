@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from tests.cost.calls import CALLS
-from tests.cost.inputs import Genome, history_of
+from tests.cost.inputs import DOMAINS, Genome, history_of
+from tests.cost.meter import measure
 from tests.database import Database
 from tests.scaling import MOST, growth, spent_by
 
@@ -99,6 +100,31 @@ def test_branches_of_a_thread_that_the_planner_takes_to_be_short(
                 spent += clock() - begun
 
         assert growth(look, _SIZE, lambda: spent) <= MOST
+
+
+STRINGS: dict[str, Genome] = {
+    "respond_turn: output": Genome(("x",), "", "strings", 2),
+    "save_thread": Genome(("x",), "", "strings", 2),
+    "save_thread: again": Genome(("123-45-6789",), " ", "many", 40),
+    "assemble_message": Genome(("x",), "", "list", 2),
+    "begin_turn": Genome(("123-45-6789",), " ", "parts", 40),
+}
+
+
+@pytest.mark.parametrize("name", STRINGS)
+def test_many_strings(database: Database, name: str) -> None:
+    """jsonb_agg() and jsonb_object_agg() look at the rest of a value again for each string."""
+    call = next(each for each in CALLS if each.name == name)
+    spent = 0.0
+
+    def run(size: int) -> None:
+        nonlocal spent
+        cost = measure(database.admin_dsn, call, DOMAINS[call.domain](STRINGS[name], size))
+        assert cost is not None
+        assert cost.end == "done"
+        spent += cost.seconds
+
+    assert growth(run, 2 * _SIZE, lambda: spent) <= MOST
 
 
 _CALLS = 500

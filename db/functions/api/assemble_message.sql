@@ -158,7 +158,7 @@ begin
       limit 1
     ),
     (
-      select jsonb_agg(p.body order by p.place)
+      select to_jsonb(array_agg(p.body order by p.place))
       from part as p
       having bool_or(p.body ->> 'type' <> 'step-start')
     ),

@@ -37,13 +37,13 @@ begin
       ),
       o.message,
       (
-        select jsonb_agg(
+        select to_jsonb(array_agg(
           e.call || case
             when e.call ->> 'kind' = 'approval' and a.roles <> '{}'
               then jsonb_build_object('roles', to_jsonb(a.roles))
             else '{}'
           end
-          order by e.place)
+          order by e.place))
         from jsonb_array_elements(
           pgthreads.call_responses(p_owner_user_id, p_state_key, o.message_id, o.calls)
         ) with ordinality as e (call, place)

@@ -90,17 +90,19 @@ begin
     -- does not know the size may take quadratic time.
     select coalesce(jsonb_object_agg(c.call ->> 'toolCallId', c.call), '{}') into v_calls
     from jsonb_array_elements(v_open.calls) as c (call);
-    select coalesce(
-      jsonb_object_agg(
-        r.tool_call_id,
-        jsonb_build_object('response', r.response, 'respondedAt', r.responded_at)),
-      '{}')
+    -- They go through text, because jsonb_object_agg() takes quadratic time for one value of many
+    -- strings.
+    select ('{' || coalesce(string_agg(to_json(r.tool_call_id)::text || ': '
+      || jsonb_build_object('response', r.response, 'respondedAt', r.responded_at)::text, ', '), '')
+      || '}')::jsonb
     into v_known
     from pgthreads.tool_response as r
     where r.owner_user_id = p_owner_user_id
       and r.state_key = p_state_key
       and r.message_id = p_message_id;
-    select coalesce(jsonb_object_agg(g.id, g.response), '{}') into v_new
+    select ('{' || coalesce(string_agg(
+      to_json(g.id)::text || ': ' || g.response::text, ', '), '') || '}')::jsonb
+    into v_new
     from jsonb_to_recordset(v_given) as j ("toolCallId" text, response jsonb)
     cross join lateral (select j."toolCallId", j.response) as g (id, response)
     where not v_known ? g.id
@@ -216,7 +218,8 @@ begin
   end if;
 
   answer := v_message;
-  select coalesce(jsonb_agg(e.call order by e.place) filter (where e.call ? 'respondedBy'), '[]'),
+  select coalesce(
+      to_jsonb(array_agg(e.call order by e.place) filter (where e.call ? 'respondedBy')), '[]'),
     jsonb_agg(e.call -> 'toolCallId' order by e.place) filter (where not e.call ? 'respondedBy')
   into strict responses, missing
   from jsonb_array_elements(

@@ -29,6 +29,10 @@ declare
   v_length int := 0;
   v_open_since timestamptz;
   v_place bigint;
+  v_places bigint[];
+  v_stored text[];
+  v_ids text[];
+  v_given text[];
   v_result record;
 begin
   perform pgthreads.require_tenant(p_owner_user_id);
@@ -62,26 +66,41 @@ begin
       select count(*)::int into v_length
       from pgthreads.read_messages(p_owner_user_id, p_state_key) as m;
     end if;
-    select m.place into v_place
-    from pgthreads.read_messages(p_owner_user_id, p_state_key)
-      with ordinality as m (seq, message, place)
-    left join jsonb_array_elements(p_messages) with ordinality as e (value, place)
-      on e.place = m.place
-    where e.value is null
-      or (
-        m.message::jsonb <> e.value
-        and case
-          when pgthreads.is_short(
-              pgthreads.without_details(e.value),
-              (select c.max_message_bytes from pgthreads.config as c))
-            and pgthreads.is_ui_message(e.value)
-            then m.message::jsonb
-              <> pgthreads.redact_message(pgthreads.without_details(e.value))
-          else true
-        end
-      )
-    order by m.place
-    limit 1;
+    -- Messages that differ are redacted together, because a call for each would cost much more. The
+    -- rows are ordered once, and the offset keeps what they hold from being made again and again.
+    select min(d.place) filter (where not d.is_message),
+      array_agg(d.place) filter (where d.is_message),
+      array_agg(d.stored) filter (where d.is_message),
+      array_agg(d.given ->> 'id') filter (where d.is_message),
+      array_agg(d.given::text) filter (where d.is_message)
+    into v_place, v_places, v_stored, v_ids, v_given
+    from (
+      select f.place, f.stored, f.given,
+        case
+          when f.value is not null and pgthreads.is_short(f.given, c.max_message_bytes)
+            then pgthreads.is_ui_message(f.value)
+          else false
+        end as is_message
+      from (
+        select m.place, m.message::text as stored, e.value,
+          pgthreads.without_details(e.value) as given
+        from pgthreads.read_messages(p_owner_user_id, p_state_key)
+          with ordinality as m (seq, message, place)
+        left join jsonb_array_elements(p_messages) with ordinality as e (value, place)
+          on e.place = m.place
+        where e.value is null or m.message::jsonb <> e.value
+        order by m.place
+        offset 0
+      ) as f
+      cross join pgthreads.config as c
+      offset 0
+    ) as d;
+    if v_places is not null then
+      select least(v_place, min(r.place)) into v_place
+      from unnest(v_places, v_stored, pgthreads.redact_batches(v_ids, v_given))
+        as r (place, stored, redacted)
+      where r.stored <> r.redacted and r.stored::jsonb <> r.redacted::jsonb;
+    end if;
     if v_place is null and jsonb_array_length(p_messages) = v_length
       and (p_metadata is null or p_expected_count <> v_count) then
       return query select p_state_key, v_count, 0;
@@ -112,7 +131,7 @@ begin
   from pgthreads.append_thread(
     p_owner_user_id, p_state_key,
     (
-      select coalesce(jsonb_agg(e.value order by e.place), '[]')
+      select coalesce(to_jsonb(array_agg(e.value order by e.place)), '[]')
       from jsonb_array_elements(p_messages) with ordinality as e (value, place)
       where e.place > v_length
     ),

@@ -8,7 +8,7 @@ immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select p_message || jsonb_build_object('parts', coalesce(jsonb_agg(
+  select p_message || jsonb_build_object('parts', coalesce(to_jsonb(array_agg(
     case
       when e.part ->> 'state' = 'approval-requested' and r.response ? 'approved'
         then e.part || jsonb_build_object(
@@ -19,7 +19,7 @@ as $$
         then e.part || '{"state": "output-error"}' || r.response
       else e.part
     end
-    order by e.place), '[]'))
+    order by e.place)), '[]'))
   from jsonb_array_elements(p_message -> 'parts') with ordinality as e (part, place)
   cross join lateral (select p_responses -> (e.part ->> 'toolCallId')) as r (response);
 $$;

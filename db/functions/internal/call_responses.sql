@@ -17,13 +17,13 @@ set jit = off
 as $$
 begin
   return (
-    select coalesce(jsonb_agg(
+    select coalesce(to_jsonb(array_agg(
       e.call || case
         when r.tool_call_id is null then '{}'
         else r.response || jsonb_build_object(
           'respondedBy', r.responded_by, 'respondedAt', r.responded_at)
       end
-      order by e.place), '[]')
+      order by e.place)), '[]')
     -- The id as a column, because an expression that can fail is no index condition under row level
     -- security.
     from (

@@ -10,7 +10,7 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select p_message
-    || jsonb_build_object('parts', coalesce(jsonb_agg(
+    || jsonb_build_object('parts', coalesce(to_jsonb(array_agg(
       case
         when e.state = 'approval-requested' then e.part || jsonb_build_object(
           'state', 'output-denied',
@@ -23,7 +23,7 @@ as $$
           then e.part || '{"state": "output-error", "errorText": "not answered"}'
         else e.part
       end
-      order by e.place), '[]'))
+      order by e.place)), '[]'))
     || case
       when p_status is null then '{}'
       else jsonb_build_object('metadata',

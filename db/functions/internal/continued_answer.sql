@@ -64,7 +64,8 @@ begin
     from later as l
     where not exists (select from part as p where p.name = l.name)
   )
-  select jsonb_agg(b.part order by b.half, b.place) into strict v_parts from both_parts as b;
+  select to_jsonb(array_agg(b.part order by b.half, b.place)) into strict v_parts
+  from both_parts as b;
   return pgthreads.closed_answer(
     p_message || jsonb_build_object('parts', v_parts)
       || jsonb_build_object('metadata', pgthreads.merge_json(

@@ -14,28 +14,42 @@ begin
   -- This is PL/pgSQL because that keeps its plans. A function in SQL would be planned for each new
   -- thread. It reads json, which is scanned, because making a jsonb of many lists takes a hundred
   -- times their memory.
+  -- The rows are looked at in the order of the functions that return them, and only until there is
+  -- a title: a message may have thousands of parts.
   return (
-    select btrim(left(t.text, 80))
-    from unnest(p_messages) with ordinality as m (body, place)
-    cross join json_array_elements(m.body::json -> 'parts') with ordinality as p (part, place)
+    select w.title
+    from unnest(p_messages) as m (body)
     cross join lateral (
-      select case p.part ->> 'type'
-        when 'text' then p.part ->> 'text'
-        when 'file' then coalesce(
-          substring(p.part ->> 'filename', '[^[:space:]].*'),
-          case split_part(p.part ->> 'mediaType', '/', 1)
-            when 'image' then 'Image'
-            when 'audio' then 'Audio'
-            when 'video' then 'Video'
-            when 'text' then 'Text file'
-            else 'File'
-          end)
-      end
-    ) as w (words)
-    cross join regexp_replace(
-      btrim(left(w.words, 400), E' \t\r\n'), '[[:space:]]+', ' ', 'g') as t (text)
-    where m.body::json ->> 'role' = 'user' and t.text ~ '[^[:space:]]'
-    order by m.place, p.part ->> 'type' = 'file', p.place
+      select coalesce(
+          (
+            select btrim(left(regexp_replace(
+              btrim(left(p.part ->> 'text', 400), E' \t\r\n'), '[[:space:]]+', ' ', 'g'), 80))
+            from json_array_elements(m.body::json -> 'parts') as p (part)
+            where p.part ->> 'type' = 'text' and left(p.part ->> 'text', 400) ~ '[^[:space:]]'
+            limit 1
+          ),
+          (
+            select btrim(left(regexp_replace(
+              btrim(left(f.name, 400), E' \t\r\n'), '[[:space:]]+', ' ', 'g'), 80))
+            from json_array_elements(m.body::json -> 'parts') as p (part)
+            cross join lateral (
+              select coalesce(
+                substring(p.part ->> 'filename', '[^[:space:]].*'),
+                case split_part(p.part ->> 'mediaType', '/', 1)
+                  when 'image' then 'Image'
+                  when 'audio' then 'Audio'
+                  when 'video' then 'Video'
+                  when 'text' then 'Text file'
+                  else 'File'
+                end)
+            ) as f (name)
+            where p.part ->> 'type' = 'file'
+            limit 1
+          )
+        ) as title
+      offset 0
+    ) as w
+    where m.body::json ->> 'role' = 'user' and w.title is not null
     limit 1
   );
 end;

@@ -3,10 +3,6 @@
 -- look, that they are plain and clean.
 --
 -- The key pgthreads of their metadata is left out, because it is that of read_thread_details().
---
--- Messages are redacted in batches of about 20,000 bytes, and a longer message alone. The result
--- for a message must not depend on its neighbours, because otherwise it would differ when the
--- message is sent again. So no batch has as many matches as redact_texts() cuts out.
 
 create or replace function pgthreads.prepare_messages(p_messages jsonb)
 returns table (message_id text, body text)
@@ -26,9 +22,6 @@ declare
   v_id text;
   v_ids text[];
   v_texts text[];
-  v_first int;
-  v_last int;
-  v_batch text[];
 begin
   select c.* into v_config from pgthreads.config as c;
   if not found then
@@ -45,7 +38,8 @@ begin
     select from jsonb_array_elements(p_messages) as e (value)
     where e.value -> 'metadata' ? 'pgthreads'
   ) then
-    select jsonb_agg(pgthreads.without_details(e.value) order by e.place) into strict p_messages
+    select to_jsonb(array_agg(pgthreads.without_details(e.value) order by e.place))
+    into strict p_messages
     from jsonb_array_elements(p_messages) with ordinality as e (value, place);
   end if;
   for v_message, v_place in
@@ -77,36 +71,7 @@ begin
   select coalesce(array_agg(e.value ->> 'id'), '{}'), coalesce(array_agg(e.value::text), '{}')
   into strict v_ids, v_texts
   from jsonb_array_elements(p_messages) as e (value);
-  for v_first, v_last in
-    select min(n.place)::int, max(n.place)::int
-    from (
-      select l.place, l.is_long, count(*) filter (where l.is_long) over w as long_ones,
-        sum(l.bytes) filter (where not l.is_long) over w / 20000 as batch
-      from (
-        select u.place, octet_length(u.text) as bytes, octet_length(u.text) > 20000 as is_long
-        from unnest(v_texts) with ordinality as u (text, place)
-        offset 0
-      ) as l
-      window w as (order by l.place rows unbounded preceding)
-    ) as n
-    group by n.is_long, n.long_ones, n.batch
-    order by 1
-  loop
-    v_batch := v_texts[v_first:v_last];
-    continue when not pgthreads.may_hold_secret((
-      -- This leaves out the id, which may well look like a secret and stays as it is.
-      select string_agg(case
-        when starts_with(u.text, '{"id": "' || u.id) then right(u.text, -8 - char_length(u.id))
-        else u.text
-      end, E'\n')
-      from unnest(v_ids[v_first:v_last], v_batch) as u (id, text)
-    ));
-    v_batch := pgthreads.redact_bodies(v_batch);
-    for v_at in v_first..v_last loop
-      v_texts[v_at] := v_batch[v_at - v_first + 1];
-    end loop;
-  end loop;
-
+  v_texts := pgthreads.redact_batches(v_ids, v_texts);
   if cardinality(v_ids) = (select count(distinct i.id) from unnest(v_ids) as i (id)) then
     return query select u.id, u.text from unnest(v_ids, v_texts) as u (id, text);
     return;

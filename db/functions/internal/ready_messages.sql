@@ -3,8 +3,9 @@
 -- array. It is called before a lock is taken, because its cost grows with the messages.
 --
 -- One look finds out whether all messages are plain, clean and distinct, which they nearly always
--- are. If that look is not sure, they go through prepare_messages(), which knows all the rules and
--- raises an error for a message that cannot be stored.
+-- are. If they are not clean they are redacted. If that look is not sure of the rest, they go
+-- through prepare_messages(), which knows all the rules and raises an error for a message that
+-- cannot be stored.
 
 create or replace function pgthreads.ready_messages(
   p_messages jsonb,
@@ -18,6 +19,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
+  v_plain boolean;
   v_clean boolean;
 begin
   -- A message is looked at before it is printed: some numbers would make a very long text. The
@@ -25,16 +27,16 @@ begin
   select c.max_messages, m.ids, m.texts,
     m.count = jsonb_array_length(p_messages)
       and m.count = (select count(distinct i.id) from unnest(m.ids) as i (id))
-      and m.longest <= c.max_message_bytes
-      and case
-        when m.look ~ coalesce(r.first_look, '') then m.look !~ coalesce(r.screen, '')
-        else true
-      end
+      and m.longest <= c.max_message_bytes,
+    case
+      when m.look ~ coalesce(r.first_look, '') then m.look !~ coalesce(r.screen, '')
+      else true
+    end
       and case
         when octet_length(m.look) > char_length(m.look) then m.look !~ coalesce(r.folded, '')
         else true
       end
-  into max_messages, ids, bodies, v_clean
+  into max_messages, ids, bodies, v_plain, v_clean
   from pgthreads.config as c
   left join pgthreads.redaction_screen as r on true
   cross join lateral (
@@ -58,7 +60,9 @@ begin
       order by a.place
     ) as e
   ) as m;
-  if v_clean is not true then
+  if v_plain and not v_clean then
+    bodies := pgthreads.redact_batches(ids, bodies);
+  elsif v_plain is not true then
     select coalesce(array_agg(p.message_id order by p.place), '{}'),
       coalesce(array_agg(p.body order by p.place), '{}')
     into ids, bodies

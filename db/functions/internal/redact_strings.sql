@@ -5,9 +5,9 @@
 -- and mark the strings that stay as they are. A string before a colon is a key, and stays. Each
 -- other string is decoded before a rule sees it.
 --
--- With p_is_messages the text is UIMessages with chr(1) between them, and keep_strings() marks
--- which of their strings stay. It is asked before the rules if there are data URLs, which are long,
--- and otherwise only if a rule finds something in a string that may be one of them.
+-- With p_is_messages the text is UIMessages with chr(1) between them, and kept_strings() says which
+-- of their strings stay. It is asked before the rules if there are data URLs, which are long, and
+-- otherwise only if a rule finds something in a string that may be one of them.
 
 create or replace function pgthreads.redact_strings(p_text text, p_is_messages boolean)
 returns text
@@ -23,16 +23,19 @@ declare
   v_quote constant text := chr(3);
   v_stays constant text := chr(4);
   v_pieces text[];
+  v_kept int[];
   v_places int[];
   v_texts text[];
-  v_is_marked boolean := false;
+  v_place int;
 begin
   v_pieces := string_to_array(
     replace(replace(replace(p_text, '\\', v_backslash), '\"', v_quote), '": ', v_stays || '": '),
     '"');
   if p_is_messages and strpos(lower(p_text collate "C"), '"url": "data:') > 0 then
-    v_pieces := pgthreads.keep_strings(v_pieces, v_stays);
-    v_is_marked := true;
+    v_kept := pgthreads.kept_strings(v_pieces, v_stays);
+    foreach v_place in array v_kept loop
+      v_pieces[v_place] := v_pieces[v_place] || v_stays;
+    end loop;
   end if;
   -- These aggregates rely on the order of the rows; an order in one of them would sort them again.
   select array_agg(p.place::int),
@@ -56,14 +59,17 @@ begin
   if v_texts is null then
     return p_text;
   end if;
-  if p_is_messages and not v_is_marked then
+  if p_is_messages and v_kept is null then
     if exists (
       select
       from unnest(v_places) as c (place)
       where left(v_pieces[c.place - 2], -1) in ('id', 'role', 'type', 'state', 'toolCallId',
         'toolName', 'mediaType', 'sourceId')
     ) then
-      v_pieces := pgthreads.keep_strings(v_pieces, v_stays);
+      v_kept := pgthreads.kept_strings(v_pieces, v_stays);
+      foreach v_place in array v_kept loop
+        v_pieces[v_place] := v_pieces[v_place] || v_stays;
+      end loop;
     end if;
   end if;
   for v_at in 1..cardinality(v_places) loop

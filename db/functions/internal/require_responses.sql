@@ -68,8 +68,9 @@ begin
   )
   select min(c.id) filter (where c.before <> c.response),
     coalesce(
-      jsonb_agg(jsonb_build_object('toolCallId', c.id, 'response', c.response) order by c.place)
-        filter (where c.before is null),
+      to_jsonb(array_agg(
+        jsonb_build_object('toolCallId', c.id, 'response', c.response) order by c.place)
+        filter (where c.before is null)),
       '[]')
   into strict v_call, v_responses
   from compared as c;

@@ -12,10 +12,9 @@ declare
   v_limit int;
   v_plain boolean;
   v_fault text;
-  v_part jsonb;
   v_place bigint;
-  v_parts jsonb[] := array[]::jsonb[];
-  v_blank boolean := true;
+  v_parts jsonb;
+  v_blank boolean;
 begin
   -- Nearly always a message has nothing but text, and can stay as it is.
   select c.max_message_bytes,
@@ -38,28 +37,30 @@ begin
     v_fault := format('The role is %s.', p_message ->> 'role');
   end if;
   if v_fault is null then
-    for v_part, v_place in
-      select e.value, e.ordinality - 1
-      from jsonb_array_elements(p_message -> 'parts') with ordinality as e (value, ordinality)
-    loop
-      if v_part ->> 'type' = 'text' then
-        v_parts := array_append(
-          v_parts, jsonb_build_object('type', 'text', 'text', v_part -> 'text'));
-        v_blank := v_blank and v_part ->> 'text' !~ '[^[:space:]]';
-      elsif v_part ->> 'type' = 'file' and v_part ->> 'url' ~* '^(data|https?):'
-        and pgthreads.is_url(v_part ->> 'url')
-      then
-        v_parts := array_append(v_parts, (
-          select jsonb_object_agg(f.key, f.value)
-          from jsonb_each(v_part) as f
-          where f.key in ('type', 'mediaType', 'url', 'filename')
-        ));
-        v_blank := false;
-      else
-        v_fault := format('parts[%s] is of type %s.', v_place, v_part ->> 'type');
-        exit;
-      end if;
-    end loop;
+    -- All parts at once, because a message may have thousands.
+    select min(k.place) filter (where k.part is null),
+      to_jsonb(array_agg(k.part order by k.place)),
+      bool_and(k.is_blank)
+    into strict v_place, v_parts, v_blank
+    from (
+      select e.place - 1 as place,
+        case e.part ->> 'type'
+          when 'text' then jsonb_build_object('type', 'text', 'text', e.part -> 'text')
+          when 'file' then case
+            when e.part ->> 'url' ~* '^(data|https?):' and pgthreads.is_url(e.part ->> 'url') then
+              -- A file without a name has a null here.
+              jsonb_strip_nulls(jsonb_build_object('type', 'file', 'mediaType',
+                e.part -> 'mediaType', 'url', e.part -> 'url', 'filename', e.part -> 'filename'))
+          end
+        end as part,
+        e.part ->> 'type' = 'text' and e.part ->> 'text' !~ '[^[:space:]]' as is_blank
+      from jsonb_array_elements(p_message -> 'parts') with ordinality as e (part, place)
+      offset 0
+    ) as k;
+    if v_place is not null then
+      v_fault := format('parts[%s] is of type %s.', v_place,
+        p_message #>> array['parts', v_place::text, 'type']);
+    end if;
   end if;
   if v_fault is null and v_blank then
     v_fault := 'There is no text and no file in it.';
@@ -71,7 +72,7 @@ begin
       hint = pgthreads.json_hint(p_message, 'object',
         'Send a UIMessage of role user with text parts, or file parts with data or http URLs.');
   end if;
-  return jsonb_build_object('id', p_message -> 'id', 'role', 'user', 'parts', to_jsonb(v_parts))
+  return jsonb_build_object('id', p_message -> 'id', 'role', 'user', 'parts', v_parts)
     || case
       when p_message ? 'metadata' then jsonb_build_object('metadata', p_message -> 'metadata')
       else '{}'

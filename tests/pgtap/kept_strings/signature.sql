@@ -3,7 +3,7 @@ select plan(5);
 \ir ../helpers.psql
 
 select test.declared(
-  'keep_strings', array['text[]', 'text']::name[], 'text[]', false, 'immutable', false
+  'kept_strings', array['text[]', 'text']::name[], 'integer[]', false, 'immutable', false
 );
 
 select * from finish();
