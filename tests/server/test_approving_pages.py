@@ -215,7 +215,7 @@ async def test_two_tabs_and_a_page_that_resumes(service: Service, bot: Bot, vers
     tabs.append(asyncio.create_task(chat(service.url, resume, messages=loaded, **options)))
     metrics = service.app[METRICS]
     async with asyncio.timeout(60):
-        while "pgthreads_streams_open 3.0" not in metrics.text().decode():
+        while "pgthreads_streams_open 3.0" not in metrics.text().decode():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     bot.go_on.set()
     seen = [await each for each in tabs]
