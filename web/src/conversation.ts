@@ -2,6 +2,7 @@
 // thread; the page sends one user message at a time and shows what it is told.
 
 import { type Api, ApiError, isAbort, newId, type Question } from "./api.ts";
+import { close, decide, runHere, undecide } from "./approvals.ts";
 import { Branches } from "./branches.ts";
 import type { Composer } from "./composer.ts";
 import { type Connection, isTemporary } from "./connection.ts";
@@ -44,6 +45,8 @@ export class Conversation {
   private _edited: Message | null = null;
   private _isStreaming = false;
   private _isSending = false;
+  /** Calls that were decided on, and not sent yet. */
+  private _decided: Part[] = [];
   /** What it shows may not be what is stored: the connection broke before the end. */
   private _isBroken = false;
 
@@ -164,7 +167,7 @@ export class Conversation {
       await this._show(response);
       return;
     }
-    if (this._lastStored()?.role !== "user") return;
+    if (this._lastStored()?.role !== "user") return this._goOn();
     // It may have ended between the two requests.
     const found = await this._read();
     if (this._hasLeft || found === null) return;
@@ -265,6 +268,8 @@ export class Conversation {
       if (this._hasLeft) return false;
       view.setPending("");
       onChange();
+      // What waited before this message waits no more.
+      for (const each of this._views.values()) if (close(each.message)) each.update(each.message);
       await this._show(response);
       if (pending.isEdit) void this._readBranches();
       return !this._isBroken;
@@ -362,15 +367,63 @@ export class Conversation {
     }
   }
 
+  // ---- calls that wait
+
+  /** Several may be decided at once: what comes while others are sent is sent after them. */
+  private async _decide(message: Message, part: Part, approved: boolean): Promise<void> {
+    decide(part, approved);
+    this._decided.push(part);
+    this._views.get(message.id)?.update(message, part);
+    if (!this._isSending && !this._isStreaming) await this._respond(message);
+  }
+
+  /** Responds to what waits for this browser in the last message, and to what was decided. */
+  private async _goOn(): Promise<void> {
+    const message = this._lastStored();
+    if (this._leaf !== undefined || message === undefined) return;
+    const ran = runHere(message);
+    if (ran) this._views.get(message.id)?.update(message);
+    if (ran || this._decided.length > 0) await this._respond(message);
+  }
+
+  /** Sends an answer with the responses in it, and shows how it goes on. */
+  private async _respond(message: Message): Promise<void> {
+    const body: Question = { messages: [message], messageId: message.id };
+    const sent = this._decided;
+    this._decided = [];
+    this._isSending = true;
+    try {
+      const response = await this._with.api.send(this._key, body, this._leave.signal);
+      this._isSending = false;
+      if (this._hasLeft) return;
+      this._with.notices.clear();
+      await this._show(response, message);
+    } catch (error) {
+      this._isSending = false;
+      if (this._hasLeft || isAbort(error)) return;
+      for (const part of [...sent, ...this._decided.splice(0)]) undecide(part);
+      this._views.get(message.id)?.update(message);
+      this._with.notices.error(error, () => this._reload(message));
+    }
+    await this.deliver();
+  }
+
+  /** Shows a message again as it is stored. */
+  private async _reload(message: Message): Promise<void> {
+    const found = await this._read();
+    const stored = found?.messages.find((each) => each.id === message.id);
+    if (stored !== undefined && !this._hasLeft) this._upsert(stored);
+  }
+
   // ---- streaming
 
   /** Shows a stream until its end. */
-  private async _show(response: Response): Promise<void> {
+  private async _show(response: Response, begun?: Message): Promise<void> {
     const { onStatus, onChange, notices } = this._with;
     this._with.connection().works();
     this._setStreaming(true);
     if (this._waiting().length > 0) this._showPending();
-    const assembler = new Assembler();
+    const assembler = new Assembler(begun);
     let view: MessageView | null = null;
     const draw = this._drawer((changed) => {
       const { message } = assembler;
@@ -396,6 +449,7 @@ export class Conversation {
       this._finish(assembler);
       onChange();
       void this._readDetails();
+      if (assembler.finished) await this._goOn();
     } catch (error) {
       if (this._hasLeft || isAbort(error)) return;
       draw.now();
@@ -472,6 +526,7 @@ export class Conversation {
     const view = new MessageView(message, {
       edit: (each) => this.edit(each),
       again: (each) => void this.again(each),
+      decide: (each, part, approved) => void this._decide(each, part, approved),
       goOn: () => this.say([{ type: "text", text: GO_ON }]),
       show: (id) => this._showBranch(id),
     });

@@ -1,6 +1,7 @@
 // One message on the page. A part has one node, made once and updated while the answer streams.
 
 import type { Siblings } from "./branches.ts";
+import { approvalButtons, type Decide, waitsForPerson } from "./approvals.ts";
 import { clock } from "./dates.ts";
 import { button, element, icon } from "./dom.ts";
 import { anchor } from "./markdown/nodes.ts";
@@ -27,6 +28,8 @@ const STATES: Record<string, string> = {
 export interface MessageActions {
   edit(message: Message): void;
   again(message: Message): void;
+  /** Says of a call that waits whether it may run. */
+  decide(message: Message, part: Part, approved: boolean): void;
   goOn(): void;
   show(id: string): void;
 }
@@ -80,7 +83,7 @@ export class MessageView {
     this.root.dataset.id = message.id;
     for (const part of changed ? [changed] : message.parts) {
       if (!this._views.has(part)) {
-        const view = viewOf(part, message.role);
+        const view = viewOf(part, message.role, (each, approved) => this._actions.decide(this.message, each, approved));
         this._views.set(part, view);
         if (view) this._body.append(view.root);
       }
@@ -185,10 +188,10 @@ function iconButton(name: keyof typeof ICONS, label: string, act: () => void): H
   return made;
 }
 
-function viewOf(part: Part, role: string): PartView | null {
+function viewOf(part: Part, role: string, decide: Decide): PartView | null {
   if (part.type === "text") return role === "user" ? plainText() : richText();
   if (part.type === "reasoning") return reasoning();
-  if (part.type === "dynamic-tool" || part.type.startsWith("tool-")) return tool(part);
+  if (part.type === "dynamic-tool" || part.type.startsWith("tool-")) return tool(part, decide);
   if (part.type === "file") return file();
   if (part.type === "source-url" || part.type === "source-document") return source();
   if (part.type.startsWith("data-")) return data();
@@ -225,14 +228,15 @@ function reasoning(): PartView {
   };
 }
 
-function tool(part: Part): PartView {
+function tool(part: Part, decide: Decide): PartView {
   const root = element("details", "tool");
   const summary = element("summary");
   const state = element("span", "state");
   const name = part.toolName ?? part.type.slice("tool-".length);
   summary.append(element("code", "", name), state);
   const fields = element("dl");
-  root.append(summary, fields);
+  const actions = element("div");
+  root.append(summary, fields, actions);
   return {
     root,
     update(now) {
@@ -249,6 +253,11 @@ function tool(part: Part): PartView {
         description.append(pre);
         fields.append(element("dt", "", label), description);
       }
+      const waits = waitsForPerson(now);
+      // The same buttons stay, so that no click is lost between two drawings.
+      if (waits === actions.hasChildNodes()) return;
+      if (waits) root.open = true;
+      actions.replaceChildren(...(waits ? [approvalButtons(now, decide)] : []));
     },
   };
 }

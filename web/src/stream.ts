@@ -32,7 +32,7 @@ export async function* readChunks(body: ReadableStream<Uint8Array>): AsyncGenera
 
 /** Builds one assistant message. `apply` returns the part that a chunk changed, else null. */
 export class Assembler {
-  message: Message = { id: "", role: "assistant", parts: [] };
+  message: Message;
   /** What the last transient `data-status` said; null once something else is to be seen. */
   status: { label?: string } | null = null;
   /** The text of an `error` chunk. */
@@ -40,6 +40,14 @@ export class Assembler {
   finished = false;
   private _open = new Map<string, Part>();
   private _tools = new Map<string, { part: Part; inputText: string }>();
+
+  /** With `begun`, the stream goes on with that message, and changes it. */
+  constructor(begun?: Message) {
+    this.message = begun ?? { id: "", role: "assistant", parts: [] };
+    for (const part of this.message.parts) {
+      if (part.toolCallId !== undefined) this._tools.set(part.toolCallId, { part, inputText: "" });
+    }
+  }
 
   apply(chunk: Chunk): Part | null {
     const { message } = this;
@@ -82,6 +90,13 @@ export class Assembler {
           output: undefined,
           preliminary: undefined,
         });
+      case "tool-approval-request":
+        return this._result(chunk, {
+          state: "approval-requested",
+          approval: { id: chunk.approvalId ?? "" },
+        });
+      case "tool-output-denied":
+        return this._result(chunk, { state: "output-denied" });
       case "source-url":
       case "source-document":
       case "file":

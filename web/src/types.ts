@@ -12,6 +12,7 @@ export interface Part {
   output?: unknown;
   preliminary?: boolean;
   errorText?: string;
+  approval?: { id: string; approved?: boolean };
   data?: unknown;
   mediaType?: string;
   filename?: string;
@@ -70,6 +71,7 @@ export interface Reading {
 /** A UIMessageChunk of the AI SDK; which keys it has depends on its type. */
 export interface Chunk extends Part {
   messageId?: string;
+  approvalId?: string;
   messageMetadata?: Record<string, unknown>;
   delta?: string;
   dynamic?: boolean;
