@@ -71,6 +71,8 @@ select pgthreads.apply_migration('0033_details', :'migration');
 select pgthreads.apply_migration('0034_changes', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0036_archive.sql"`
 select pgthreads.apply_migration('0036_archive', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0037_shares.sql"`
+select pgthreads.apply_migration('0037_shares', :'migration');
 select exists (
   select from pgthreads.migration as m where m.name = '1001_message_search'
 ) or coalesce(current_setting('pgthreads.optional', true) = 'search', false) as with_search \gset
@@ -140,6 +142,7 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/keep_usage.sql
 \ir functions/internal/kept_strings.sql
 \ir functions/api/list_branches.sql
+\ir functions/api/list_shares.sql
 \ir functions/api/list_threads.sql
 \ir functions/api/load_thread.sql
 \ir functions/maintenance/lock_holders.sql
@@ -167,6 +170,7 @@ select pgthreads.refuse_older_release();
 \ir functions/api/read_journal.sql
 \ir functions/api/read_messages.sql
 \ir functions/api/read_open_answer.sql
+\ir functions/api/read_share.sql
 \ir functions/api/read_thread.sql
 \ir functions/api/read_thread_details.sql
 \ir functions/internal/ready_messages.sql
@@ -212,9 +216,12 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/require_window.sql
 \ir functions/api/requires_token.sql
 \ir functions/api/respond_turn.sql
+\ir functions/api/revoke_share.sql
 \ir functions/api/save_thread.sql
 \ir functions/api/search_titles.sql
 \ir functions/api/set_tenant.sql
+\ir functions/api/share_thread.sql
+\ir functions/internal/shared_message.sql
 \ir functions/internal/shown_answer.sql
 \ir functions/internal/shown_head.sql
 \ir functions/internal/shown_parent.sql
@@ -257,6 +264,7 @@ select pgthreads.refuse_older_release();
 \ir policies/redaction_rule.sql
 \ir policies/redaction_screen.sql
 \ir policies/retention.sql
+\ir policies/share.sql
 \ir policies/tenant_key.sql
 \ir policies/tenant_secret.sql
 \ir policies/thread.sql

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import HttpVersion11, web
 
 from .executors import chosen
-from .http import changes, chat, export, probes, search
+from .http import changes, chat, export, probes, search, shares
 from .http import threads as thread_routes
 from .http.app_keys import (
     AUTHENTICATOR,
@@ -17,13 +17,14 @@ from .http.app_keys import (
     METRICS,
     RUNTIME,
     SETTINGS,
+    SHARE_LIMITS,
 )
 from .http.auth import authenticator
 from .http.cross_origin import allow_origins
 from .http.guard import Guards, most_connections
 from .http.limits import Limits
 from .http.metrics import Metrics
-from .http.middlewares import CLIENT_FAULTS, authenticate, observe, report_errors
+from .http.middlewares import CLIENT_FAULTS, SHARED_PATH, authenticate, observe, report_errors
 from .http.sending import send_in_pieces
 from .http.startup import StartError, start_authenticator, start_turns
 from .postgres.outages import OUTAGES
@@ -56,6 +57,11 @@ def create_app(settings: Settings | None = None) -> web.Application:
         max_streams=settings.max_streams_in_force,
         refused=app[METRICS].refuse,
     )
+    app[SHARE_LIMITS] = Limits(
+        request_rate=settings.request_rate_in_force,
+        max_streams=0,
+        refused=app[METRICS].refuse,
+    )
     app.router.add_post(f"{API}/chat", chat.post_chat)
     app.router.add_get(f"{API}/chat/{{state_key}}/stream", chat.get_stream)
     app.router.add_get(f"{API}/models", chat.get_models)
@@ -65,6 +71,10 @@ def create_app(settings: Settings | None = None) -> web.Application:
     app.router.add_get(f"{API}/threads/{{state_key}}", thread_routes.get_thread)
     app.router.add_get(f"{API}/threads/{{state_key}}/header", thread_routes.get_header)
     app.router.add_get(f"{API}/threads/{{state_key}}/export", export.export_thread)
+    app.router.add_post(f"{API}/threads/{{state_key}}/shares", shares.post_share)
+    app.router.add_get(f"{API}/threads/{{state_key}}/shares", shares.list_shares)
+    app.router.add_delete(f"{API}/threads/{{state_key}}/shares/{{share_id}}", shares.delete_share)
+    app.router.add_get(SHARED_PATH, shares.get_shared)
     app.router.add_get(f"{API}/threads/{{state_key}}/branches", thread_routes.list_branches)
     app.router.add_patch(f"{API}/threads/{{state_key}}", thread_routes.patch_thread)
     app.router.add_delete(f"{API}/threads/{{state_key}}", thread_routes.delete_thread)

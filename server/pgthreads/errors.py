@@ -133,6 +133,13 @@ class ThreadNotFoundError(PgThreadsError):
     sqlstate = "THNON"
 
 
+class ShareNotFoundError(PgThreadsError):
+    """There is no such link, or it shows nothing any more."""
+
+    status = 404
+    code = "share_not_found"
+
+
 class LimitError(PgThreadsError):
     """This exceeds a limit, such as the messages of a thread or the bytes of a message."""
 

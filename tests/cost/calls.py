@@ -211,6 +211,7 @@ CALLS: Sequence[Call] = (
         "text",
         _TENANT + "list_threads(t.owner, 50, %(input)s) as l",
     ),
+    Call("read_share", "text", "select from pgthreads.read_share(%(input)s) as r"),
     Call(
         "search_titles",
         "text",

@@ -21,7 +21,7 @@ as $$
 begin
   set local session_replication_role = replica;
   truncate pgthreads.journal, pgthreads.queued_turn, pgthreads.late_answer, pgthreads.open_answer,
-    pgthreads.tool_response, pgthreads.turn, pgthreads.message, pgthreads.thread;
+    pgthreads.tool_response, pgthreads.share, pgthreads.turn, pgthreads.message, pgthreads.thread;
 end;
 $$;
 

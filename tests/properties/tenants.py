@@ -46,6 +46,8 @@ from (
   select to_json(q) from pgthreads.queued_turn as q where q.owner_user_id = %(owner)s
   union all
   select to_json(l) from pgthreads.late_answer as l where l.owner_user_id = %(owner)s
+  union all
+  select to_json(h) from pgthreads.share as h where h.owner_user_id = %(owner)s
 ) as s
 """
 

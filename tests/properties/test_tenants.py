@@ -43,8 +43,8 @@ class Probe:
 
 
 KEY = "KEY"
-CURSOR, ETAG, TURN = "CURSOR", "ETAG", "TURN"
-"""What the other user has got from the server: a page's cursor, an entity tag, a turn's id."""
+CURSOR, ETAG, TURN, SHARE = "CURSOR", "ETAG", "TURN", "SHARE"
+"""What the other user has got: a page's cursor, an entity tag, the ids of a turn and of a link."""
 
 MESSAGE = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "mine"}]}
 READ = Probe({200, 204, 404})
@@ -84,6 +84,16 @@ PROBES: dict[tuple[str, str], list[Probe]] = {
     ],
     ("GET", f"{THREADS}/{{state_key}}/header"): [READ],
     ("GET", f"{THREADS}/{{state_key}}/export"): [READ, Probe({200, 404}, "?format=json&leaf=m1")],
+    ("POST", f"{THREADS}/{{state_key}}/shares"): [
+        Probe({201, 404}, body={}),
+        Probe({201, 404}, body={"leafId": "m1", "shareId": SHARE}),
+    ],
+    ("GET", f"{THREADS}/{{state_key}}/shares"): [READ],
+    ("DELETE", f"{THREADS}/{{state_key}}/shares/{{share_id}}"): [Probe({204, 404})],
+    ("GET", "/api/v1/ai/shared"): [
+        Probe({404}),
+        Probe({404}, headers={"Authorization": f"Share {SHARE}"}),
+    ],
     ("GET", f"{THREADS}/{{state_key}}/branches"): [READ],
     ("PATCH", f"{THREADS}/{{state_key}}"): [
         Probe({200, 404}, body={"title": "mine", "metadata": {"mark": "mine"}}),
@@ -151,7 +161,10 @@ async def _known_to_bea(service: Service, admin_dsn: str) -> dict[str, str]:
     ((turn_id,),) = service.rows(
         "select turn_id from pgthreads.turn where owner_user_id = %s and status = 'running'", [BEA]
     )
-    return {CURSOR: cursor, ETAG: etag, TURN: turn_id}
+    shares = f"{THREADS}/{OWN_OF_BEA}/shares"
+    async with await service.post(shares, {}, headers=as_user(BEA)) as response:
+        share_id = (await response.json())["shareId"]
+    return {CURSOR: cursor, ETAG: etag, TURN: turn_id, SHARE: share_id}
 
 
 async def _probe(
@@ -161,7 +174,9 @@ async def _probe(
     for key in KEYS:
         names = {**known, KEY: key}
         url = (
-            service.url + path.format(state_key=key, name="icon.svg") + _filled(probe.query, names)
+            service.url
+            + path.format(state_key=key, name="icon.svg", share_id=names[SHARE])
+            + _filled(probe.query, names)
         )
         headers = as_user(ANN) | _filled(probe.headers, names)
         for each in methods:

@@ -214,7 +214,7 @@ async def test_a_page_may_send_the_headers_that_it_wants(service: Service) -> No
         assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
         assert response.headers["Vary"] == "Origin"
         exposed = response.headers["Access-Control-Expose-Headers"].split(",")
-        assert set(exposed) == {"X-State-Key", "ETag", "Retry-After"}
+        assert set(exposed) == {"X-State-Key", "ETag", "Retry-After", "Content-Disposition"}
 
 
 async def test_its_headers_may_be_named(server_dsn: str, admin_dsn: str) -> None:

@@ -19,6 +19,8 @@ begin
   where o.owner_user_id = p_owner_user_id and o.state_key = p_state_key;
   delete from pgthreads.tool_response as r
   where r.owner_user_id = p_owner_user_id and r.state_key = p_state_key;
+  delete from pgthreads.share as s
+  where s.owner_user_id = p_owner_user_id and s.state_key = p_state_key;
   delete from pgthreads.journal as j
   where j.owner_user_id = p_owner_user_id and j.state_key = p_state_key;
   delete from pgthreads.turn as n

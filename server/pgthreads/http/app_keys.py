@@ -19,6 +19,8 @@ RUNTIME = web.AppKey("runtime", TurnRuntime)
 METRICS = web.AppKey("metrics", Metrics)
 EXECUTOR = web.AppKey("executor", Executor)
 LIMITS = web.AppKey("limits", Limits)
+SHARE_LIMITS = web.AppKey("share_limits", Limits)
+"""Counts requests by address, and not by user, because readers of links have no account."""
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 
 OWNER = web.RequestKey("owner_user_id", str)

@@ -21,6 +21,9 @@ from .app_keys import AUTHENTICATOR, LIMITS, METRICS, OWNER, STATE_KEY
 from .guard import Guard
 from .state_keys import is_state_key
 
+SHARED_PATH = "/api/v1/ai/shared"
+"""The one path below /api/ whose callers have no account, but the token of a link."""
+
 log = logging.getLogger(__name__)
 
 _CODES = {
@@ -91,7 +94,11 @@ async def report_errors(request: web.Request, handler: Handler) -> web.StreamRes
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find the owner of an API request, and count it, before anything else looks at it."""
     # A preflight carries no credentials (Fetch standard, 4.8); the CORS handler answers it.
-    if request.path.startswith("/api/") and not is_preflight(request):
+    if (
+        request.path.startswith("/api/")
+        and request.path != SHARED_PATH
+        and not is_preflight(request)
+    ):
         request[OWNER] = await request.app[AUTHENTICATOR].owner(request)
         request.app[LIMITS].take_request(request[OWNER])
     return await handler(request)

@@ -84,11 +84,21 @@ class Calls:
                 else self._tenant(str(first))
             )
             values = (tenants, *others)
+        async with self._lanes.enter(alone) if alone else nullcontext(), fair:
+            return await self._fetch(with_lock_timeout(statement, self._lock_ms), values, row)
+
+    async def _rows_of_nobody(
+        self, statement: LiteralString, values: Sequence[object], row: BaseRowFactory[Row]
+    ) -> list[Row]:
+        """Send a statement that sets no tenant. All of these share what one user is granted."""
+        async with nullcontext() if self._fairness is None else self._fairness.turn(""):
+            return await self._fetch(statement, values, row)
+
+    async def _fetch(
+        self, statement: LiteralString, values: Sequence[object], row: BaseRowFactory[Row]
+    ) -> list[Row]:
         try:
-            async with self._lanes.enter(alone) if alone else nullcontext(), fair:
-                return await self._pool.fetch(
-                    with_lock_timeout(statement, self._lock_ms), values, row
-                )
+            return await self._pool.fetch(statement, values, row)
         except UnicodeEncodeError as error:
             raise BadRequestError("a value is not Unicode text", detail=str(error)) from error
         except psycopg.Error as error:

@@ -160,6 +160,35 @@ class ExportedMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """A link to a thread, which shows its messages up to `head_seq`."""
+
+    share_id: str
+    title: str | None
+    head_seq: int
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewShare(Share):
+    """A link with its token, which the database does not store."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class SharedThread:
+    """What a link shows. `messages` is a UIMessage[] as UTF-8 JSON."""
+
+    title: str | None
+    messages: bytes
+    earlier_seq: int | None
+    shared_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SearchedThread:
     """A row of `search_threads`. `message_id` and `role` are None if the best hit is the title."""
 

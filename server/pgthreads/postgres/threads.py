@@ -8,6 +8,7 @@ call whose connection broke is sent once more (`pool.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from psycopg.rows import args_row, class_row
 
@@ -23,10 +24,13 @@ from .rows import (
     JournalRead,
     JournalState,
     ListedThread,
+    NewShare,
     OpenAnswer,
     RespondedTurn,
     RunningTurn,
     SearchedThread,
+    Share,
+    SharedThread,
     SiteNote,
     StoredThread,
     ThreadChange,
@@ -468,6 +472,54 @@ class Threads(Calls):
             (owner_user_id, state_key),
             class_row(Branch),
         )
+
+    async def share_thread(
+        self,
+        owner_user_id: str,
+        state_key: str,
+        share_id: str,
+        *,
+        expires_in: timedelta,
+        leaf_id: str | None = None,
+    ) -> NewShare:
+        """Make a link to a thread. If the link exists, it gets a new token and a new time."""
+        rows = await self._rows(
+            select(NewShare, "s") + " from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.share_thread(t.owner, %s, %s, %s, %s) as s",
+            (owner_user_id, state_key, expires_in, leaf_id, share_id),
+            class_row(NewShare),
+            alone=(owner_user_id, state_key),
+        )
+        return rows[0]
+
+    async def list_shares(self, owner_user_id: str, state_key: str) -> Sequence[Share]:
+        """Return the links that open a thread, the newest first."""
+        return await self._rows(
+            select(Share, "s") + " from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.list_shares(t.owner, %s) as s",
+            (owner_user_id, state_key),
+            class_row(Share),
+        )
+
+    async def revoke_share(self, owner_user_id: str, state_key: str, share_id: str) -> bool:
+        """End a link. Return False if there is no such link."""
+        revoked = await self._value(
+            "select r.revoked from pgthreads.set_tenant(%s) as t(owner),"
+            " lateral pgthreads.revoke_share(t.owner, %s, %s) as r(revoked)",
+            (owner_user_id, state_key, share_id),
+        )
+        return bool(revoked)
+
+    async def read_share(
+        self, token: str, *, last: int | None = None, before_seq: int | None = None
+    ) -> SharedThread | None:
+        """Return what the link with this token shows; None if it shows nothing."""
+        rows = await self._rows_of_nobody(
+            select(SharedThread, "r") + " from pgthreads.read_share(%s, %s, %s) as r",
+            (token, last, before_seq),
+            class_row(SharedThread),
+        )
+        return rows[0] if rows else None
 
     async def update_thread(
         self,

@@ -95,9 +95,9 @@ select set_eq(
   array[
     'append_thread', 'begin_turn', 'complete_turn', 'extend_turn', 'find_question', 'finish_turn',
     'fold_text', 'joined_screens', 'pause_turn', 'prompt_start', 'purge_turns', 'question_of',
-    'read_head', 'read_header', 'read_journal', 'read_open_answer', 'read_thread',
-    'read_thread_details', 'respond_turn', 'save_thread', 'shown_answer', 'update_thread',
-    'write_journal'
+    'read_head', 'read_header', 'read_journal', 'read_open_answer', 'read_share', 'read_thread',
+    'read_thread_details', 'respond_turn', 'save_thread', 'share_thread', 'shown_answer',
+    'update_thread', 'write_journal'
   ],
   'what returns one row says so, or a join of three is compiled just in time'
 );

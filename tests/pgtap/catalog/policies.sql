@@ -39,6 +39,12 @@ select is_empty(
     from policies
     where of_tenant
       and not polroles <@ array['pgthreads_maintenance', 'pgthreads_backup']::regrole[]::oid[]
+      -- Whoever has the token of a link has no tenant. read_share/isolation.sql tests this policy.
+      and (name, expression) is distinct from (
+        'share.share_token',
+        '(token_sha256 = sha256(convert_to(NULLIF(current_setting(''app.share_token''::text, '
+          || 'true), ''''::text), ''UTF8''::name)))'
+      )
       and strpos(
         expression,
         '(owner_user_id = NULLIF(current_setting(''app.current_user_id''::text, true), ''''::text))'

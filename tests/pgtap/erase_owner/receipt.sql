@@ -78,7 +78,7 @@ select set_eq(
       and not c.relispartition
   $$,
   array['thread', 'message', 'turn', 'retention', 'queued_turn', 'late_answer', 'journal',
-    'usage_total', 'open_answer', 'tool_response'],
+    'usage_total', 'open_answer', 'tool_response', 'share'],
   'these are all tables with an owner: a new one belongs into remove_thread or erase_owner'
 );
 set local role tap_server;
