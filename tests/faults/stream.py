@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -15,13 +16,15 @@ class Assembly:
     `error` is the text of an error that came in their place.
     """
 
-    def __init__(self) -> None:
-        self.message: Message = {"id": "", "role": "assistant", "parts": []}
+    def __init__(self, known: Message | None = None) -> None:
+        """Make a message; with `known`, go on with that one."""
+        self.message: Message = copy.deepcopy(known or {"id": "", "role": "assistant", "parts": []})
         self.is_complete = False
         self.error: str | None = None
         self._buffer = b""
         self._open: dict[tuple[str, str], dict[str, Any]] = {}
-        self._calls: dict[str, dict[str, Any]] = {}
+        calls = [part for part in self.message["parts"] if "toolCallId" in part]
+        self._calls: dict[str, dict[str, Any]] = {part["toolCallId"]: part for part in calls}
         self._finished = False
 
     def feed(self, data: bytes) -> None:
@@ -81,6 +84,11 @@ class Assembly:
             case "tool-output-error":
                 call = self._calls[chunk["toolCallId"]]
                 call.update(state="output-error", errorText=chunk["errorText"])
+            case "tool-approval-request":
+                call = self._calls[chunk["toolCallId"]]
+                call.update(state="approval-requested", approval={"id": chunk["approvalId"]})
+            case "tool-output-denied":
+                self._calls[chunk["toolCallId"]]["state"] = "output-denied"
             case "message-metadata" | "finish":
                 self._add_metadata(chunk)
                 self._finished = self._finished or chunk["type"] == "finish"

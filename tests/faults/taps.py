@@ -23,7 +23,7 @@ class ChooseStatement(Protocol):
     """What happens to a statement: "before", "uncommitted", "after", "half", seconds, or None."""
 
     def __call__(self, kind: str, key: str) -> str | float | None:
-        """A statement for thread `key`; kinds are "begin", "finish", "beat", "stop" and "other"."""
+        """A statement for thread `key`; `_kind_of` lists the kinds."""
 
 
 class PostgresTap(Tap):
@@ -109,9 +109,12 @@ class PostgresTap(Tap):
 def _kind_of(statement: bytes) -> str:
     for kind, names in (
         ("begin", (b"begin_turn",)),
+        ("pause", (b"pause_turn",)),
+        ("respond", (b"respond_turn",)),
         ("finish", (b"complete_turn", b"keep_answer")),
         ("beat", (b"extend_turn", b"write_journal")),
         ("stop", (b"request_stop",)),
+        ("read", (b"read_open_answer",)),
     ):
         if any(name in statement for name in names):
             return kind
