@@ -130,7 +130,7 @@ def choose(image: str = DEFAULT_IMAGE) -> Choice:
     major = int(number or programs.NEWEST_IN_WHEEL)
     if dsn and not only:
         return Choice("the server of PGTHREADS_TEST_DSN", lambda: nullcontext(dsn))
-    if kind in {"", "container"} and _docker_answers():
+    if kind in {"", "container"} and docker_answers():
         return Choice(f"a container of {image}", lambda: _container(image))
     if kind in {"", "installed"} and local:
         return Choice(f"a throw-away cluster by {local}", lambda: installed_cluster(local))
@@ -236,7 +236,8 @@ def _make_app_role(connection: psycopg.Connection) -> None:
         connection.execute(sql.SQL("alter role {} login password {}").format(role, password))
 
 
-def _docker_answers() -> bool:
+def docker_answers() -> bool:
+    """Tell whether a Docker daemon can be used here."""
     import docker  # type: ignore[import-untyped]  # noqa: PLC0415
     from docker.errors import DockerException  # type: ignore[import-untyped]  # noqa: PLC0415
 
