@@ -24,7 +24,9 @@ from pgthreads.events import (
     ToolCallStart,
     ToolInputDelta,
     ToolInputStart,
+    UIMessage,
 )
+from pgthreads.message.draft import Draft
 from pgthreads.message.outputs import binary
 from tests.server.service import Service, chunks_of, running_service, says, text_of
 
@@ -210,3 +212,65 @@ async def test_a_final_text_that_contradicts_is_stored_and_counted(
     assert "contradicts" in caplog.text
     async with await service.get("/metrics") as response:
         assert "pgthreads_answers_corrected_total 1.0" in await response.text()
+
+
+@pytest.mark.parametrize(
+    ("key", "events"),
+    [
+        (
+            "transient",
+            [
+                Data("chart", "x" * 300_000, id="1"),
+                *[Data("chart", "y", id="1", transient=True)] * 20,
+            ],
+        ),
+        (
+            "ended",
+            [
+                ToolCallStart("c", "look", {}),
+                ToolCallResult("c", "x" * 300_000),
+                *[ToolCallProgress("c", "x" * 300_000)] * 9,
+                *[TextDelta("y" * 100_000), ToolCallResult("c", "again")],
+            ],
+        ),
+        (
+            "unknown",
+            [
+                *[ToolInputDelta("c", "x" * 300_000)] * 9,
+                *[TextDelta("y" * 100_000), ToolCallStart("c", "look", {})],
+            ],
+        ),
+    ],
+)
+async def test_what_replaces_nothing_gives_no_room(
+    service: Service, key: str, events: list[AiEvent]
+) -> None:
+    service.executor.script = says(*events, *[TextDelta("\x01" * 1000)] * 200, Done())
+    stream = chunks_of(await service.chat(key, "hi"))
+    assert stream[-1] == {"type": "error", "errorText": "The answer failed: message_too_large."}
+    assert len(json.dumps((await service.messages(key))[-1])) < 1 << 20
+
+
+async def test_what_is_left_out_of_a_full_message_is_cheap(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[UIMessage] = []
+    message = Draft.message
+
+    def counted(draft: Draft) -> UIMessage:
+        measured.append(message(draft))
+        return measured[-1]
+
+    monkeypatch.setattr(Draft, "message", counted)
+    service.executor.script = says(
+        ToolCallStart("c", "look", {}),
+        ToolCallResult("c", "x" * 978_000),
+        ToolInputStart("d", "write"),
+        *[ToolInputDelta("d", "x" * 10)] * 5000,
+        ToolCallStart("d", "write", {"text": "x" * 10}),
+        *[ToolCallProgress("d", "x" * 100_000)] * 50,
+        ToolCallResult("d", "y"),
+        Done(),
+    )
+    assert chunks_of(await service.chat("full", "hi"))[-1]["type"] == "finish"
+    assert len(measured) < 30

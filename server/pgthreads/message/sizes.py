@@ -68,7 +68,7 @@ class Sizes:
                 size = json_size(output) - self._replaceable.get(("output", call_id), 0)
             case ToolCallResult(call_id):
                 size = _call_size(event) - self._replaceable.get(("output", call_id), 0)
-            case Data():
+            case Data(transient=False):
                 size = _data_size(event) - self._replaceable.get(_place(event), 0)
             case ToolApprovalRequest():
                 size = PART_SIZE + _size(*_values(event))
@@ -81,7 +81,10 @@ class Sizes:
         return size
 
     def take(self, event: AiEvent) -> None:
-        """Remember the size of what a later event may replace. The message has taken the event."""
+        """Remember the size of what a later event may replace, if the message has taken the event.
+
+        An event that it did not take must not get here: what replaces nothing gives no room.
+        """
         match event:
             case ToolInputStart(call_id) | ToolInputDelta(call_id):
                 place = ("input", call_id)
@@ -130,7 +133,7 @@ def _place(event: Data) -> tuple[str, ...]:
 
 
 def _data_size(event: Data) -> int:
-    return 0 if event.transient else PART_SIZE + _size(event.name, event.data, event.id)
+    return PART_SIZE + _size(event.name, event.data, event.id)
 
 
 def _sent(event: AiEvent) -> int:

@@ -96,6 +96,7 @@ class Pump(LiveTurn):
         self._limit = max_message_bytes - ROOM_FOR_METADATA
         self._size = 0
         self._lists = 0
+        self._is_measured = False
         self._sizes = Sizes()
         self._stop = asyncio.Event()
         self._stop_code: str | None = None
@@ -213,7 +214,10 @@ class Pump(LiveTurn):
                 return
             log.error("turn %s: the answer is too large", self.request.turn_id)
             event = Error("message_too_large")
-        self.stream.write(self._draft.take(event))
+        frames = self._draft.take(event)
+        if frames and not isinstance(event, TextDelta | ReasoningDelta):
+            self._sizes.take(event)
+        self.stream.write(frames)
         if isinstance(event, Error):
             self.stop()
 
@@ -257,6 +261,7 @@ class Pump(LiveTurn):
         """
         if type(event) is TextDelta and self._size + 6 * len(event.delta) <= self._limit:
             self._size += 6 * len(event.delta)
+            self._is_measured = False
             return True
         limit, text = self._limit, None
         match event:
@@ -280,8 +285,7 @@ class Pump(LiveTurn):
                 return False
         self._size += added
         self._lists += lists
-        if text is None:
-            self._sizes.take(event)
+        self._is_measured = False
         return True
 
     def _has_no_room(self, added: int, lists: int, limit: int) -> bool:
@@ -290,6 +294,10 @@ class Pump(LiveTurn):
 
     def _measure(self) -> None:
         """Put the message's real size in place of the sums of worst cases."""
+        if self._is_measured:
+            # What came since then was left out. It may be thousands of events.
+            return
+        self._is_measured = True
         message = self._draft.message()
         self._size, self._lists = json_size(message), self._share(message)
 
