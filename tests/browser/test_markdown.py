@@ -125,6 +125,50 @@ async def test_no_text_runs_or_loads_anything(service: Service, page: Page) -> N
         assert await page.run("[document.title === 'owned', window.owned ?? 0]") == [False, 0]
 
 
+async def test_a_text_that_grows_loses_nothing(service: Service, page: Page) -> None:
+    """Whatever the pieces are, the result is that of the whole text."""
+    blocks = [
+        "A paragraph.",
+        "1. one\n2. two",
+        "Another one,\nof two lines.",
+        "```sql\nselect 1;\n```",
+        "> A quote",
+        "| a | b |\n|---|---|\n| 1 | 2 |",
+        "The end of it.",
+        "- one\n\n  more\n- two",
+        "$$\nx^2\n$$",
+        "Close the tab.",
+    ]
+    await page.run(f"window.blocks = {json.dumps(blocks)}; 0")
+    different = await page.run(
+        """(async () => {
+          const { MarkdownView } = await import(document.querySelector('script[type=module]').src);
+          const wait = (ms) => new Promise((go) => setTimeout(go, ms));
+          const drawn = async (text, size) => {
+            const root = document.createElement('div');
+            const view = new MarkdownView(root);
+            for (let at = size; at < text.length; at += size) {
+              view.update(text.slice(0, at), false);
+              if (at % 5 === 0) await wait(0);
+            }
+            view.update(text, true);
+            await wait(50);
+            return root.innerHTML;
+          };
+          const different = [];
+          for (let first = 0; first < blocks.length; first += 1) {
+            const text = [...blocks.slice(first), ...blocks.slice(0, first)].join('\\n\\n');
+            const whole = await drawn(text, text.length);
+            for (const size of [1, 4, 23]) {
+              if (await drawn(text, size) !== whole) different.push([first, size]);
+            }
+          }
+          return different;
+        })()"""
+    )
+    assert different == []
+
+
 async def test_a_stream_is_parsed_about_once(service: Service, page: Page) -> None:
     """Only the last block is parsed again when more comes; the rest stays as it was drawn."""
     parsed = await page.run(

@@ -101,7 +101,7 @@ export class MarkdownView {
       this._settled = this._text.length;
       return;
     }
-    if (last > 0) this._settled = from + lineStart(this._text, from, first.map?.[0] ?? 0);
+    if (last > 0) this._settled = lineStart(this._text, from, first.map?.[0] ?? 0);
     const begun = first.type === "fence" ? openFence(this._text, this._settled) : null;
     if (begun !== null) {
       const block = new CodeBlock(languageOf(first));
