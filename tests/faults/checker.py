@@ -103,7 +103,7 @@ def seen(case: Case) -> Iterator[str]:
         found = stored.get(message["id"])
         if found is None:
             yield f"answer {message['id']} was seen complete and is not stored"
-        elif found.message != message:
+        elif _shown(found.message) != _shown(message):
             yield f"answer {message['id']} was seen otherwise: {message}, stored {found.message}"
     for turn in case.record.of(case.thread):
         for message in turn.answers:
@@ -154,7 +154,13 @@ def generated(case: Case) -> Iterator[str]:
 def turns(case: Case) -> Iterator[str]:
     """Each answer belongs to one turn and has its status; no turn runs without a valid lease."""
     stored = {each.message_id: each for each in case.stored.messages}
-    named = Counter(turn.assistant_message_id for turn in case.stored.turns)
+    named = Counter(
+        turn.assistant_message_id for turn in case.stored.turns if turn.status != "waiting"
+    )
+    # Of an answer that nobody went on with, there is only the turn that left it.
+    named |= Counter(
+        turn.assistant_message_id for turn in case.stored.turns if turn.status == "waiting"
+    )
     for each in case.answers:
         if named[each.message_id] != 1:
             yield f"answer {each.message_id} is of {named[each.message_id]} turns"
@@ -167,7 +173,12 @@ def turns(case: Case) -> Iterator[str]:
             continue
         answer = stored.get(turn.assistant_message_id)
         status = None if turn.status == "completed" else turn.status
-        if answer is None:
+        is_open = (case.stored.open or {}).get("id") == turn.assistant_message_id
+        if turn.status == "waiting" and is_open != (answer is None):
+            yield f"the answer of turn {turn.turn_id} is both open and stored, or neither"
+        elif turn.status == "waiting":
+            continue
+        elif answer is None:
             yield f"the answer of turn {turn.turn_id} is not stored"
         elif answer.parent != turn.user_seq:
             yield f"turn {turn.turn_id} answers message {turn.user_seq}, not {answer.parent}"
@@ -180,7 +191,7 @@ def kept(case: Case) -> Iterator[str]:
     turns = {turn.turn_id: turn for turn in case.stored.turns}
     for turn_id, pid in case.record.generated[case.thread[1]].items():
         turn = turns.get(turn_id)
-        is_stored = turn is not None and turn.status in ("completed", "stopped")
+        is_stored = turn is not None and turn.status in ("completed", "stopped", "waiting")
         if not (is_stored or turn_id in case.stored.late or pid in case.record.killed):
             yield f"the answer of turn {turn_id} is lost: {turn}"
     for turn_id, message in case.stored.late.items():
@@ -190,6 +201,13 @@ def kept(case: Case) -> Iterator[str]:
             yield f"the late answer of turn {turn_id} answers nothing"
         elif not is_beginning(message["parts"], _whole(case, before)):
             yield f"the late answer of turn {turn_id} is not how the whole one begins: {message}"
+
+
+def ran_once(case: Case) -> Iterator[str]:
+    """A call that was approved is run once at most, whoever dies."""
+    for (message_id, call_id), count in case.record.ran[case.thread[1]].items():
+        if count > 1:
+            yield f"call {call_id} of answer {message_id} was run {count} times"
 
 
 def stopped(case: Case) -> Iterator[str]:
@@ -205,7 +223,7 @@ def stopped(case: Case) -> Iterator[str]:
 def settled(case: Case) -> Iterator[str]:
     """Every message was settled in time, and every response was one that clients expect."""
     for turn in case.record.of(case.thread):
-        if turn.outcome not in ("complete", "empty", "orphaned"):
+        if turn.outcome not in ("complete", "empty", "orphaned", "waits"):
             yield f"message {turn.message_id} is {turn.outcome}"
     for thread, text in case.record.strange:
         if thread == case.thread:
@@ -223,6 +241,7 @@ RULES: tuple[Rule, ...] = (
     generated,
     turns,
     kept,
+    ran_once,
     stopped,
     settled,
 )
@@ -244,6 +263,24 @@ def check(
         for rule in rules:
             violations += [Violation(rule.__name__, thread, text) for text in rule(case)]
     return violations
+
+
+def _shown(message: dict[str, Any]) -> dict[str, Any]:
+    """What every page shows of an answer.
+
+    Only those that have denied a call show that it was denied. Some get an empty step at the end,
+    so that they do not ask again.
+    """
+    parts = []
+    for part in message["parts"]:
+        shown = {name: value for name, value in part.items() if name != "approval"}
+        if str(part.get("errorText")).startswith("The user denied this call"):
+            del shown["errorText"]
+            shown["state"] = "output-denied"
+        parts.append(shown)
+    while parts and parts[-1]["type"] == "step-start":
+        parts.pop()
+    return {**message, "parts": parts}
 
 
 def _status(message: dict[str, Any]) -> Any:

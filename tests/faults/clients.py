@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import random
 import time
@@ -14,13 +15,15 @@ from typing import Any
 import aiohttp
 import jwt
 
+from tests.faults.answers import WAITS, responses
 from tests.faults.record import Record, Turn
-from tests.faults.stream import Assembly
+from tests.faults.stream import Assembly, Message
 from tests.faults.workers import JWT_SECRET
 
 OWNERS = ("ann", "bea", "zoë 'quoted'")
 BEHAVIOURS = {
-    "plain": 25,
+    "plain": 20,
+    "waits": 5,
     "leave": 20,
     "resume": 10,
     "duplicate": 15,
@@ -34,19 +37,20 @@ BEHAVIOURS = {
 _API = "/api/v1/ai"
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5, sock_read=15)
 _EXPECTED = {"turn_running", "duplicate_message", "database_unavailable"}
-_EXPECTED |= {"thread_locked", "shutting_down"}
+_EXPECTED |= {"thread_locked", "shutting_down", "not_waiting"}
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How a request ended: "complete", "empty", "error", "broken", "left" or a refusal's code."""
+    """How a request ended: "complete", "waiting", "empty", "error", "broken", "left" or the code of
+    a refusal."""
 
     kind: str
 
     @property
     def is_final(self) -> bool:
         """Whether sending the message again would change nothing."""
-        return self.kind in ("complete", "empty", "duplicate_message")
+        return self.kind in ("complete", "waiting", "empty", "duplicate_message")
 
 
 def headers_of(owner: str) -> dict[str, str]:
@@ -83,7 +87,7 @@ class Chat:
         if behaviour == "anew" and self._last is not None:
             turn = self._again(self._last)
         else:
-            turn = self._new_turn()
+            turn = self._new_turn(WAITS if behaviour == "waits" else "number")
         with self._record.open(turn):
             match behaviour:
                 case "leave":
@@ -106,13 +110,17 @@ class Chat:
                 case "json":
                     await self._post(turn, as_json=True)
             await self._settle(turn)
-        if turn.answers:
+            if turn.open is not None:
+                await self._go_on(turn, turn.open)
+        if turn.open is not None:
+            self._last = None
+        elif turn.answers:
             self._last = turn
 
-    def _new_turn(self) -> Turn:
+    def _new_turn(self, kind: str = "number") -> Turn:
         self._count += 1
         key = self._thread[1]
-        text = f'{key} number {self._count}: {self._dice.getrandbits(48):x} é \\ " 😀'
+        text = f'{key} {kind} {self._count}: {self._dice.getrandbits(48):x} é \\ " 😀'
         return Turn(*self._thread, f"u{self._count}", text)
 
     def _again(self, turn: Turn) -> Turn:
@@ -125,13 +133,47 @@ class Chat:
         while not turn.answers or turn.anew:
             reply = await self._post(turn)
             if reply.is_final:
-                turn.outcome = "orphaned" if reply.kind == "duplicate_message" else reply.kind
+                names = {"duplicate_message": "orphaned", "waiting": "waits"}
+                turn.outcome = names.get(reply.kind, reply.kind)
                 return
             if time.monotonic() > deadline:
                 turn.outcome = "unsettled"
                 return
             await asyncio.sleep(0.05 + self._dice.random() * 0.4)
         turn.outcome = "complete"
+
+    async def _go_on(self, turn: Turn, answer: Message) -> None:
+        """Respond to an answer that waits: at once, piece by piece, twice, or never."""
+        given = responses(turn.text)
+        match self._dice.choice(("once", "each", "twice", "never")):
+            case "once":
+                await self._respond(turn, answer, given)
+            case "each":
+                for call_id in given:
+                    await self._respond(turn, answer, {call_id: given[call_id]})
+            case "twice":
+                self._record.hit("two responses", turn.key)
+                other = self._late(self._respond(turn, answer, given), 0.2)
+                await asyncio.gather(self._respond(turn, answer, given), other)
+
+    async def _respond(self, turn: Turn, answer: Message, given: dict[str, dict[str, Any]]) -> None:
+        """Send responses until the answer is complete, still waits, or was closed."""
+        known = copy.deepcopy(answer)
+        for part in known["parts"]:
+            said = given.get(part.get("toolCallId", ""))
+            if said is not None and "output" in said:
+                part.update(said, state="output-available")
+            elif said is not None:
+                part.update(state="approval-responded", approval={**part["approval"], **said})
+        messages = [turn.message, known]
+        body = {"id": turn.key, "messages": messages, "messageId": known["id"]}
+        deadline = time.monotonic() + self._patience
+        while time.monotonic() < deadline:
+            reply = await self._send(turn, body, f"responses {sorted(given)}", known=known)
+            if reply.is_final or reply.kind == "not_waiting":
+                return
+            await asyncio.sleep(0.05 + self._dice.random() * 0.4)
+        turn.outcome = "unsettled"
 
     async def _late(self, action: Any, most: float = 0.5) -> None:
         await asyncio.sleep(self._dice.random() * most)
@@ -144,8 +186,21 @@ class Chat:
         if turn.anew is not None:
             body |= {"trigger": "regenerate-message", "messageId": turn.anew}
             self._record.regenerations[turn.thread, turn.message_id] += 1
+        name = f"{turn.message_id}{' anew' if turn.anew else ''}"
+        return await self._send(turn, body, name, leave=leave, as_json=as_json)
+
+    async def _send(
+        self,
+        turn: Turn,
+        body: dict[str, Any],
+        what: str,
+        *,
+        leave: float | None = None,
+        as_json: bool = False,
+        known: Message | None = None,
+    ) -> Reply:
         worker = self._dice.randrange(len(self._ports))
-        name = f"POST {turn.message_id}{' anew' if turn.anew else ''} to worker {worker}"
+        name = f"POST {what} to worker {worker}"
         self._record.note(turn.thread, name)
         turn.contacts[worker] += 1
         headers = self._headers | ({"Accept": "application/json"} if as_json else {})
@@ -154,7 +209,7 @@ class Chat:
                 async with self._session.post(
                     self._url(worker, "/chat"), json=body, headers=headers, timeout=_TIMEOUT
                 ) as response:
-                    reply = await self._read(turn, response)
+                    reply = await self._read(turn, response, known)
         except TimeoutError:
             reply = Reply("broken" if leave is None else "left")
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -196,11 +251,13 @@ class Chat:
             kind = "broken"
         self._record.note(self._thread, f"stop by worker {worker}: {kind}")
 
-    async def _read(self, turn: Turn, response: aiohttp.ClientResponse) -> Reply:
+    async def _read(
+        self, turn: Turn, response: aiohttp.ClientResponse, known: Message | None = None
+    ) -> Reply:
         if response.status == 200:
             turn.acknowledged = True
             if response.content_type != "application/json":
-                return await self._read_stream(turn, response)
+                return await self._read_stream(turn, response, known)
             assembly = Assembly()
             assembly.message = await response.json()
             assembly.is_complete = True
@@ -210,8 +267,13 @@ class Chat:
             return Reply("empty")
         return Reply(await self._refusal(response))
 
-    async def _read_stream(self, turn: Turn | None, response: aiohttp.ClientResponse) -> Reply:
-        assembly = Assembly()
+    async def _read_stream(
+        self,
+        turn: Turn | None,
+        response: aiohttp.ClientResponse,
+        known: Message | None = None,
+    ) -> Reply:
+        assembly = Assembly(known)
         try:
             async for data in response.content.iter_any():
                 assembly.feed(data)
@@ -224,6 +286,10 @@ class Chat:
             return Reply("error")
         if not assembly.is_complete:
             return Reply("broken")
+        if assembly.waits:
+            if turn is not None:
+                turn.open = turn.open or assembly.message
+            return Reply("waiting")
         return Reply("empty" if assembly.is_empty else "complete")
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> str:

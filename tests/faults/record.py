@@ -20,7 +20,8 @@ class Turn:
 
     `anew` is the id of an answer that is to be regenerated; then `message_id` and `text` are those
     of the message that it answers. In the end `outcome` is "complete", "empty" (stopped before
-    anything was said), "orphaned" (refused, because others came after it) or "unsettled".
+    anything was said), "orphaned" (refused, because others came after it), "waits" or "unsettled".
+    `open` is the answer when it had to wait.
     """
 
     owner: str
@@ -33,6 +34,7 @@ class Turn:
     acknowledged: bool = False
     answers: list[Message] = field(default_factory=list)
     outcome: str = "open"
+    open: Message | None = None
 
     @property
     def thread(self) -> Thread:
@@ -50,6 +52,7 @@ class Record:
     """Everything that the checker needs to know about clients and models.
 
     For each key, `generated` has the turns whose model finished, and the pid of its process.
+    `ran` has, for each key, how often each call of each answer was run after its approval.
     `killed` has the pids of processes that had no chance to store what they had, and `spooled` the
     files that are left in the spool.
     """
@@ -64,6 +67,7 @@ class Record:
         self.regenerations: Counter[tuple[Thread, str]] = Counter()
         self.refusals: Counter[str] = Counter()
         self.generated: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        self.ran: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
         self.killed: set[int] = set()
         self.spooled: list[str] = []
         self.strange: list[tuple[Thread, str]] = []
@@ -114,7 +118,7 @@ class Record:
         message = assembly.message
         if assembly.is_empty:
             return
-        if assembly.is_complete:
+        if assembly.is_complete and not assembly.waits:
             self.seen[thread].append(message)
             if turn is not None:
                 turn.answers.append(message)

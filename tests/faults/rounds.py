@@ -91,7 +91,10 @@ def take_ledger(world: World) -> None:
         record.killed |= worker.killed
     lines = world.ledger.read_text().splitlines() if world.ledger.exists() else []
     for line in map(json.loads, lines):
-        record.generated[line["key"]][line["turn"]] = line["pid"]
+        if "ran" in line:
+            record.ran[line["key"]][line["message"], line["ran"]] += 1
+        else:
+            record.generated[line["key"]][line["turn"]] = line["pid"]
     if world.spool.exists():
         record.spooled += sorted(each.name for each in world.spool.iterdir())
 

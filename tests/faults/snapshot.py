@@ -55,13 +55,17 @@ class StoredTurn:
 
 @dataclass(slots=True)
 class StoredThread:
-    """A thread's row, its messages by seq, its turns by start, its late answers by turn."""
+    """A thread's row, its messages by seq, its turns by start, its late answers by turn.
+
+    `open` is the answer that waits.
+    """
 
     count: int
     head: bytes
     messages: list[StoredMessage] = field(default_factory=list)
     turns: list[StoredTurn] = field(default_factory=list)
     late: dict[str, dict[str, Any]] = field(default_factory=dict)
+    open: dict[str, Any] | None = None
 
     def depth(self, seq: int) -> int:
         """Return how many messages the branch has that ends with this one."""
@@ -104,4 +108,9 @@ def read(dsn: str) -> dict[Thread, StoredThread]:
         )
         for owner, key, turn_id, text in late:
             threads[owner, key].late[turn_id] = json.loads(text)
+        waiting = connection.execute(
+            "select owner_user_id, state_key, message::text from pgthreads.open_answer"
+        )
+        for owner, key, text in waiting:
+            threads[owner, key].open = json.loads(text)
     return threads

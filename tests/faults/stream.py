@@ -51,6 +51,13 @@ class Assembly:
         """Whether nothing was said."""
         return all(part["type"] == "step-start" for part in self.message["parts"])
 
+    @property
+    def waits(self) -> bool:
+        """Whether the answer has ended with calls that wait."""
+        states = {part.get("state") for part in self.message["parts"]}
+        waiting = {"approval-requested", "approval-responded", "input-available"}
+        return self.is_complete and not waiting.isdisjoint(states)
+
     def _take(self, chunk: dict[str, Any]) -> None:
         parts = self.message["parts"]
         match chunk["type"]:

@@ -143,6 +143,13 @@ def _keep_late_of_another(connection: psycopg.Connection, record: Record) -> Non
     connection.execute("update pgthreads.turn set user_seq = 3 where turn_id = 't9'")
 
 
+def _run(times: int) -> Harm:
+    def harm(_: psycopg.Connection, record: Record) -> None:
+        record.ran["chat-1"]["a1", "ask-0"] = times
+
+    return harm
+
+
 def _leave_half_a_file(_: psycopg.Connection, record: Record) -> None:
     record.killed.clear()
     record.spooled.append("x.partial.corrupt")
@@ -245,6 +252,15 @@ HARMS: dict[str, tuple[Harm, set[str]]] = {
         ),
         {"stopped", "turns"},
     ),
+    "an answer that waits nowhere": (
+        _do(
+            "update pgthreads.turn set status = 'waiting', assistant_message_id = 'a9'"
+            " where user_seq = 3"
+        ),
+        {"turns"},
+    ),
+    "a call that was run twice": (_run(2), {"ran_once"}),
+    "a call that was run once": (_run(1), set()),
     "a failure": (
         _do(
             "update pgthreads.turn set status = 'failed', assistant_message_id = null"

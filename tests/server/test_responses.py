@@ -204,6 +204,41 @@ async def test_as_json(service: Service) -> None:
         assert (await response.json()) == (await service.messages("json"))[-1]
 
 
+async def test_a_dead_continuation_is_never_run_twice(server_dsn: str, admin_dsn: str) -> None:
+    async with running_service(server_dsn, admin_dsn, heartbeat=30) as service:
+        answer = await wait(service, "dead")
+        runs: list[str] = []
+
+        async def script(request: ExecutorRequest) -> AsyncIterator[AiEvent]:
+            runs.append(request.turn_id)
+            await asyncio.sleep(60)
+            yield Done()
+
+        service.executor.script = script
+        # The turn of a worker that died right after the commit: nobody runs it.
+        given = [{"toolCallId": call_id, **said} for call_id, said in ALL.items()]
+        service.rows(
+            "select r.outcome from pgthreads.set_tenant('dev') as t(owner),"
+            " lateral pgthreads.respond_turn(t.owner, 'dead', %s, %s, 'dead-1') as r",
+            [answer["id"], json.dumps(given)],
+        )
+        body = with_responses(answer, ALL)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5), await send(service, "dead", body) as response:
+                await response.read()
+        service.rows(
+            "update pgthreads.turn set lease_until = clock_timestamp() - interval '1 second'"
+            " where state_key = 'dead'"
+        )
+        assert (await service.messages("dead"))[-1]["id"] == answer["id"]
+        stream = await respond(service, "dead", answer, ALL)
+        assert stream[0]["messageMetadata"] == {"status": "abandoned"}
+        errors = [each for each in stream if each["type"] == "tool-output-error"]
+        assert [each["toolCallId"] for each in errors] == ["c1"]
+        assert runs == []
+        assert [turn[0] for turn in service.turns("dead")] == ["waiting", "abandoned"]
+
+
 async def test_two_tabs_at_once(service: Service) -> None:
     answer = await wait(service, "tabs")
     go_on = asyncio.Event()
