@@ -116,9 +116,11 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/fold_sign.sql
 \ir functions/internal/fold_text.sql
 \ir functions/api/forget_journal.sql
+\ir functions/internal/has_long_shape.sql
 \ir functions/internal/has_message_shape.sql
 \ir functions/api/has_plain_numbers.sql
 \ir functions/api/has_search.sql
+\ir functions/internal/has_shape.sql
 \ir functions/internal/hide_escapes.sql
 \ir functions/internal/hmac_sha256.sql
 \ir functions/internal/iban_length.sql
@@ -126,6 +128,7 @@ select pgthreads.refuse_older_release();
 \ir functions/internal/iban_remainder.sql
 \ir functions/internal/is_card.sql
 \ir functions/api/is_iban.sql
+\ir functions/internal/is_known_part.sql
 \ir functions/api/is_luhn.sql
 \ir functions/internal/is_named_tenant.sql
 \ir functions/internal/is_plain_message.sql

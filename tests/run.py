@@ -78,6 +78,8 @@ def checks() -> list[Step]:
         "prompt_start(p_owner_user_id text,p_state_key text,p_first_seq integer,"
         "p_head_seq integer,p_max_bytes bigint,seq integer)",
         "has_message_shape(p_message jsonb)",
+        "has_shape(p_message jsonb)",
+        "is_known_part(p_part jsonb)",
         "has_plain_numbers(p_value jsonb)",
         "is_plain_message(p_message jsonb)",
         "is_short(p_value jsonb,p_bytes integer)",

@@ -21,12 +21,28 @@ _BEGIN: LiteralString = (
 )
 _JOURNAL: LiteralString = _TENANT + "write_journal(t.owner, 'k', 'turn', 0, %(input)s) as w"
 _LATE: LiteralString = "update pgthreads.turn set lease_until = now() - interval '1 second'"
+_SAVE: LiteralString = _TENANT + "save_thread(t.owner, 'k', pgthreads.clean_json(%(input)s)) a"
+_AI_THREADS: LiteralString = "select t.messages from pgthreads.ai_threads as t"
 _QUESTION: LiteralString = (
     _TENANT + "begin_turn(t.owner, 'k', pgthreads.clean_json(%(input)s), 'turn') as b"
 )
 _WAITING: LiteralString = """jsonb_build_object('id', 'a1', 'role', 'assistant', 'parts',
     '[{"type": "tool-x", "toolCallId": "c1", "state": "input-available", "input": {}}]'::jsonb"""
 _PAUSE: LiteralString = _TENANT + "pause_turn(t.owner, 'k', 'turn', " + _WAITING + ")) as p"
+_PAUSE_INPUT: LiteralString = (
+    _TENANT + "pause_turn(t.owner, 'k', 'turn', pgthreads.clean_json(%(input)s)) as p"
+)
+_RESPOND: LiteralString = (
+    _TENANT + "respond_turn(t.owner, 'k', 'a1', jsonb_build_array(jsonb_build_object("
+    "'toolCallId', 'c1', 'output', pgthreads.clean_json(%(input)s))), 'next') as r"
+)
+_HELLO: LiteralString = '{"id": "u2", "role": "user", "parts": [{"type": "text", "text": "hi"}]}'
+_OUTPUT: LiteralString = '{"toolCallId": "w", "output": "ok"}'
+_GO_ON: LiteralString = (
+    _TENANT + "respond_turn(t.owner, 'k', 'a1',"
+    """ '[{"toolCallId": "c1", "output": "ok"}]', 'next') as r"""
+)
+_NEXT_JOURNAL: LiteralString = _TENANT + "write_journal(t.owner, 'k', 'next', 0, %(input)s) as w"
 # The rows are like those of append_thread, which would take long for thousands of branches.
 _HISTORY: Sequence[LiteralString] = (
     "insert into pgthreads.thread (owner_user_id, state_key) values ('ada', 'k')",
@@ -74,17 +90,8 @@ CALLS: Sequence[Call] = (
         _TENANT
         + "append_thread(t.owner, 'k', '[]', null, null, pgthreads.clean_json(%(input)s)) a",
     ),
-    Call(
-        "save_thread",
-        "messages",
-        _TENANT + "save_thread(t.owner, 'k', pgthreads.clean_json(%(input)s)) a",
-    ),
-    Call(
-        "save_thread: again",
-        "messages",
-        _TENANT + "save_thread(t.owner, 'k', pgthreads.clean_json(%(input)s)) a",
-        (_TENANT + "save_thread(t.owner, 'k', pgthreads.clean_json(%(input)s)) a",),
-    ),
+    Call("save_thread", "messages", _SAVE),
+    Call("save_thread: again", "messages", _SAVE, (_SAVE,)),
     Call("begin_turn", "question", _QUESTION),
     Call(
         "begin_turn: again",
@@ -152,21 +159,79 @@ CALLS: Sequence[Call] = (
         _TENANT + "finish_turn(t.owner, 'k', 'turn', 'failed', null, %(input)s) as f",
         (_BEGIN,),
     ),
+    Call("pause_turn: answer", "waiting", _PAUSE_INPUT, (_BEGIN,)),
     Call(
-        "pause_turn: answer",
-        "message",
-        _TENANT
-        + "pause_turn(t.owner, 'k', 'turn', "
-        + _WAITING
-        + " || (pgthreads.clean_json(%(input)s) -> 'parts'))) as p",
-        (_BEGIN,),
+        "pause_turn: again",
+        "waiting",
+        _PAUSE_INPUT,
+        (_BEGIN, _PAUSE_INPUT),
     ),
     Call(
-        "respond_turn: output",
+        "read_open_answer",
+        "waiting",
+        _TENANT + "read_open_answer(t.owner, 'k') as r",
+        (_BEGIN, _PAUSE_INPUT),
+    ),
+    Call(
+        "read_open_answer: response",
         "json",
-        _TENANT + "respond_turn(t.owner, 'k', 'a1', jsonb_build_array(jsonb_build_object("
-        "'toolCallId', 'c1', 'output', pgthreads.clean_json(%(input)s))), 'next') as r",
-        (_BEGIN, _PAUSE),
+        _TENANT + "read_open_answer(t.owner, 'k') as r",
+        (_BEGIN, _PAUSE, _RESPOND),
+    ),
+    Call(
+        "load_thread: open answer",
+        "waiting",
+        _TENANT + "load_thread(t.owner, 'k') as l",
+        (_BEGIN, _PAUSE_INPUT),
+    ),
+    Call(
+        "request_stop: open answer",
+        "waiting",
+        _TENANT + "request_stop(t.owner, 'k') as s",
+        (_BEGIN, _PAUSE_INPUT),
+    ),
+    Call(
+        "append_thread: open answer",
+        "waiting",
+        _TENANT + "append_thread(t.owner, 'k', '[" + _HELLO + "]') as a",
+        (_BEGIN, _PAUSE_INPUT),
+    ),
+    Call(
+        "soft_delete_thread: open answer",
+        "waiting",
+        _TENANT + "soft_delete_thread(t.owner, 'k') as s",
+        (_BEGIN, _PAUSE_INPUT),
+    ),
+    Call(
+        "reap_turns: open answer",
+        "waiting",
+        "select from pgthreads.reap_turns(10)",
+        (
+            _BEGIN,
+            _PAUSE_INPUT,
+            "update pgthreads.open_answer set open_since = now() - interval '1 year'",
+        ),
+    ),
+    Call(
+        "request_stop: continued",
+        "frames",
+        _TENANT + "request_stop(t.owner, 'k') as s",
+        (_BEGIN, _PAUSE, _GO_ON, _NEXT_JOURNAL, _LATE),
+    ),
+    Call(
+        "complete_turn: continued",
+        "message",
+        _TENANT + "complete_turn(t.owner, 'k', 'next', 'completed',"
+        """ pgthreads.clean_json(%(input)s) || '{"id": "a1"}') as c""",
+        (_BEGIN, _PAUSE, _GO_ON),
+    ),
+    Call("respond_turn: output", "json", _RESPOND, (_BEGIN, _PAUSE)),
+    Call("respond_turn: again", "json", _RESPOND, (_BEGIN, _PAUSE, _RESPOND)),
+    Call(
+        "respond_turn: answer",
+        "waiting",
+        _TENANT + "respond_turn(t.owner, 'k', 'm1', '[" + _OUTPUT + "]', 'next') as r",
+        (_BEGIN, _PAUSE_INPUT),
     ),
     Call(
         "respond_turn: responses",
@@ -230,12 +295,21 @@ CALLS: Sequence[Call] = (
         "load_thread: leaf", "text", _TENANT + "load_thread(t.owner, 'k', null, null, %(input)s) l"
     ),
     Call("read_thread", "message", _TENANT + "read_thread(t.owner, 'k') as l", (_APPEND,)),
+    Call(
+        "read_thread_details",
+        "messages",
+        _TENANT + "read_thread_details(t.owner, 'k') as l",
+        (_SAVE,),
+    ),
+    Call("read_messages", "messages", _TENANT + "read_messages(t.owner, 'k') as l", (_SAVE,)),
+    Call("verify_thread", "messages", _TENANT + "verify_thread(t.owner, 'k') as l", (_SAVE,)),
+    Call("ai_threads: messages", "messages", _AI_THREADS, (_SAVE,)),
     Call("read_thread: branches", "history", _TENANT + "read_thread(t.owner, 'k') as r", _HISTORY),
     Call("list_branches", "history", _TENANT + "list_branches(t.owner, 'k') as b", _HISTORY),
     Call(
         "ai_threads",
         "history",
-        "select t.messages from pgthreads.ai_threads as t",
+        _AI_THREADS,
         _HISTORY,
     ),
 )

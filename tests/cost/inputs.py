@@ -171,12 +171,19 @@ def message_of(genome: Genome, size: int) -> str:
             text = ",".join('{"type":"text","text":' + _dumps(piece) + "}" for piece in pieces)
         case "steps":
             text = ",".join(['{"type":"step-start"}'] * (room // 22))
+        case "kinds":
+            text = ",".join(['{"type":"x"}'] * (room // 13))
         case "tools":
             outputs = enumerate(genome.pieces(room * genome.unit // (genome.unit + 130)))
             text = ",".join(_tool(f"c{number}", _dumps(piece)) for number, piece in outputs)
         case "files":
             data = _dumps("data:image/png;base64," + text_of(genome, room))
             text = '{"type":"file","mediaType":"image/png","url":' + data + "}"
+        case "urls":
+            urls = (f"https://{piece}" for piece in genome.pieces(room))
+            text = ",".join(
+                '{"type":"file","mediaType":"a/b","url":' + _dumps(url) + "}" for url in urls
+            )
         case "metadata":
             value = json_of(replace(genome, shape="strings"), room)
             return _message(text, f',"metadata":{{"m":{value}}}')
@@ -196,6 +203,12 @@ def question_of(genome: Genome, size: int) -> str:
     return _message('{"type":"text","text":"hi"}', f',"metadata":{{"m":{value}}}').replace(
         '"assistant"', '"user"', 1
     )
+
+
+def waiting_of(genome: Genome, size: int) -> str:
+    """An answer that waits for the client's output of a call."""
+    call = '{"type":"tool-x","toolCallId":"w","state":"input-available","input":{}}'
+    return message_of(genome, size).replace('"parts":[', f'"parts":[{call},', 1)
 
 
 def messages_of(genome: Genome, size: int) -> str:
@@ -303,7 +316,7 @@ SHAPES: Mapping[str, Sequence[str]] = {
     "text": ("text", "lines"),
     "json": ("text", "strings", "numbers", "nest", "deep", "objects", "empties", "keys"),
     "message": (
-        *("text", "lines", "parts", "steps", "tools", "files", "metadata", "id"),
+        *("text", "lines", "parts", "steps", "kinds", "tools", "files", "urls", "metadata", "id"),
         *("strings", "numbers", "nest", "deep", "objects", "empties", "keys"),
     ),
     "history": ("star", "comb", "pairs", "random", "steps", "chain"),
@@ -312,6 +325,7 @@ SHAPES: Mapping[str, Sequence[str]] = {
 SHAPES = {
     **SHAPES,
     "question": SHAPES["message"],
+    "waiting": SHAPES["message"],
     "messages": (*SHAPES["message"], "many"),
     "object": SHAPES["json"],
 }
@@ -321,6 +335,7 @@ DOMAINS: Mapping[str, Callable[[Genome, int], str]] = {
     "json": json_of,
     "message": message_of,
     "question": question_of,
+    "waiting": waiting_of,
     "messages": messages_of,
     "object": object_of,
     "frames": frames_of,

@@ -105,6 +105,7 @@ _SMALL = {
     "json": "[1]",
     "message": _MESSAGE,
     "question": _MESSAGE,
+    "waiting": _MESSAGE,
     "messages": f"[{_MESSAGE}]",
     "object": '{"a": 1}',
     "frames": 'data: {"type": "text-start", "id": "1"}\n\n',

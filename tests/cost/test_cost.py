@@ -33,7 +33,12 @@ FEW = {
         Genome(("x-", "a_"), "", "text", 40),
     ],
 }
-FEW |= {"question": FEW["message"], "messages": FEW["message"], "object": FEW["json"]}
+FEW |= {
+    "question": FEW["message"],
+    "waiting": FEW["message"],
+    "messages": FEW["message"],
+    "object": FEW["json"],
+}
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ declare
     select least(2::bigint * c.max_message_bytes, 100000000) from pgthreads.config as c
   );
   v_printable boolean;
+  v_is_message boolean;
   v_text text;
 begin
   perform pgthreads.require_tenant(p_owner_user_id);
@@ -53,9 +54,9 @@ begin
           ? (@.text.type() == "string").text'));
   end if;
   -- It may have been refused because it is no UIMessage. Then it is redacted like any other JSON.
+  v_is_message := jsonb_typeof(p_message) = 'object' and pgthreads.has_shape(p_message);
   v_text := case
-    when jsonb_typeof(p_message) = 'object' and pgthreads.has_message_shape(p_message)
-      then pgthreads.redact_message(p_message)
+    when v_is_message then pgthreads.redact_message(p_message)
     else pgthreads.redact_json(p_message)
   end::text;
   perform

@@ -41,7 +41,7 @@ begin
   end if;
   select e.place - 1, e.part -> 'type' into v_index, v_type
   from jsonb_array_elements(p_message -> 'parts') with ordinality as e (part, place)
-  where not pgthreads.has_message_shape(
+  where pgthreads.is_known_part(e.part) and not pgthreads.has_message_shape(
     jsonb_build_object('id', '-', 'role', 'assistant', 'parts', jsonb_build_array(e.part)))
   order by e.place
   limit 1;

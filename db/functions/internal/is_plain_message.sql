@@ -8,7 +8,7 @@ language sql
 stable
 parallel safe
 as $$
-  select pgthreads.has_message_shape(p_message)
+  select pgthreads.has_shape(p_message)
     and pg_catalog.char_length(p_message operator(pg_catalog.->>) 'id')
       operator(pg_catalog.<=) 256
     and pgthreads.is_shallow(p_message)

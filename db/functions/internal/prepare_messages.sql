@@ -53,7 +53,7 @@ begin
       v_message, format('messages[%s]', v_place), v_config.max_message_bytes);
     -- This is the rest of is_plain_message().
     v_fault := case
-      when pgthreads.has_message_shape(v_message) and char_length(v_message ->> 'id') <= 256
+      when pgthreads.has_shape(v_message) and char_length(v_message ->> 'id') <= 256
         then null
       else pgthreads.ui_message_fault(v_message)
     end;

@@ -27,7 +27,7 @@ declare
 begin
   foreach v_path in array array[
     'strict $.**{last} ? (@ > 1e20)', 'strict $.**{last} ? (@ < -1e20)',
-    'strict $.**{last} ? (@ < 1e-20 && @ > -1e-20 && @ != 0)',
+    'strict $.**{last} ? (@ < 1e-20) ? (@ > -1e-20) ? (@ != 0)',
     'strict $.**{last} ? (@ == 0)']::jsonpath[]
   loop
     v_numbers := jsonb_path_query_array(v_value, v_path);
