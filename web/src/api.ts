@@ -56,6 +56,7 @@ interface ReadOptions {
 interface Options {
   method?: string;
   body?: unknown;
+  headers?: Record<string, string>;
   signal?: AbortSignal | undefined;
 }
 
@@ -112,6 +113,11 @@ export class Api {
     return this._call(`/threads/${key}/stop`, { method: "POST" });
   }
 
+  /** The response whose body tells which threads change, since the event with this id. */
+  events(lastId: string, signal: AbortSignal): Promise<Response> {
+    return this._call("/events", { signal, headers: lastId === "" ? {} : { "Last-Event-ID": lastId } });
+  }
+
   /** The response whose body is the answer's stream. */
   send(key: string, question: Question, signal?: AbortSignal): Promise<Response> {
     return this._call("/chat", { method: "POST", body: { id: key, model: this.model, ...question }, signal });
@@ -129,7 +135,7 @@ export class Api {
 
   private async _call(path: string, options: Options = {}): Promise<Response> {
     const { method = "GET", body, signal } = options;
-    const headers: Record<string, string> = {};
+    const headers: Record<string, string> = { ...options.headers };
     const token = sessionStorage.getItem(TOKEN);
     if (token) headers.Authorization = `Bearer ${token}`;
     if (body !== undefined) headers["Content-Type"] = "application/json";

@@ -6,6 +6,7 @@ import { Connection, isTemporary } from "./connection.ts";
 import { codeOf, Conversation } from "./conversation.ts";
 import { askToken, showKeys } from "./dialogs.ts";
 import { button, byId } from "./dom.ts";
+import { Live } from "./live.ts";
 import { MarkdownView, work } from "./markdown/view.ts";
 import { openMenu } from "./menu.ts";
 import { startModels } from "./models.ts";
@@ -83,6 +84,7 @@ function conversation(key: string, leaf?: string): Conversation {
     leaf,
   );
   made.onBranch = (chosen) => void open(made.key, chosen);
+  made.onOther = () => void open(made.key);
   return made;
 }
 
@@ -254,6 +256,22 @@ void startModels(api);
 void open(location.hash.slice(1));
 void sendOthers();
 void list.refresh();
+new Live(api, {
+  onThread({ stateKey }) {
+    list.refreshSoon();
+    if (stateKey === thread.key) thread.changed();
+  },
+  async onDeleted(key) {
+    list.refreshSoon();
+    if (key !== thread.key) return;
+    await go("");
+    notices.show("This thread was deleted.", "");
+  },
+  onReload() {
+    list.refreshSoon();
+    thread.changed();
+  },
+});
 document.body.dataset.ready = "true";
 
 // For tests: they run these against the stream of a real server.

@@ -49,6 +49,10 @@ export class Conversation {
   private _decided: Part[] = [];
   /** What it shows may not be what is stored: the connection broke before the end. */
   private _isBroken = false;
+  private _isLoading = false;
+  /** The thread has changed since it was read. */
+  private _isStale = false;
+  private _isCatchingUp = false;
 
   constructor(
     private readonly _with: Surroundings,
@@ -84,6 +88,7 @@ export class Conversation {
   async load(): Promise<void> {
     if (this._key === "") return;
     this._isBroken = false;
+    this._isLoading = true;
     try {
       const found = await this._read();
       if (this._hasLeft) return;
@@ -100,8 +105,83 @@ export class Conversation {
       if (isTemporary(error)) this._with.connection().failed(error);
       else this._with.notices.error(error, () => this.load());
       return;
+    } finally {
+      this._isLoading = false;
     }
     await this.deliver();
+  }
+
+  /** Shows what has changed in the thread, in whichever tab, as soon as nothing else is going on. */
+  changed(): void {
+    this._isStale = true;
+    void this._catchUp();
+  }
+
+  private async _catchUp(): Promise<void> {
+    if (!this._isStale || this._key === "" || this._leaf !== undefined || this._edited !== null) return;
+    if (this._isCatchingUp || this._isLoading || this._isStreaming || this._isSending) return;
+    if (this._hasLeft || this._isBroken) return;
+    this._isStale = false;
+    this._isCatchingUp = true;
+    try {
+      await this._readChanges();
+    } catch (error) {
+      if (!(error instanceof ApiError) && !isAbort(error)) throw error;
+      // The next change, or the next connection, tries again.
+      this._isStale = true;
+      return;
+    } finally {
+      this._isCatchingUp = false;
+    }
+    await this.deliver();
+  }
+
+  private async _readChanges(): Promise<void> {
+    const tail = await this._with.api.readThread(this._key, { last: 2, signal: this._leave.signal });
+    if (this._hasLeft || this._isStreaming) return;
+    const isNew = !this._endsWith(tail.messages);
+    if (isNew) {
+      const found = await this._read();
+      if (this._hasLeft || this._isStreaming || found === null) return;
+      if (!this._goOnTo(found.messages)) {
+        this.onOther();
+        return;
+      }
+      this._with.notices.clear();
+      void this._readBranches();
+    }
+    for (const message of tail.messages) {
+      const view = this._views.get(message.id);
+      if (view && message.role !== "user" && isOther(view.message, message)) this._upsert(message);
+    }
+    if (isNew) {
+      await this._follow();
+      return;
+    }
+    const response = await this._with.api.resume(this._key, this._leave.signal);
+    if (response !== null && !this._hasLeft) await this._show(response);
+  }
+
+  private _endsWith(messages: Message[]): boolean {
+    const shown = this._shownIds();
+    return messages.length <= shown.length && same(shown.slice(-messages.length), messages);
+  }
+
+  /** Adds what follows behind what is shown. Returns false if something else is shown. */
+  private _goOnTo(messages: Message[]): boolean {
+    const shown = this._shownIds();
+    const last = messages.findIndex((message) => message.id === shown.at(-1));
+    if (shown.length > 0 && last < 0) return false;
+    const known = messages.slice(0, last + 1).slice(-shown.length || messages.length);
+    if (!same(shown.slice(-known.length || shown.length), known)) return false;
+    for (const message of messages.slice(last + 1)) this._upsert(message);
+    this._with.onShown();
+    return true;
+  }
+
+  private _shownIds(): string[] {
+    const roots = [...this._log.querySelectorAll<HTMLElement>(".message:not(.waiting)")];
+    return roots.map((root) => root.dataset.id ?? "");
   }
 
   /** Does again what the lost connection left undone. Returns whether it has to be opened again. */
@@ -234,6 +314,7 @@ export class Conversation {
     this._edited = null;
     this._with.composer.clear();
     this._with.notices.clear();
+    void this._catchUp();
     return true;
   }
 
@@ -245,11 +326,11 @@ export class Conversation {
 
   /** Sends the first message that waits, and shows its answer; then the next one. */
   async deliver(): Promise<void> {
-    while (!this._hasLeft && !this._isSending && !this._isStreaming) {
+    while (!this._hasLeft && !this._isSending && !this._isStreaming && !this._isCatchingUp) {
       const next = this._waiting()[0];
-      if (next === undefined) return;
-      if (!(await this._sendOne(next))) return;
+      if (next === undefined || !(await this._sendOne(next))) break;
     }
+    await this._catchUp();
   }
 
   private async _sendOne(pending: Pending): Promise<boolean> {
@@ -572,6 +653,9 @@ export class Conversation {
     this._with.onStreaming(streaming);
   }
 
+  /** Another branch is the newest one now: opens the thread again. */
+  onOther: () => void = () => {};
+
   // ---- branches
 
   /** Opens the newest branch with this message. */
@@ -601,6 +685,20 @@ export class Conversation {
       view.setSiblings(isCut ? null : branches.siblings(parent, view.message.id));
     }
   }
+}
+
+function same(ids: string[], messages: Message[]): boolean {
+  return ids.length === messages.length && messages.every((message, at) => message.id === ids[at]);
+}
+
+/** Whether an answer has become another one: it was finished, or what is left of it was stored. */
+function isOther(shown: Message, stored: Message): boolean {
+  const size = ({ parts }: Message) => parts.reduce((sum, part) => sum + (part.text?.length ?? 0), 0);
+  return (
+    shown.metadata?.status !== stored.metadata?.status ||
+    shown.parts.length !== stored.parts.length ||
+    size(shown) !== size(stored)
+  );
 }
 
 export function codeOf(error: unknown): string {

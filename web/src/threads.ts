@@ -10,6 +10,7 @@ import type { Hit, Thread, ThreadPage } from "./types.ts";
 
 const POLL_MS = 3000;
 const TYPING_MS = 200;
+const SOON_MS = 100;
 const DOTS = "M3.2 8h.1M8 8h.1M12.8 8h.1";
 
 interface Handlers {
@@ -35,6 +36,7 @@ export class ThreadList {
   private _asked = 0;
   private _timer = 0;
   private _typing = 0;
+  private _soon = 0;
   private _isArchive = false;
   private _current = "";
 
@@ -104,6 +106,15 @@ export class ThreadList {
       [archived ? "Take out of the archive" : "Archive", () => void this._setArchived(key, !archived)],
       ["Delete", () => void this._delete(key, title), true],
     ];
+  }
+
+  /** Refreshes once, however many changes come together. */
+  refreshSoon(): void {
+    if (this._soon !== 0) return;
+    this._soon = setTimeout(() => {
+      this._soon = 0;
+      void this.refresh();
+    }, SOON_MS);
   }
 
   /** Asks for the pages that are shown again. The latest call wins. */

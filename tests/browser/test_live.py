@@ -1,0 +1,89 @@
+"""What happens in one tab is seen in the others: the list, and the thread that is open there."""
+
+from __future__ import annotations
+
+from tests.browser.chromium import Browser, Page
+from tests.browser.steps import IDLE, KEY, LOG, act, ask, gated, shows
+from tests.server.service import THREADS, Service, answers
+
+COUNT = f"{LOG}.querySelectorAll('.message').length"
+ROWS = "document.querySelectorAll('#threads li').length"
+
+
+async def test_an_open_thread_shows_what_another_tab_asks(
+    service: Service, browser: Browser, page: Page
+) -> None:
+    gate, script = gated("The first half,", " and the second.")
+    service.executor.script = answers("Hello.")
+    await ask(page, "one")
+    await shows(page, "Hello.")
+    key = await page.run(KEY)
+    other = await browser.page(f"{service.url}/#{key}")
+    await shows(other, "Hello.")
+    service.executor.script = script
+    await ask(other, "two")
+    # While it is generated, and to its end.
+    await shows(page, "two")
+    await shows(page, "The first half,")
+    gate.set()
+    await shows(page, "and the second.")
+    await page.wait(f"{IDLE} && {COUNT} === 4")
+    # Each asks again, in turn.
+    service.executor.script = answers("Once more.")
+    await ask(page, "three")
+    await other.wait(f"{IDLE} && {COUNT} === 6")
+    assert await page.run(COUNT) == 6
+    assert [message["role"] for message in await service.messages(key)] == [
+        "user",
+        "assistant",
+    ] * 3
+    assert other.faults == []
+
+
+async def test_another_answer_replaces_the_one_that_is_shown(
+    service: Service, browser: Browser, page: Page
+) -> None:
+    service.executor.script = answers("The first answer.")
+    await ask(page, "one")
+    await shows(page, "The first answer.")
+    await page.wait(IDLE)
+    other = await browser.page(f"{service.url}/#{await page.run(KEY)}")
+    await shows(other, "The first answer.")
+    service.executor.script = answers("The second answer.")
+    await other.click(".assistant [data-action=again]")
+    await shows(page, "The second answer.")
+    await page.wait(f"{IDLE} && {COUNT} === 2")
+
+
+async def test_the_list_follows(service: Service, browser: Browser, page: Page) -> None:
+    other = await browser.page(service.url)
+    await ask(other, "a thread of the other tab")
+    await page.wait(f"{ROWS} === 1")
+    key = await other.run(KEY)
+    url = f"{service.url}{THREADS}/{key}"
+    async with service.session.patch(url, json={"title": "Renamed elsewhere"}) as answer:
+        assert answer.status == 200
+    await page.wait("document.querySelector('#threads').innerText.includes('Renamed elsewhere')")
+    await other.wait("document.querySelector('#title').innerText === 'Renamed elsewhere'")
+    await act(page, key, "Archive")
+    await other.wait(f"{ROWS} === 0")
+    async with service.session.delete(url) as answer:
+        assert answer.status == 204
+    # The thread that was open there is gone.
+    await other.wait("location.hash === ''")
+
+
+async def test_what_was_missed_is_seen_after_the_server_is_back(
+    service: Service, page: Page
+) -> None:
+    await page.send("Network.enable")
+    for offline in (True, False):
+        await page.send(
+            "Network.emulateNetworkConditions",
+            offline=offline,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
+        )
+        await service.chat(f"offline-{offline}", "Hello")
+    await page.wait(f"{ROWS} === 2")
