@@ -87,3 +87,26 @@ async def test_what_was_missed_is_seen_after_the_server_is_back(
         )
         await service.chat(f"offline-{offline}", "Hello")
     await page.wait(f"{ROWS} === 2")
+
+
+async def test_a_message_waits_for_the_answer_to_another_tab(
+    service: Service, browser: Browser, page: Page
+) -> None:
+    gate, script = gated("The first half,", " and the second.")
+    await ask(page, "one")
+    await shows(page, "Hello.")
+    key = await page.run(KEY)
+    other = await browser.page(f"{service.url}/#{key}")
+    await shows(other, "Hello.")
+    service.executor.script = script
+    await ask(other, "two")
+    await shows(page, "The first half,")
+    await page.run("document.querySelector('#prompt').focus()")
+    await page.type("three")
+    await page.press("Enter")
+    await shows(page, "Waits until this answer has ended.")
+    service.executor.script = answers("In its turn.")
+    gate.set()
+    for tab in (page, other):
+        await shows(tab, "In its turn.")
+        await tab.wait(f"{IDLE} && {COUNT} === 6")

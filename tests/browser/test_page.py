@@ -122,6 +122,10 @@ async def test_escape_stops_the_answer_and_keeps_what_came(service: Service, pag
 async def test_shows_why_an_answer_failed_and_why_a_request_was_refused(
     service: Service, page: Page
 ) -> None:
+    # A page that does not hear of changes does not know that another tab asks.
+    await page.send("Network.enable")
+    await page.send("Network.setBlockedURLs", urls=["*/events"])
+    await page.reload()
     service.executor.script = says(TextDelta("Half"), Error("out_of_words"))
     await ask(page, "go")
     notice = "document.querySelector('#notice').innerText"
