@@ -691,14 +691,14 @@ function same(ids: string[], messages: Message[]): boolean {
   return ids.length === messages.length && messages.every((message, at) => message.id === ids[at]);
 }
 
-/** Whether an answer has become another one: it was finished, or what is left of it was stored. */
+/** Whether an answer has become another one: it goes on, was approved, or has ended. */
 function isOther(shown: Message, stored: Message): boolean {
-  const size = ({ parts }: Message) => parts.reduce((sum, part) => sum + (part.text?.length ?? 0), 0);
-  return (
-    shown.metadata?.status !== stored.metadata?.status ||
-    shown.parts.length !== stored.parts.length ||
-    size(shown) !== size(stored)
-  );
+  const state = ({ parts, metadata }: Message) =>
+    JSON.stringify([
+      metadata?.status,
+      ...parts.map((part) => (part.toolCallId === undefined ? part.text?.length : part.state)),
+    ]);
+  return state(shown) !== state(stored);
 }
 
 export function codeOf(error: unknown): string {
