@@ -14,7 +14,9 @@ as $$
 declare
   v_calls text;
   v_rest jsonb;
-  v_parts jsonb;
+  v_parts text;
+  v_text text;
+  v_message jsonb;
 begin
   -- assemble_message() leaves out results without a call, so it is told of the calls that may run.
   select string_agg(format(E'data: %s\n\n', jsonb_build_object(
@@ -64,17 +66,22 @@ begin
     from later as l
     where not exists (select from part as p where p.name = l.name)
   )
-  select to_jsonb(array_agg(b.part order by b.half, b.place)) into strict v_parts
+  select string_agg(b.part::text, ', ' order by b.half, b.place) into strict v_parts
   from both_parts as b;
-  return pgthreads.closed_answer(
-    p_message || jsonb_build_object('parts', v_parts)
-      || jsonb_build_object('metadata', pgthreads.merge_json(
-        case
-          when jsonb_typeof(p_message -> 'metadata') = 'object' then p_message -> 'metadata'
-          else '{}'
-        end,
-        v_rest -> 'metadata')),
-    'abandoned');
+  -- It is put together as text, because each step that makes a jsonb of thousands of parts takes
+  -- ten times their memory. Of two members with the same name, jsonb keeps the last one.
+  v_text := left((p_message - 'parts')::text, -1) || ', "parts": [' || v_parts
+    || '], "metadata": ' || pgthreads.merge_json(
+      case
+        when jsonb_typeof(p_message -> 'metadata') = 'object' then p_message -> 'metadata'
+        else '{}'
+      end,
+      v_rest -> 'metadata')::text || '}';
+  v_rest := null;
+  v_parts := null;
+  v_message := v_text::jsonb;
+  v_text := null;
+  return pgthreads.closed_answer(v_message, 'abandoned');
 end;
 $$;
 
