@@ -55,10 +55,12 @@ begin
   end if;
   -- It may have been refused because it is no UIMessage. Then it is redacted like any other JSON.
   v_is_message := jsonb_typeof(p_message) = 'object' and pgthreads.has_shape(p_message);
+  v_text := p_message::text;
   v_text := case
-    when v_is_message then pgthreads.redact_message(p_message)
-    else pgthreads.redact_json(p_message)
-  end::text;
+    when v_is_message
+      then (pgthreads.redact_batches(array[p_message ->> 'id'], array[v_text]))[1]
+    else pgthreads.redact_json_text(v_text)
+  end;
   perform
   from pgthreads.thread as t
   where t.owner_user_id = p_owner_user_id and t.state_key = p_state_key
