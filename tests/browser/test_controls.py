@@ -179,16 +179,16 @@ async def test_axe_finds_nothing(
         Done(),
     )
     await page.run(AXE.read_text())
-    await _assert_clean(page)
+    await assert_clean(page)
     await ask(page, "Show everything")
     await shows(page, "The text of the note.")
     await page.wait(f"{IDLE} && !!{LOG}.querySelector('.prose .keyword')")
-    await _assert_clean(page)
+    await assert_clean(page)
     await page.press("?", SHIFT)
-    await _assert_clean(page)
+    await assert_clean(page)
 
 
-async def _assert_clean(page: Page) -> None:
+async def assert_clean(page: Page) -> None:
     found = await page.run(
         "axe.run(document, { resultTypes: ['violations'] })"
         ".then(({ violations }) => violations.map("

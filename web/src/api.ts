@@ -4,7 +4,7 @@ const BASE = "/api/v1/ai";
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz-";
 const TOKEN = "pgthreads.token";
 
-import type { Hit, Message, Reading, Thread, ThreadPage } from "./types.ts";
+import type { Hit, Message, Reading, Share, Shared, Thread, ThreadPage } from "./types.ts";
 
 /** A refusal of the server: `code` is for programs, the message and `hint` for people. */
 export class ApiError extends Error {
@@ -58,6 +58,8 @@ interface Options {
   body?: unknown;
   headers?: Record<string, string>;
   signal?: AbortSignal | undefined;
+  /** The token of a link, in place of the user's. */
+  share?: string;
 }
 
 /** Calls the API. `askToken` is asked once for all calls that were refused together. */
@@ -105,6 +107,30 @@ export class Api {
     return this._json(`/threads/${key}`, { method: "PATCH", body: changes });
   }
 
+  exportThread(key: string, format: string): Promise<Response> {
+    return this._call(`/threads/${key}/export?format=${format}`);
+  }
+
+  /** Makes a link; only this answer has its token. */
+  shareThread(key: string): Promise<Share & { token: string }> {
+    return this._json(`/threads/${key}/shares`, { method: "POST", body: {} });
+  }
+
+  listShares(key: string): Promise<{ shares: Share[] }> {
+    return this._json(`/threads/${key}/shares`);
+  }
+
+  deleteShare(key: string, id: string): Promise<Response> {
+    return this._call(`/threads/${key}/shares/${encodeURIComponent(id)}`, { method: "DELETE" });
+  }
+
+  /** What a link shows: its last messages, or those before an earlier answer's `before`. */
+  readShared(share: string, before?: number): Promise<Shared> {
+    const query = new URLSearchParams({ last: "50" });
+    if (before !== undefined) query.set("before", String(before));
+    return this._json(`/shared?${query}`, { share });
+  }
+
   deleteThread(key: string): Promise<Response> {
     return this._call(`/threads/${key}`, { method: "DELETE" });
   }
@@ -134,10 +160,11 @@ export class Api {
   }
 
   private async _call(path: string, options: Options = {}): Promise<Response> {
-    const { method = "GET", body, signal } = options;
+    const { method = "GET", body, signal, share } = options;
     const headers: Record<string, string> = { ...options.headers };
     const token = sessionStorage.getItem(TOKEN);
-    if (token) headers.Authorization = `Bearer ${token}`;
+    if (share !== undefined) headers.Authorization = `Share ${share}`;
+    else if (token) headers.Authorization = `Bearer ${token}`;
     if (body !== undefined) headers["Content-Type"] = "application/json";
     let response: Response;
     try {
@@ -154,7 +181,7 @@ export class Api {
     }
     if (response.ok) return response;
     const refusal = await response.json().catch(() => ({}));
-    if (response.status === 401 && (await this._newToken(token))) {
+    if (response.status === 401 && share === undefined && (await this._newToken(token))) {
       return this._call(path, options);
     }
     throw new ApiError(

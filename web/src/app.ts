@@ -13,6 +13,7 @@ import { startModels } from "./models.ts";
 import { Notices } from "./notices.ts";
 import { Outbox } from "./outbox.ts";
 import { Scroll } from "./scroll.ts";
+import { sharedToken, showShared } from "./shared.ts";
 import { Assembler, readChunks } from "./stream.ts";
 import { startTheme } from "./theme.ts";
 import { ThreadList } from "./threads.ts";
@@ -193,7 +194,7 @@ function startThread(): void {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (document.querySelector("dialog[open], :popover-open")) return;
+  if (document.querySelector("dialog[open], :popover-open, .shared")) return;
   const target = event.target as HTMLElement;
   const isTyping = target.matches("input, textarea, select");
   if (event.key === "Escape") {
@@ -237,7 +238,9 @@ $.threads.addEventListener("click", (event) => {
 });
 // Follows links in the list, the browser's back and forward, and an edited address.
 window.addEventListener("popstate", () => {
-  if (location.hash.slice(1) !== thread.key) {
+  // A page that shows a link shows nothing else, and the other way around.
+  if ((sharedToken() === undefined) === document.body.classList.contains("shared")) location.reload();
+  else if (location.hash.slice(1) !== thread.key) {
     void open(location.hash.slice(1));
     void sendOthers();
   }
@@ -252,26 +255,30 @@ if (document.querySelector<HTMLMetaElement>("meta[name=executor]")?.content === 
 }
 
 startTheme();
-void startModels(api);
-void open(location.hash.slice(1));
-void sendOthers();
-void list.refresh();
-new Live(api, {
-  onThread({ stateKey }) {
-    list.refreshSoon();
-    if (stateKey === thread.key) thread.changed();
-  },
-  async onDeleted(key) {
-    list.refreshSoon();
-    if (key !== thread.key) return;
-    await go("");
-    notices.show("This thread was deleted.", "");
-  },
-  onReload() {
-    list.refreshSoon();
-    thread.changed();
-  },
-});
+const token = sharedToken();
+if (token !== undefined) void showShared(api, token, notices, scroll);
+else {
+  void startModels(api);
+  void open(location.hash.slice(1));
+  void sendOthers();
+  void list.refresh();
+  new Live(api, {
+    onThread({ stateKey }) {
+      list.refreshSoon();
+      if (stateKey === thread.key) thread.changed();
+    },
+    async onDeleted(key) {
+      list.refreshSoon();
+      if (key !== thread.key) return;
+      await go("");
+      notices.show("This thread was deleted.", "");
+    },
+    onReload() {
+      list.refreshSoon();
+      thread.changed();
+    },
+  });
+}
 document.body.dataset.ready = "true";
 
 // For tests: they run these against the stream of a real server.

@@ -219,6 +219,7 @@ export class Conversation {
   }
 
   async loadEarlier(): Promise<void> {
+    if (this._key === "") return;
     this._earlier.hidden = true;
     try {
       const found = await this._with.api.readThread(this._key, {

@@ -6,6 +6,7 @@ import { askTitle, confirmDelete } from "./dialogs.ts";
 import type { Api } from "./api.ts";
 import { button, byId, element, icon } from "./dom.ts";
 import { type Item, openMenu } from "./menu.ts";
+import { exportThread, shareThread } from "./sharing.ts";
 import type { Hit, Thread, ThreadPage } from "./types.ts";
 
 const POLL_MS = 3000;
@@ -104,6 +105,9 @@ export class ThreadList {
     return [
       ["Rename", () => void this._rename(key)],
       [archived ? "Take out of the archive" : "Archive", () => void this._setArchived(key, !archived)],
+      ["Share", () => void shareThread(this._api, key, this._handlers.onError)],
+      ["Export as Markdown", () => void this._export(key, "markdown")],
+      ["Export as JSON", () => void this._export(key, "json")],
       ["Delete", () => void this._delete(key, title), true],
     ];
   }
@@ -304,6 +308,14 @@ export class ThreadList {
       this._others.delete(key);
       this._handlers.onDeleted(key);
     });
+  }
+
+  private async _export(key: string, format: "markdown" | "json"): Promise<void> {
+    try {
+      await exportThread(this._api, key, format);
+    } catch (error) {
+      this._handlers.onError(error);
+    }
   }
 
   private async _change(act: () => Promise<unknown>): Promise<void> {

@@ -68,6 +68,22 @@ export interface Reading {
   before?: number;
 }
 
+/** A link that shows a thread. */
+export interface Share {
+  shareId: string;
+  createdAt: string;
+  expiresAt: string | null;
+}
+
+/** What a link shows. */
+export interface Shared {
+  title: string | null;
+  sharedAt: string;
+  expiresAt: string | null;
+  messages: Message[];
+  before?: number;
+}
+
 /** A UIMessageChunk of the AI SDK; which keys it has depends on its type. */
 export interface Chunk extends Part {
   messageId?: string;
