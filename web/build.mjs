@@ -69,6 +69,18 @@ const mathml = {
   },
 };
 
+/** Returns a pattern of the private names of the page's own classes, which the packages do not use. */
+async function privates() {
+  const src = join(HERE, "src");
+  const names = new Set();
+  for (const path of await readdir(src, { recursive: true })) {
+    if (!path.endsWith(".ts")) continue;
+    const text = await readFile(join(src, path), "utf8");
+    for (const [, name] of text.matchAll(/\bprivate (?:readonly |async )*(_\w+)/g)) names.add(name);
+  }
+  return new RegExp(`^(?:${[...names].sort().join("|")})$`);
+}
+
 /** Returns the files of the page by their paths below OUT. */
 async function page() {
   const result = await build({
@@ -82,6 +94,7 @@ async function page() {
     entryPoints: ["src/app.ts", "src/style.css"],
     bundle: true,
     minify: true,
+    mangleProps: await privates(),
     write: false,
     metafile: true,
     format: "esm",
