@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,16 @@ from pgthreads.events import (
     ToolResponse,
     UIMessage,
 )
+from pgthreads.http.bodies import decode
+from pgthreads.http.chat_body import ChatBody, continuation
+from pgthreads.message.wire import Shown, rest
+from pgthreads.postgres.pool import Pool
+from pgthreads.postgres.threads import Threads
+from pgthreads.turns.recover import give_back
+from pgthreads.turns.settle import Answer, Begin
+from pgthreads.turns.spool import Kept, Spool
+from pgthreads.turns.store import recover
+from tests.scaling import MOST, growth
 from tests.server.service import (
     CHAT,
     THREADS,
@@ -584,3 +595,124 @@ async def test_a_redacted_output_is_the_same_again(service: Service) -> None:
     before = stored(service, "secret")
     await respond(service, "secret", answer, given)
     assert stored(service, "secret") == before
+
+
+@pytest.mark.parametrize("knows_the_turn", [True, False])
+async def test_a_continuation_that_a_failover_has_lost(
+    service: Service, server_dsn: str, tmp_path: Path, knows_the_turn: bool
+) -> None:
+    """The database has the open answer, and the disk has what became of it."""
+    key = f"lost-{knows_the_turn}"
+    answer = await wait(service, key)
+    whole = with_responses(answer, ALL)
+    for part in whole["parts"]:
+        if part.get("state") == "approval-responded":
+            approved = part["approval"]["approved"]
+            part.update(
+                {"state": "output-available", "output": 1}
+                if approved
+                else {"state": "output-denied"}
+            )
+    lost = Answer(
+        owner_user_id="dev",
+        state_key=key,
+        turn_id="lost-1",
+        status="completed",
+        usage={},
+        error_code=None,
+        message=whole,
+    )
+    question = {"id": "u1", "role": "user", "parts": [{"type": "text", "text": "hi"}]}
+    begin = Begin(message=question, replaces=None, regenerate=False, message_count=1)
+    if knows_the_turn:
+        given = [{"toolCallId": call_id, **said} for call_id, said in ALL.items()]
+        service.rows(
+            "select r.outcome from pgthreads.set_tenant('dev') as t(owner),"
+            " lateral pgthreads.respond_turn(t.owner, %s, %s, %s, 'lost-1') as r",
+            [key, answer["id"], json.dumps(given)],
+        )
+    async with Pool(server_dsn, size=1) as pool:
+        kept = Kept(tmp_path, 0, lost, begin)
+        [recovered] = await give_back(Threads(pool), [kept])
+        assert recovered.verdict == "given back", recovered.text
+        [again] = await give_back(Threads(pool), [kept])
+        assert again.verdict == "stored"
+    assert await service.messages(key) == [question, whole]
+
+
+async def test_an_open_answer_that_a_failover_has_lost(
+    service: Service, server_dsn: str, tmp_path: Path
+) -> None:
+    answer = await wait(service, "kept")
+    kept = Answer(
+        owner_user_id="dev",
+        state_key="other",
+        turn_id="lost-1",
+        status="waiting",
+        usage={},
+        error_code=None,
+        message=answer,
+    )
+    question = {"id": "u1", "role": "user", "parts": [{"type": "text", "text": "hi"}]}
+    begin = Begin(message=question, replaces=None, regenerate=False, message_count=1)
+    async with Pool(server_dsn, size=1) as pool:
+        for verdict in ("given back", "stored"):
+            [recovered] = await give_back(Threads(pool), [Kept(tmp_path, 0, kept, begin)])
+            assert recovered.verdict == verdict, recovered.text
+    assert await service.messages("other") == [question, answer]
+    assert (await respond(service, "other", answer, ALL))[-1]["finishReason"] == "stop"
+
+
+async def test_a_paused_answer_waits_in_the_spool(
+    server_dsn: str, admin_dsn: str, tmp_path: Path
+) -> None:
+    async with running_service(server_dsn, admin_dsn, spool_dir=tmp_path / "spool") as service:
+        answer = await wait(service, "spooled")
+        [(usage,)] = service.rows("select usage from pgthreads.turn where state_key = 'spooled'")
+        # As if the process had ended before the commit.
+        service.rows("delete from pgthreads.open_answer where state_key = 'spooled'")
+        service.rows("update pgthreads.thread set open_since = null where state_key = 'spooled'")
+        [(turn_id,)] = service.rows(
+            "update pgthreads.turn set status = 'running', assistant_message_id = null,"
+            " finished_at = null where state_key = 'spooled' returning turn_id"
+        )
+        spool = Spool(tmp_path / "spool")
+        spooled = Answer(
+            owner_user_id="dev",
+            state_key="spooled",
+            turn_id=turn_id,
+            status="waiting",
+            usage=usage or {},
+            error_code=None,
+            message=answer,
+        )
+        spool.put(spooled).release()
+        async with Pool(server_dsn, size=1) as pool:
+            await recover(Threads(pool), spool)
+        assert spool.names() == []
+        assert service.turns("spooled")[0][0] == "waiting"
+        assert (await service.messages("spooled"))[-1] == answer
+        assert (await respond(service, "spooled", answer, ALL))[-1]["finishReason"] == "stop"
+
+
+def part_of(number: int) -> dict[str, Any]:
+    call = {"type": "dynamic-tool", "toolName": "t", "toolCallId": f"c{number}", "input": {}}
+    return call | {"state": "output-available", "output": "x" * 100}
+
+
+@pytest.mark.parametrize("what", ["said", "lacked"])
+def test_long_answers_take_linear_time(what: str) -> None:
+    answer = {"id": "a", "role": "assistant"}
+
+    def said(count: int) -> None:
+        body = request_of("k", {**answer, "parts": [part_of(number) for number in range(count)]})
+        taken = continuation(decode(json.dumps(body).encode(), ChatBody))
+        assert taken is not None
+        assert len(taken.claims) == count
+
+    def lacked(count: int) -> None:
+        parts = [part_of(number) for number in range(count)]
+        shown = Shown(count // 2, {f"c{number}": "input-available" for number in range(count)})
+        rest({**answer, "parts": [STEP, *parts]}, shown)
+
+    assert growth({"said": said, "lacked": lacked}[what], 2_000) <= MOST

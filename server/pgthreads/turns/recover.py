@@ -8,12 +8,14 @@ the turn can be begun again with the same id. Whatever the database still has st
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ..errors import PgThreadsError, ThreadNotFoundError, UnavailableError
-from ..events import UIMessage
+from ..events import JsonText, UIMessage
+from ..message.calls import is_tool
+from ..message.wire import open_calls
 from ..postgres.threads import Threads
 from .settle import Answer, Begin, Refusal, settle
 from .spool import Kept
@@ -60,6 +62,8 @@ async def _give_back(threads: Threads, kept: Kept) -> tuple[Verdict, str]:
 
 async def _begin_again(threads: Threads, answer: Answer, begin: Begin) -> tuple[Verdict, str]:
     """Begin a turn again that the database does not know, because its beginning is lost, too."""
+    if await _respond_again(threads, answer):
+        return _of(await settle(threads, answer), "the answer has gone on in its thread again")
     if not await _is_at_its_place(threads, answer, begin):
         return "refused", "the thread has gone on without it"
     begun = await threads.begin_turn(
@@ -80,6 +84,36 @@ async def _begin_again(threads: Threads, answer: Answer, begin: Begin) -> tuple[
     )
 
 
+async def _respond_again(threads: Threads, answer: Answer) -> bool:
+    """Go on with the open answer that this one was, if the database still has it.
+
+    The responses are lost, but the answer tells what they were. Returns False if it was no other
+    answer before.
+    """
+    thread = (answer.owner_user_id, answer.state_key)
+    waiting = await threads.read_open_answer(*thread)
+    message = answer.message or {}
+    if waiting is None or waiting.message_id != message.get("id") or answer.status == "waiting":
+        return False
+    parts = {part["toolCallId"]: part for part in message["parts"] if is_tool(part)}
+    given = [_response(parts[call["toolCallId"]], call) for call in json.loads(waiting.calls)]
+    responded = await threads.respond_turn(
+        *thread, waiting.message_id, JsonText(json.dumps(given)), answer.turn_id, last=1
+    )
+    return responded.outcome == "started"
+
+
+def _response(part: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was responded to a call, by what has become of it."""
+    response: dict[str, Any] = {"toolCallId": call["toolCallId"]}
+    if call["kind"] == "approval":
+        approval = part.get("approval") or {}
+        said = {name: approval[name] for name in ("approved", "reason") if name in approval}
+        return response | said
+    name = "output" if part["state"] == "output-available" else "errorText"
+    return response | {name: part.get(name)}
+
+
 def _of(refusal: Refusal | None, text: str) -> tuple[Verdict, str]:
     if refusal is None:
         return "given back", text
@@ -91,7 +125,10 @@ def _of(refusal: Refusal | None, text: str) -> tuple[Verdict, str]:
 async def _is_stored(threads: Threads, answer: Answer) -> bool:
     """Whether the thread has this answer, and not only what the journal had of it."""
     stored = await _message(threads, answer, str((answer.message or {}).get("id")))
-    return stored is not None and (stored.get("metadata") or {}).get("status") != "abandoned"
+    if stored is None or (answer.status != "waiting" and open_calls(stored)):
+        # It was an open answer before, and that is what the database has.
+        return False
+    return (stored.get("metadata") or {}).get("status") != "abandoned"
 
 
 async def _is_at_its_place(threads: Threads, answer: Answer, begin: Begin) -> bool:
