@@ -137,14 +137,21 @@ async def test_the_list_says_what_waits(service: Service) -> None:
 
 
 async def test_an_answer_that_the_database_refuses_to_keep(service: Service) -> None:
-    call_id = "c" * 300
-    service.executor.script = says(
-        ToolCallStart(call_id, "pay", {}), ToolApprovalRequest(call_id), Done()
-    )
-    assert chunks_of(await service.chat("refused", "hi"))[-1]["type"] == "error"
-    assert service.turns("refused")[0][::2] == ("failed", "bad_message")
+    async def script(_: ExecutorRequest) -> AsyncIterator[AiEvent]:
+        for event in ASKS[:-1]:
+            yield event
+        service.rows("update pgthreads.config set max_message_bytes = 10")
+        yield ASKS[-1]
+
+    service.executor.script = script
+    try:
+        assert chunks_of(await service.chat("refused", "hi"))[-1]["type"] == "error"
+    finally:
+        service.rows("update pgthreads.config set max_message_bytes = 1048576")
+    assert service.turns("refused")[0][::2] == ("failed", "limit_exceeded")
     kept = service.rows("select reason from pgthreads.late_answer where state_key = 'refused'")
-    assert kept == [("bad_message",)]
+    assert kept == [("limit_exceeded",)]
+    assert open_answer(service, "refused") == []
 
 
 async def test_a_turn_that_was_taken_over_pauses_nothing(server_dsn: str, admin_dsn: str) -> None:
