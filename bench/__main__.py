@@ -24,6 +24,7 @@ from bench.attackers import Attackers
 from bench.concurrency import Concurrency
 from bench.crowd import Crowd
 from bench.harness import Benchmark, Context
+from bench.listeners import Listeners
 from bench.lists import Lists
 from bench.loads import Loads
 from bench.parts import Parts
@@ -49,6 +50,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Streaming(),
     Crowd(),
     SlowReaders(),
+    Listeners(),
     Attackers(),
     VerifiedTenancy(),
     Search(),

@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from ..errors import PgThreadsError, UnavailableError
 from ..postgres.rows import ThreadChange, ThreadChanges
 from ..postgres.threads import Threads
-from .ticker import SHARE, TROUBLED_SECONDS, one_by_one
+from .ticker import TROUBLED_SECONDS, one_by_one
 
 log = logging.getLogger(__name__)
 
 INTERVAL = 0.5
 """Seconds between two ticks."""
+
+SHARE = 0.5
+"""The largest part of the time that ticks may take. With many clients there are fewer ticks."""
 
 RELOAD_SECONDS = 5.0
 """How often an owner is told to list the threads again, at most."""
