@@ -142,6 +142,15 @@ def test_every_operation_of_the_document_is_asked(operations: dict[str, Any]) ->
     assert operations.keys() == OPERATIONS.keys()
 
 
+def _share(url: str) -> dict[str, str]:
+    """Make a link to a thread, and return its id and its token."""
+    threads = f"{url}/api/v1/ai/threads"
+    share: dict[str, str] = requests.post(
+        f"{threads}/{BUSY}/shares", json={}, headers=as_user(ANN), timeout=20
+    ).json()
+    return share
+
+
 @pytest.mark.parametrize(
     ("label", "mode"), CASES, ids=[f"{label} {mode.value}" for label, mode in CASES]
 )
@@ -157,9 +166,11 @@ def test_any_request_has_an_answer_of_the_document(
     has_key = "{stateKey}" in label
     # A deleted thread stays deleted. The busy one comes first, because Hypothesis prefers what
     # does: a call that needs a running turn would otherwise find none by bad luck.
-    keys = (*KEYS, None) if label.startswith("DELETE") else (BUSY, *KEYS, None)
+    deletes = label.startswith("DELETE") and "{shareId}" not in label
+    keys = (*KEYS, None) if deletes else (BUSY, *KEYS, None)
     before = rows_of(admin_dsn, BEA)
     statuses = set()
+    share = _share(url) if "share" in label else {}
 
     with requests.Session() as session:
 
@@ -168,9 +179,14 @@ def test_any_request_has_an_answer_of_the_document(
         def ask(case: Case[Any], key: str | None) -> None:
             if has_key and key is not None:
                 case.path_parameters["stateKey"] = key
+                if key == BUSY and "{shareId}" in label:
+                    case.path_parameters["shareId"] = share["shareId"]
             elif isinstance(case.body, dict) and key is not None:
                 case.body["id"] = key
-            response = case.call(base_url=url, session=session, headers=as_user(ANN), timeout=20)
+            headers = as_user(ANN)
+            if label.endswith("/shared") and key is not None:
+                headers = {"Authorization": f"Share {share['token']}"}
+            response = case.call(base_url=url, session=session, headers=headers, timeout=20)
             statuses.add(response.status_code)
             case.validate_response(response, checks=CHECKS)
             assert_nothing_of(BEA, response.headers, response.content)
