@@ -161,6 +161,42 @@ def test_branches_are_listed_in_linear_time(admin: Connection) -> None:
     assert growth(branches_of, small) <= MOST
 
 
+def test_details_are_read_in_linear_time(admin: Connection) -> None:
+    """Every second message is the answer of a turn."""
+    small = 1000
+    for messages in (small, 4 * small):
+        values = {"key": f"d{messages}", "messages": messages}
+        admin.execute(
+            "insert into pgthreads.thread (owner_user_id, state_key, message_count)"
+            " values ('alice', %(key)s, %(messages)s)",
+            values,
+        )
+        admin.execute(
+            "insert into pgthreads.message"
+            " (owner_user_id, state_key, seq, message_id, message, digest)"
+            """ select 'alice', %(key)s, n, 'm' || n, json_build_object('id', 'm' || n), ''"""
+            " from generate_series(1, %(messages)s) as n",
+            values,
+        )
+        admin.execute(
+            "insert into pgthreads.turn (owner_user_id, state_key, turn_id, status, lease_until,"
+            " user_seq, assistant_message_id, started_at, finished_at)"
+            " select 'alice', %(key)s, 't' || n, 'completed', now(), n - 1, 'm' || n, now(), now()"
+            " from generate_series(2, %(messages)s, 2) as n",
+            values,
+        )
+
+    def details_of(size: int) -> list[tuple[Any, ...]]:
+        return admin.execute(
+            "select json_array_length(r.messages), r.messages -> -1 #>>"
+            " '{metadata,pgthreads,status}' from pgthreads.read_thread_details('alice', %s) as r",
+            (f"d{size}",),
+        ).fetchall()
+
+    assert details_of(small) == [(small, "completed")]
+    assert growth(details_of, small) <= MOST
+
+
 def test_the_command_line_reads_a_thread_of_many_pages(
     admin: Connection, server_dsn: str, limits: None
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -199,6 +200,21 @@ async def test_a_graph_knows_who_asks() -> None:
     )
     assert seen == [("ann", {"turn": "turn"})]
     assert message["parts"] == [STEP, {"type": "text", "text": "Yes."}]
+
+
+async def test_an_answer_that_another_executor_has_begun() -> None:
+    call = {"type": "dynamic-tool", "toolName": "pay", "toolCallId": "c1", "input": {}}
+    approval = {"id": "c1", "approved": True}
+    begun = {"state": "approval-responded", "approval": approval}
+    so_far = {"id": "a", "role": "assistant", "parts": [STEP, call | begun]}
+    async with serve(text("It was not paid."), check=True) as openai:
+        executor = GraphExecutor(graph_on(openai))
+        asked = replace(request(user("Pay.")), answer=so_far)
+        events = [event async for event in executor(asked)]
+    assert events[-1] == Done("stop")
+    assert [each["role"] for each in openai.requests[0]["messages"]] == [
+        *("user", "assistant", "tool"),
+    ]
 
 
 async def test_what_waits_for_somebody_fails() -> None:

@@ -39,7 +39,11 @@ as $$
 declare
   v_messages json;
   v_ids text[];
-  v_details jsonb[];
+  v_wanted jsonb;
+  v_answers jsonb;
+  v_from int;
+  v_to int;
+  v_details text[];
 begin
   select r.state_key, r.title, r.message_count, r.metadata, r.created_at, r.updated_at, r.digest,
     r.messages, r.earlier_seq
@@ -50,11 +54,24 @@ begin
   if not found then
     return;
   end if;
-  select coalesce(array_agg(e.message ->> 'id' order by e.place), '{}') into v_ids
+  select coalesce(array_agg(e.message ->> 'id' order by e.place), '{}'),
+    coalesce(jsonb_object_agg(e.message ->> 'id', true), '{}')
+  into v_ids, v_wanted
   from json_array_elements(v_messages) with ordinality as e (message, place);
 
-  -- Several turns make one answer if it has waited. Of these the last one says how it ended.
-  with answer as materialized (
+  -- Several turns make one answer if it has waited. Of these the last one says how it ended. Ids
+  -- are looked up in objects: a plan that knows nothing of their number would compare each of them
+  -- with each.
+  select coalesce(jsonb_object_agg(a.id,
+    jsonb_strip_nulls(jsonb_build_object(
+      'status', a.status, 'model', u.usage ->> 'model', 'durationMs', a.duration))
+    || case
+      when c.show_usage and u.usage is not null
+        then jsonb_build_object('usage', u.usage - 'model')
+      else '{}'
+    end), '{}')
+  into v_answers
+  from (
     select n.assistant_message_id as id,
       (array_agg(n.status order by n.started_at desc, n.turn_id))[1] as status,
       (1000 * extract(epoch from sum(n.finished_at - n.started_at)))::bigint as duration,
@@ -63,72 +80,95 @@ begin
     from pgthreads.turn as n
     where n.owner_user_id = p_owner_user_id
       and n.state_key = p_state_key
-      and n.assistant_message_id = any (v_ids)
+      and v_wanted ? n.assistant_message_id
       and n.finished_at is not null
     group by n.assistant_message_id
-  )
-  select coalesce(array_agg(
-      jsonb_strip_nulls(jsonb_build_object(
-        'createdAt', to_char(
-          coalesce(m.created_at, o.open_since) at time zone 'UTC',
-          'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'),
-        'status', case
-          when a.status = 'waiting' and m.closed_as is not null then m.closed_as
-          else a.status
-        end,
-        'model', u.usage ->> 'model',
-        'durationMs', a.duration))
-      || case
-        when c.show_usage and u.usage is not null
-          then jsonb_build_object('usage', u.usage - 'model')
-        else '{}'
-      end
-      order by i.place), '{}')
-  into v_details
-  from unnest(v_ids) with ordinality as i (id, place)
+  ) as a
   cross join pgthreads.config as c
-  -- The limit keeps this a look at the key for each id.
-  left join lateral (
-    select s.created_at, coalesce(s.message #>> '{metadata,status}', 'stopped') as closed_as
+  cross join lateral (
+    select case
+      when cardinality(a.usages) = 1 then a.usages[1]
+      else (
+        select jsonb_object_agg(s.name, s.value)
+        from (
+          select e.key as name, coalesce(
+              to_jsonb(sum(case when jsonb_typeof(e.value) = 'number' then e.value::numeric end)),
+              (array_agg(e.value order by g.place desc))[1]) as value
+          from unnest(a.usages) with ordinality as g (usage, place)
+          cross join lateral jsonb_each(g.usage) as e
+          group by e.key
+        ) as s
+      )
+    end as usage
+  ) as u;
+
+  -- The messages of the page are in one range of the thread, which may hold others. The last
+  -- one may be an answer that waits, which is no message yet.
+  select min(m.seq), max(m.seq) into v_from, v_to
+  from unnest(v_ids[1:1] || v_ids[cardinality(v_ids) - 1:]) as i (id)
+  cross join lateral (
+    select s.seq
     from pgthreads.message as s
     where s.owner_user_id = p_owner_user_id
       and s.state_key = p_state_key
       and s.message_id = i.id
     limit 1
-  ) as m on true
-  left join pgthreads.open_answer as o
-    on o.owner_user_id = p_owner_user_id and o.state_key = p_state_key and o.message_id = i.id
-  left join answer as a on a.id = i.id
-  left join lateral (
-    select jsonb_object_agg(s.name, s.value) as usage
+  ) as m;
+  select coalesce(array_agg((
+      jsonb_build_object('createdAt', to_char(
+        d.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'))
+      || coalesce(v_answers -> d.id, '{}')
+      || case
+        when d.closed_as is not null then jsonb_build_object('status', d.closed_as)
+        else '{}'
+      end)::text
+      order by d.seq), '{}')
+  into v_details
+  from (
+    select s.seq, s.message_id as id, s.created_at,
+      -- The turn of an answer that was closed still says that it waits.
+      case
+        when v_answers #>> array[s.message_id, 'status'] = 'waiting'
+          then coalesce(s.message #>> '{metadata,status}', 'stopped')
+      end as closed_as
     from (
-      select e.key as name, coalesce(
-          to_jsonb(sum(case when jsonb_typeof(e.value) = 'number' then e.value::numeric end)),
-          (array_agg(e.value order by g.place desc))[1]) as value
-      from unnest(a.usages) with ordinality as g (usage, place)
-      cross join lateral jsonb_each(g.usage) as e
-      group by e.key
+      -- The order keeps this a range of the primary key.
+      select m.seq, m.message_id, m.created_at, m.message
+      from pgthreads.message as m
+      where m.owner_user_id = p_owner_user_id
+        and m.state_key = p_state_key
+        and m.seq between v_from and v_to
+      order by m.seq
+      offset 0
     ) as s
-  ) as u on true;
+    where v_wanted ? s.message_id
+    union all
+    select v_to + 1, o.message_id, o.open_since, null
+    from pgthreads.open_answer as o
+    where o.owner_user_id = p_owner_user_id
+      and o.state_key = p_state_key
+      and v_wanted ? o.message_id
+  ) as d;
 
   digest := encode(
     sha256(convert_to(concat_ws(' ', 'details', digest, v_details::text), 'UTF8')), 'hex');
   if digest is not distinct from p_known_digest then
     earlier_seq := null;
   else
+    -- Most messages have no metadata, and then nothing of them is parsed.
     select coalesce(json_agg(
-        case
-          when coalesce(jsonb_typeof(s.message -> 'metadata') <> 'object', false) then s.message
-          else s.message || jsonb_build_object('metadata',
-            coalesce(s.message -> 'metadata', '{}') || jsonb_build_object('pgthreads', s.details))
+        case coalesce(json_typeof(e.message -> 'metadata'), 'none')
+          when 'none' then (concat(
+            left(e.message::text, -1), ', "metadata": {"pgthreads": ', e.details, '}}'))::json
+          when 'object' then (e.message::jsonb || jsonb_build_object('metadata',
+            e.message::jsonb -> 'metadata'
+              || jsonb_build_object('pgthreads', e.details::jsonb)))::text::json
+          else e.message
         end
-        order by s.place), '[]')
+        order by e.place), '[]')
     into messages
-    from (
-      select e.place, e.message::jsonb as message, v_details[e.place] as details
-      from json_array_elements(v_messages) with ordinality as e (message, place)
-      offset 0
-    ) as s;
+    from rows from (json_array_elements(v_messages), unnest(v_details))
+      with ordinality as e (message, details, place);
   end if;
   return next;
 end;

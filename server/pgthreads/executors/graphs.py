@@ -80,8 +80,11 @@ class GraphExecutor:
             "turn_id": request.turn_id,
             **({} if request.model is None else {"model": request.model}),
         }
+        # An answer that has waited was begun by another executor. The graph can only go on from
+        # what is known: of a call that was approved meanwhile, that it has no result.
+        so_far = [] if request.answer is None else [request.answer]
         stream = self._graph.astream(
-            {"messages": messages_of(request.messages)},
+            {"messages": messages_of([*request.messages, *so_far])},
             {"configurable": configurable},
             context=context,
             stream_mode=["messages", "custom", "updates"],
