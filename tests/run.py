@@ -1,7 +1,8 @@
 """Runs all checks or all tests, goes on after a failure, and ends with a summary.
 
 `python -m tests.run check|test [STEP …] [-- OPTIONS]` is what `make check` and `make test` run; the
-options go on to the last step.
+options go on to the last step. Most tests wait more than they compute, so the steps of `test` are
+run in two lanes: while one shows what it does, the other shows each of its steps when it has ended.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests import tools
@@ -27,14 +30,26 @@ _RESULT = re.compile(
 )
 
 
+_SERVER = "tests/server"
+_FOLDERS: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"][
+    "ini_options"
+]["testpaths"]
+
+
 @dataclass(frozen=True)
 class Step:
-    """One command of a run, the tools that it needs, and where it runs."""
+    """One command of a run, the tools that it needs, and where it runs.
+
+    A step `beside` others runs in the second lane, after those before it that are not beside. One
+    that is not `usual` runs only when it is named.
+    """
 
     name: str
     command: list[str]
     needs: tuple[str, ...] = ()
     folder: Path = ROOT
+    beside: bool = False
+    usual: bool = True
 
 
 @dataclass(frozen=True)
@@ -114,31 +129,45 @@ def tests() -> list[Step]:
     faults = [sys.executable, "-m", "pytest", "--no-skips", "tests/faults"]
     npm = ["npm", "install", "--no-progress", "--no-fund", "--no-audit"]
     languages = [language.name for language in LANGUAGES if language.is_separate]
+    pytest = [sys.executable, "-m", "pytest", "--no-skips"]
+    pytest_tools = ("postgres", "chromium", "node")
     return [
-        Step("pgtap", _with_database(*prove), sql_tools),
-        Step("pgtap search", _with_database(*prove_search, optional=("search",)), sql_tools),
-        Step("isolation", isolation, ("postgres",)),
-        # The server's tests take minutes on each version, so only make test-majors runs them.
-        Step("majors", [sys.executable, "-m", "tests.majors", "pgtap", "isolation"], sql_tools),
+        # Tests in both lanes use these packages.
         Step("npm", npm, ("node",), ROOT / "tests" / "clients"),
         Step("npm examples", [*npm[:1], "ci", *npm[2:]], ("node",), ROOT / "examples"),
         Step("npm page", [*npm[:1], "ci", *npm[2:]], ("node",), ROOT / "web"),
+        # The server's tests take minutes on each version, so only make test-majors runs them.
+        Step(
+            "majors",
+            [sys.executable, "-m", "tests.majors", "pgtap", "isolation"],
+            sql_tools,
+            beside=True,
+        ),
+        Step("bench", ["make", "--no-print-directory", "bench-smoke"], ("postgres",), beside=True),
+        Step("faults", faults, ("postgres", "faketime"), beside=True),
+        Step(
+            "pytest rest",
+            [*pytest, *(folder for folder in _FOLDERS if folder != _SERVER)],
+            pytest_tools,
+            beside=True,
+        ),
         Step("page", ["npm", "run", "check"], ("node",), ROOT / "web"),
-        Step("bench", ["make", "--no-print-directory", "bench-smoke"], ("postgres",)),
-        Step("faults", faults, ("postgres", "faketime")),
+        Step("pgtap", _with_database(*prove), sql_tools),
+        Step("pgtap search", _with_database(*prove_search, optional=("search",)), sql_tools),
+        Step("isolation", isolation, ("postgres",)),
         # These are steps and not needs, so that a missing one fails only its own test.
         Step("pgbouncer", [sys.executable, "-m", "tests.tools", "pgbouncer"]),
         Step("languages", [sys.executable, "-m", "tests.tools", *languages]),
-        Step(
-            "pytest",
-            [sys.executable, "-m", "pytest", "--no-skips"],
-            ("postgres", "chromium", "node"),
-        ),
+        Step("pytest server", [*pytest, _SERVER], pytest_tools),
+        Step("pytest", pytest, pytest_tools, usual=False),
     ]
 
 
 def _run(step: Step) -> Outcome:
-    print(f"\n== {step.name}: {' '.join(step.command)[:160]}", flush=True)
+    head = f"\n== {step.name}: {' '.join(step.command)[:160]}\n"
+    if not step.beside:
+        print(head, end="", flush=True)
+    text = [head]
     lines = []
     start = time.monotonic()
     with subprocess.Popen(
@@ -153,10 +182,26 @@ def _run(step: Step) -> Outcome:
     ) as process:
         assert process.stdout
         for line in process.stdout:
-            print(line, end="", flush=True)
+            if step.beside:
+                text.append(line)
+            else:
+                print(line, end="", flush=True)
             if _RESULT.match(line):
                 lines.append(line.strip())
+    if step.beside:
+        print("".join(text), end="", flush=True)
     return Outcome(step, process.returncode == 0, time.monotonic() - start, lines[-2:])
+
+
+def _run_all(steps: Sequence[Step]) -> list[Outcome]:
+    """Run the steps, in two lanes if there are several; return how each has ended, in order."""
+    if len(steps) == 1:
+        return [_run(replace(steps[0], beside=False))]
+    with ThreadPoolExecutor(1) as lane:
+        ended: list[Outcome | Future[Outcome]] = [
+            lane.submit(_run, step) if step.beside else _run(step) for step in steps
+        ]
+        return [each.result() if isinstance(each, Future) else each for each in ended]
 
 
 def _summarise(outcomes: list[Outcome]) -> None:
@@ -177,11 +222,13 @@ def main() -> int:
     unknown = set(arguments.steps) - {step.name for step in steps}
     if unknown:
         parser.error(f"unknown steps {sorted(unknown)}; there are {[s.name for s in steps]}")
-    chosen = [step for step in steps if not arguments.steps or step.name in arguments.steps]
+    chosen = [
+        step for step in steps if (step.name in arguments.steps if arguments.steps else step.usual)
+    ]
     if tools.require({name for step in chosen for name in step.needs}):
         return 1
     chosen[-1].command.extend(words[split + 1 :])
-    outcomes = [_run(step) for step in chosen]
+    outcomes = _run_all(chosen)
     _summarise(outcomes)
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 
