@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -107,6 +108,38 @@ def test_story(story: Path, fresh_database: Callable[..., Database]) -> None:
 )
 def test_story_in_a_framework(command: list[str], database: Database) -> None:
     assert _run(command, _EXAMPLES / "frameworks", _environment(database)) == _TRANSCRIPT
+
+
+def test_types_of_rows_are_those_of_the_functions(database: Database) -> None:
+    """Columns that a release has added may be missing; no column may be other than it is."""
+    text = (_EXAMPLES / "frameworks" / "pgthreads.d.ts").read_text()
+    kinds = {
+        "string": {"text", "uuid"},
+        "number": {"integer"},
+        "boolean": {"boolean"},
+        "Date": {"timestamp with time zone"},
+        "UIMessage": {"json"},
+        "UIMessage[]": {"json", "jsonb"},
+        "Metadata": {"jsonb"},
+    }
+    interfaces = re.findall(r"^export interface (\w+) \{$(.*?)^\}$", text, re.MULTILINE | re.DOTALL)
+    assert len(interfaces) > 8
+    with psycopg.connect(database.admin_dsn) as connection:
+        for interface, body in interfaces:
+            name = re.sub(r"(?<!^)(?=[A-Z])", "_", interface).lower()
+            columns = connection.execute(
+                "select u.name, u.type::regtype::text from pg_proc as p,"
+                " unnest(p.proargnames, p.proallargtypes, p.proargmodes) as u (name, type, mode)"
+                " where p.pronamespace = 'pgthreads'::regnamespace and p.proname = %(name)s"
+                " and u.mode = 't'"
+                " union select a.attname, a.atttypid::regtype::text from pg_attribute as a"
+                " where a.attrelid = to_regclass('pgthreads.' || %(name)s) and a.attnum > 0",
+                {"name": name},
+            ).fetchall()
+            known: dict[str, str] = dict(columns)
+            for column, kind in re.findall(r"^  (\w+): (.*);$", body, re.MULTILINE):
+                plain = "string" if kind.startswith("'") else kind.removesuffix(" | null")
+                assert known[column] in kinds[plain], f"{interface}.{column}"
 
 
 @pytest.mark.parametrize("folder", _TYPESCRIPT)
