@@ -14,7 +14,9 @@ from pgthreads.app import StartError
 from pgthreads.cli.main import main
 from pgthreads.postgres.tenants import read_key, signed_with
 from pgthreads.settings import Settings, SettingsError
-from tests.server.service import THREADS, answers, body_of, running_service, text_of
+from tests.properties.tenants import ANN, BEA, JWT, as_user
+from tests.server.service import CHAT, THREADS, answers, body_of, running_service, text_of
+from tests.server.test_changes import listening
 
 KEY = bytes(range(32))
 NEXT = bytes(range(64, 128))
@@ -43,6 +45,22 @@ async def test_the_server_signs_its_tenants(server_dsn: str, admin_dsn: str, key
         assert thread in {each["stateKey"] for each in listed}
         owner = "select owner_user_id from pgthreads.thread where state_key = %s"
         assert service.rows(owner, [thread]) == [("dev",)]
+
+
+async def test_the_server_signs_the_tenants_of_all_who_listen(
+    server_dsn: str, admin_dsn: str
+) -> None:
+    options = JWT | {"tenant_key": KEY.hex()}
+    async with (
+        running_service(server_dsn, admin_dsn, **options) as service,
+        listening(service, **as_user(ANN)) as ann,
+        listening(service, **as_user(BEA)) as bea,
+    ):
+        for user, events in ((ANN, ann), (BEA, bea)):
+            asked = body_of(f"heard-by-{user}", "hi")
+            async with await service.post(CHAT, asked, headers=as_user(user)) as response:
+                await response.read()
+            assert (await events.until())["stateKey"] == f"heard-by-{user}"
 
 
 async def test_the_server_does_not_start_without_a_key(server_dsn: str, admin_dsn: str) -> None:
