@@ -195,6 +195,25 @@ def test_calls_read_what_they_need(server: Connection, owner: str) -> None:
     assert {name: count for name, count in read.items() if count > MOST} == {}
 
 
+def test_a_page_of_the_list_is_as_long_as_the_page(server: Connection, admin_dsn: str) -> None:
+    """Half of the owner's threads are archived, in turn."""
+    with psycopg.connect(admin_dsn, autocommit=True) as admin:
+        admin.execute(
+            "insert into pgthreads.thread (owner_user_id, state_key, updated_at, recent_at,"
+            " archived_at) select 'crowded', 'k' || i, c, c, case when i % 2 = 0 then c end"
+            " from generate_series(1, 20000) as i, lateral ("
+            "   select now() - i * interval '1 minute') as n (c)"
+        )
+        try:
+            read = {
+                each: pages(server, "crowded", f"list_threads('{{o}}', 50, null, {each})")
+                for each in ("false", "true", "null")
+            }
+        finally:
+            admin.execute("delete from pgthreads.thread where owner_user_id = 'crowded'")
+    assert {each: count for each, count in read.items() if count > MOST} == {}
+
+
 MAINTENANCE = {
     "reap_turns": "reap_turns(10)",
     "purge_threads": "purge_threads(null, 2)",

@@ -8,7 +8,8 @@
 -- since no thread's updated_at is before its recent_at, they tell how far back the page can reach.
 -- Then the threads are read whose recent_at is at most a minute before that, because no others can
 -- belong to the page. Archived threads have an index of their own, so each step is two queries, of
--- which those that p_archived excludes are not run.
+-- which those that p_archived excludes are not run. Each has its own order and limit, because
+-- PostgreSQL does not carry those of the whole into them, and would read all threads of the owner.
 
 create or replace function pgthreads.list_threads(
   p_owner_user_id text,
@@ -66,24 +67,34 @@ begin
   from (
     select a.recent_at
     from (
-      select t.recent_at, t.updated_at, t.state_key
-      from pgthreads.thread as t
-      where p_archived is not true
-        and t.owner_user_id = p_owner_user_id
-        and t.deleted_at is null
-        and t.archived_at is null
-        and t.recent_at <= v_updated_at
+      (
+        select t.recent_at
+        from pgthreads.thread as t
+        where p_archived is not true
+          and t.owner_user_id = p_owner_user_id
+          and t.deleted_at is null
+          and t.archived_at is null
+          and t.recent_at <= v_updated_at
+          and t.updated_at <= v_updated_at
+          and (t.updated_at < v_updated_at or t.state_key < v_cursor[2])
+        order by t.recent_at desc
+        limit p_limit + 1
+      )
       union all
-      select t.recent_at, t.updated_at, t.state_key
-      from pgthreads.thread as t
-      where p_archived is not false
-        and t.owner_user_id = p_owner_user_id
-        and t.deleted_at is null
-        and t.archived_at is not null
-        and t.recent_at <= v_updated_at
+      (
+        select t.recent_at
+        from pgthreads.thread as t
+        where p_archived is not false
+          and t.owner_user_id = p_owner_user_id
+          and t.deleted_at is null
+          and t.archived_at is not null
+          and t.recent_at <= v_updated_at
+          and t.updated_at <= v_updated_at
+          and (t.updated_at < v_updated_at or t.state_key < v_cursor[2])
+        order by t.recent_at desc
+        limit p_limit + 1
+      )
     ) as a
-    where a.updated_at <= v_updated_at
-      and (a.updated_at < v_updated_at or a.state_key < v_cursor[2])
     order by a.recent_at desc
     limit p_limit + 1
   ) as r
