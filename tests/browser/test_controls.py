@@ -157,9 +157,29 @@ async def test_a_phone_has_room_for_fingers(service: Service, browser: Browser) 
     await page.click("#menu")
     await page.wait("document.querySelector('main').inert")
     assert await page.run(small) == []
+    await page.click("#threads [data-control=menu]")
+    assert await page.run(small.replace("main button", "#actions button")) == []
+    await page.press("Escape")
+    await page.wait("!document.querySelector('#actions').checkVisibility()")
     await page.press("Escape")
     await page.wait("!document.querySelector('main').inert")
     assert page.faults == []
+
+
+async def test_a_mouse_has_targets_that_it_hits(service: Service, page: Page) -> None:
+    service.executor.script = says(TextDelta(SAMPLE), Done())
+    await ask(page, "Show it")
+    await shows(page, "of the note.")
+    await page.wait(f"{IDLE} && document.querySelectorAll('#threads li').length === 1")
+    # A mark of a footnote is in the text, and may be as small as the text (WCAG 2.5.8).
+    small = (
+        "[...document.querySelectorAll('button, select, summary, nav a, nav input')]"
+        ".filter((each) => each.checkVisibility({ visibilityProperty: true }))"
+        ".filter((each) => !each.closest('.footnote-mark, .footnote'))"
+        ".map((each) => [each.getBoundingClientRect(), each.outerHTML])"
+        ".filter(([box]) => box.width < 24 || box.height < 24).map(([, html]) => html)"
+    )
+    assert await page.run(small) == []
 
 
 @pytest.mark.parametrize("width", [1100, 390])
@@ -184,6 +204,19 @@ async def test_axe_finds_nothing(
     await shows(page, "The text of the note.")
     await page.wait(f"{IDLE} && !!{LOG}.querySelector('.prose .keyword')")
     await assert_clean(page)
+    if width > 500:
+        await page.press("k", CTRL)
+        await page.type("everything")
+        await page.wait("!!document.querySelector('#threads ul[aria-label=Found] a')")
+        await assert_clean(page)
+    await page.click("#thread-menu")
+    await assert_clean(page)
+    await page.click("#actions button:nth-child(3)")
+    await page.click("#share-new")
+    await page.wait("!!document.querySelector('#share-links input')")
+    await assert_clean(page)
+    await page.press("Escape")
+    await page.run("document.querySelector('#scroll').focus()")
     await page.press("?", SHIFT)
     await assert_clean(page)
 

@@ -29,3 +29,7 @@ export function clock(time: string): string {
   const isToday = new Date(time).toDateString() === new Date().toDateString();
   return new Date(time).toLocaleString([], isToday ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" });
 }
+
+export function day(time: string): string {
+  return new Date(time).toLocaleDateString([], { dateStyle: "medium" });
+}

@@ -28,6 +28,8 @@ export function openMenu(at: HTMLElement, items: Item[]): void {
       return item;
     }),
   );
+  // In the landmark of its button, so that it can be found there.
+  at.closest("nav, main")?.append(root);
   root.showPopover();
   at.setAttribute("aria-expanded", "true");
   const box = at.getBoundingClientRect();

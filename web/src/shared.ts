@@ -1,7 +1,7 @@
 // What a link to a thread shows: its messages, to read and nothing else.
 
 import { type Api, ApiError } from "./api.ts";
-import { clock } from "./dates.ts";
+import { day } from "./dates.ts";
 import { byId, element } from "./dom.ts";
 import { MessageView } from "./message.ts";
 import type { Notices } from "./notices.ts";
@@ -33,8 +33,8 @@ export async function showShared(api: Api, token: string, notices: Notices, scro
       const title = found.title ?? "Untitled";
       byId("title").textContent = title;
       document.title = `${title} – pgthreads`;
-      const until = found.expiresAt ? `, can be read until ${clock(found.expiresAt)}` : "";
-      byId("shared").replaceChildren(element("p", "hint", `Shared on ${clock(found.sharedAt)}${until}.`));
+      const until = found.expiresAt ? `, open until ${day(found.expiresAt)}` : "";
+      byId("shared").replaceChildren(element("p", "hint", `Shared on ${day(found.sharedAt)}${until}.`));
       const add = () => log.prepend(...found.messages.map((message) => new MessageView(message, ACTIONS).root));
       if (before === undefined) {
         add();

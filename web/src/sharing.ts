@@ -1,7 +1,7 @@
 // The links that open a thread to others: made, copied and revoked in a dialog.
 
 import type { Api } from "./api.ts";
-import { clock } from "./dates.ts";
+import { clock, day } from "./dates.ts";
 import { button, byId, element } from "./dom.ts";
 import { sharedAddress } from "./shared.ts";
 
@@ -22,7 +22,7 @@ export async function shareThread(api: Api, key: string, onError: (error: unknow
     const { shares } = await api.listShares(key);
     links.replaceChildren(
       ...shares.map(({ shareId, createdAt, expiresAt }) => {
-        const row = element("li", "", `Made ${clock(createdAt)}${expiresAt ? `, until ${clock(expiresAt)}` : ""}`);
+        const row = element("li", "", `Made ${clock(createdAt)}${expiresAt ? `, until ${day(expiresAt)}` : ""}`);
         row.append(
           button("link", "Revoke", () =>
             guard(async () => {
