@@ -136,7 +136,8 @@ class ToolCallStart:
 class ToolApprovalRequest:
     """A call that has started needs a person's approval: the answer waits for it after `Done`.
 
-    Clients know the request by `approval_id`, which is the call's id if it is empty.
+    Clients know the request by `approval_id`, which is the call's id if it is empty. If another
+    request has the same one, a number is appended.
     """
 
     tool_call_id: str

@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from pgthreads.events import Done, MessageMetadata, TextDelta, UsageReport
+from pgthreads.events import (
+    Done,
+    MessageMetadata,
+    TextDelta,
+    ToolApprovalRequest,
+    ToolCallResult,
+    ToolCallStart,
+    UsageReport,
+)
 from tests.server.service import CHAT, THREADS, Service, running_service, says
 
 USAGE = {"input_tokens": 3, "model": "test:one"}
@@ -117,3 +125,26 @@ async def test_a_question_is_sent_again_with_its_details(service: Service) -> No
     async with await service.post(CHAT, {"id": "twice", "messages": [question]}) as response:
         assert answer["id"].encode() in await response.read()
     assert len(await service.messages("twice")) == 2
+
+
+async def test_a_response_comes_with_details(service: Service) -> None:
+    service.executor.script = says(
+        ToolCallStart("c1", "pay", {}), ToolApprovalRequest("c1", "p1"), Done("tool-calls")
+    )
+    await service.chat("waits", "Pay.")
+    service.executor.script = says(
+        ToolCallResult("c1", "paid"), UsageReport(USAGE), TextDelta("Done."), Done()
+    )
+    [question, answer], waits = await details_of(service, "waits")
+    assert answer["metadata"]["pgthreads"]["status"] == "waiting"
+    [call] = [part for part in answer["parts"] if "toolCallId" in part]
+    call |= {"state": "approval-responded", "approval": {"id": "p1", "approved": True}}
+    body = {"id": "waits", "messages": [question, answer], "messageId": answer["id"]}
+    async with await service.post(CHAT, body) as response:
+        assert response.status == 200, await response.text()
+        assert b"Done." in await response.read()
+    [_, answer], ended = await details_of(service, "waits")
+    assert answer["metadata"]["pgthreads"]["status"] == "completed"
+    assert answer["metadata"]["pgthreads"]["model"] == "test:one"
+    assert waits != ended
+    assert "metadata" not in (await service.messages("waits"))[-1]

@@ -463,3 +463,19 @@ def test_nobody_is_asked_twice() -> None:
     sse = take(draft, (ToolApprovalRequest("c1"), Done("tool-calls")))
     assert b"tool-approval-request" not in sse
     assert not draft.waits
+
+
+def test_a_page_approves_one_call_at_a_time(sdk: SdkChecker) -> None:
+    """A page gives its response to each call whose approval has the id."""
+    calls = [ToolCallStart(call_id, "pay", {}) for call_id in ("c1", "c2", "c3", "p")]
+    asked = [ToolApprovalRequest("c1", "p"), ToolApprovalRequest("c2", "p")]
+    asked += [ToolApprovalRequest("c3", "c1"), ToolApprovalRequest("p")]
+    _, message = waiting((*calls, *asked, Done("tool-calls")))
+    ids = [part["approval"]["id"] for part in message["parts"] if "approval" in part]
+    assert len(ids) == len(set(ids)) == 4
+    draft = Draft("m1", answered(message, [{"id": ids[0], "approved": True}]))
+    sse = take(draft, (ToolCallStart("c9", "pay", {}), ToolApprovalRequest("c9", "p")))
+    assert f'"approvalId":"{ids[0]}"'.encode() not in sse
+    assert b"tool-approval-request" in sse
+    page = sdk.go_on([QUESTION, message], [{"id": ids[0], "approved": True}], finish_frames("stop"))
+    assert list(states(page["message"]).values()).count("approval-responded") == 1

@@ -108,6 +108,11 @@ class Draft:
         self._ended = False
         self._closed = False
         self._by_client: set[str] = set()
+        self._approvals = {
+            part["approval"]["id"]
+            for part in (begun["parts"] if begun is not None else ())
+            if "approval" in part
+        }
         start: Chunk = {"type": "start", "messageId": message_id}
         self._step_is_open = begun is None
         if begun is None:
@@ -334,8 +339,17 @@ class Draft:
     def _ask(self, call_id: str, approval_id: str) -> Iterator[Chunk]:
         if self._message.may_ask(call_id):
             yield from self._end_part()
-            asked = {"approvalId": approval_id or call_id, "toolCallId": call_id}
+            asked = {"approvalId": self._approval(approval_id or call_id), "toolCallId": call_id}
             yield {"type": "tool-approval-request", **asked}
+
+    def _approval(self, asked: str) -> str:
+        """A unique id for an approval: a page gives its response to all calls with the same one."""
+        unique, count = asked, len(self._approvals)
+        while unique in self._approvals:
+            count += 1
+            unique = f"{asked}-{count}"
+        self._approvals.add(unique)
+        return unique
 
     def _progress(self, call_id: str, output: JsonValue) -> Iterator[Chunk]:
         if self._message.state_of(call_id) == "input-available":
