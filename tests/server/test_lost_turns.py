@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,17 @@ from aiohttp import ClientError, ClientSession
 from pgthreads.errors import UnavailableError
 from pgthreads.turns.lost import GRACE_BEATS, LostTurns
 from tests.server.command import serving
-from tests.server.service import CHAT, Service, body_of, chunks_of, running_service, text_of
-from tests.server.test_changes import listening
+from tests.server.service import (
+    CHAT,
+    EVENTS,
+    THREADS,
+    Service,
+    body_of,
+    chunks_of,
+    running_service,
+    text_of,
+)
+from tests.server.test_changes import Events, listening
 from tests.server.test_journal import BOT, until_journaled
 
 HEARTBEAT = 0.2
@@ -76,6 +86,34 @@ async def test_whoever_follows_the_answer_sees_it_too(
     assert chunks[-1]["type"] == "error"
     # As the last chunk says.
     await assert_abandoned(service, "followed")
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that other accounts may enter, as that of PostgreSQL."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+async def test_an_embedded_database_does_not_wait_for_its_dead_server(place: Path) -> None:
+    (place / "bot.py").write_text(BOT)
+    options = ("--executor", "bot:answer", "--heartbeat", "0.2", "--journal-interval", "0.05")
+    data = str(place / "data")
+    async with ClientSession() as session:
+        with serving(*options, "--data-dir", data, cwd=place) as server:
+            response = await session.post(server.url + CHAT, json=body_of("dead", "wait", "u"))
+            while b"tool-input-available" not in await response.content.readuntil(b"\n\n"):
+                pass
+            await asyncio.sleep(0.5)
+            server.process.kill()
+        with serving(*options, "--data-dir", data, cwd=place) as server:
+            # The lease of a minute is over, and whoever listens gets the partial answer.
+            async with session.get(f"{server.url}{THREADS}/dead/header") as header:
+                assert not (await header.json())["running"]
+            async with session.get(server.url + EVENTS) as listened:
+                changed = await Events(listened).until(stateKey="dead")
+            assert (changed["running"], changed["messageCount"]) == (False, 2)
 
 
 class Calls:

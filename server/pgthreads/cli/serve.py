@@ -75,12 +75,14 @@ def _embedded_database(data_dir: Path) -> Iterator[str]:
     Yields the connection string of the application's role.
     """
     from ..embedded import EmbeddedPostgres  # noqa: PLC0415
+    from ..embedded.database import end_leases  # noqa: PLC0415
     from ..postgres.migrate import migrate as apply  # noqa: PLC0415
 
     embedded = EmbeddedPostgres(data_dir)
     with embedded as server:
         apply(server.admin_dsn)
         embedded.prepare_app_role()
+        end_leases(server.admin_dsn)
         click.echo(f"PostgreSQL {server.version} on port {server.port}, data in {server.data_dir}")
         yield server.app_dsn
 

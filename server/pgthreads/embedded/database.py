@@ -63,6 +63,19 @@ def grant_server_role(admin_dsn: str) -> None:
             ) from error
 
 
+def end_leases(admin_dsn: str) -> None:
+    """End the leases of all turns: nobody but the server that is starting uses this database.
+
+    An answer that is still in the spool is stored all the same. What else there is of a turn goes
+    into its thread once somebody looks at it or goes on with it.
+    """
+    with psycopg.connect(admin_dsn, autocommit=True) as connection:
+        connection.execute(
+            "update pgthreads.turn set lease_until = clock_timestamp()"
+            " where status = 'running' and lease_until > clock_timestamp()"
+        )
+
+
 def _is_missing(
     connection: psycopg.Connection[tuple[Any, ...]], catalog: str, column: str, name: str
 ) -> bool:
