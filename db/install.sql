@@ -65,6 +65,8 @@ select pgthreads.apply_migration('0023_hot_rows', :'migration');
 select pgthreads.apply_migration('0024_fewer_looks', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0030_waiting.sql"`
 select pgthreads.apply_migration('0030_waiting', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0031_open_answers.sql"`
+select pgthreads.apply_migration('0031_open_answers', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0033_details.sql"`
 select pgthreads.apply_migration('0033_details', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0034_changes.sql"`

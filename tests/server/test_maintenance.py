@@ -230,6 +230,8 @@ def test_stats(threads: Database, operator_dsn: str) -> None:
         "dueThreads": 2,
         "messages": 13,
         "runningTurns": 1,
+        "openAnswers": 0,
+        "oldestOpenAnswer": None,
         "deadTurns": 1,
         "waitingMessages": 0,
         "lateAnswers": 0,

@@ -1,6 +1,6 @@
 -- Counts and sizes for operators. Reads the headers of all threads, the running turns, the waiting
--- messages' tickets and the late answers, but never messages. bytes are those of the tables on
--- disk, with their indexes, partitions and dead rows. Takes no lock.
+-- messages' tickets, the late answers and the answers that wait, but never messages. bytes are
+-- those of the tables on disk, with their indexes, partitions and dead rows. Takes no lock.
 
 create or replace function pgthreads.thread_stats()
 returns table (
@@ -18,7 +18,9 @@ returns table (
   waiting_messages bigint,
   late_answers bigint,
   journal_bytes bigint,
-  late_answer_bytes bigint
+  late_answer_bytes bigint,
+  open_answers bigint,
+  oldest_open_answer interval
 )
 language sql
 stable
@@ -31,7 +33,7 @@ as $$
       select count(*) from pgthreads.queued_turn as q where q.expires_at > clock_timestamp()
     ),
     (select count(*) from pgthreads.late_answer as l),
-    s.bytes[4], s.bytes[5]
+    s.bytes[4], s.bytes[5], o.*
   from (
     select
       count(distinct t.owner_user_id),
@@ -54,6 +56,10 @@ as $$
     from pgthreads.turn as n
     where n.status = 'running'
   ) as r
+  cross join (
+    select count(*), max(clock_timestamp() - w.open_since)
+    from pgthreads.open_answer as w
+  ) as o
   cross join (
     select array_agg(
       coalesce(

@@ -71,7 +71,8 @@ class ReapedTurn:
 class ThreadStats:
     """Counts, and the tables' sizes on disk in bytes.
 
-    `dead_turns` are turns that count as running although their lease has ended.
+    `dead_turns` are turns that count as running although their lease has ended, and `open_answers`
+    are those that wait for a person or for a client.
     """
 
     owners: int
@@ -89,6 +90,8 @@ class ThreadStats:
     late_answers: int
     journal_bytes: int
     late_answer_bytes: int
+    open_answers: int
+    oldest_open_answer: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 begin;
-select plan(6);
+select plan(7);
 \ir ../operators.psql
 
 set local role tap_operator;
@@ -38,6 +38,16 @@ select results_eq(
   $$ values (pg_total_relation_size('pgthreads.thread'),
     pg_total_relation_size('pgthreads.message'), pg_total_relation_size('pgthreads.turn')) $$,
   'sizes'
+);
+reset role;
+insert into pgthreads.open_answer
+  (owner_user_id, state_key, turn_id, user_seq, message_id, message, digest, calls, open_since)
+values ('alice', 'x', 't2', 1, 'm', '{}', sha256(''), '[]', now() - interval '1 day');
+set local role tap_operator;
+select results_eq(
+  $$ select open_answers, oldest_open_answer between '1 day' and '2 days'
+    from pgthreads.thread_stats() $$,
+  'values (1::bigint, true)', 'answers that wait'
 );
 reset role;
 select results_eq('select owners from pgthreads.thread_stats()', array[2::bigint], 'a superuser');
