@@ -39,6 +39,7 @@ from pgthreads.executors.graph_translation import Translator
 from pgthreads.executors.graphs import Graph, GraphExecutor
 from pgthreads.message.draft import Draft
 from pgthreads.message.sanitize import Cleaner
+from tests.scaling import MOST, growth
 from tests.server.openai_server import OpenAI, Reply, serve, text, tool_call
 
 PICTURE = "iVBORw0KGgo="
@@ -326,3 +327,8 @@ def test_a_history_with_files() -> None:
         {"type": "text", "text": "See"},
         {"type": "image", "mime_type": "image/png", "base64": PICTURE},
     ]
+
+
+@pytest.mark.parametrize("chunk", [AIMessageChunk(content="x", id="1"), piece("c1", "add", "1", 0)])
+def test_long_answers_take_linear_time(chunk: AIMessageChunk) -> None:
+    assert growth(lambda size: run(*[chunk] * size), 2000) <= MOST

@@ -7,11 +7,12 @@ thread is its memory. What the graph's models say is streamed, unless they are t
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from langgraph.errors import GraphRecursionError
 from langgraph.pregel import Pregel
@@ -83,14 +84,17 @@ class GraphExecutor:
         # An answer that has waited was begun by another executor. The graph can only go on from
         # what is known: of a call that was approved meanwhile, that it has no result.
         so_far = [] if request.answer is None else [request.answer]
+        # This may decode megabytes of files, so a thread does it while the loop serves others.
+        messages = await asyncio.to_thread(messages_of, [*request.messages, *so_far])
         stream = self._graph.astream(
-            {"messages": messages_of([*request.messages, *so_far])},
+            {"messages": messages},
             {"configurable": configurable},
             context=context,
             stream_mode=["messages", "custom", "updates"],
         )
-        async for mode, value in stream:
-            yield mode, value
+        async with aclosing(cast(AsyncGenerator[Any, None], stream)) as values:
+            async for mode, value in values:
+                yield mode, value
 
 
 def _error_code(error: BaseException) -> str:
@@ -99,8 +103,12 @@ def _error_code(error: BaseException) -> str:
         return code_of_status(status)
     if isinstance(error, GraphRecursionError):
         return "usage_limit_exceeded"
-    if "Timeout" in type(error).__name__ or "Connect" in type(error).__name__:
+    # Each provider's client has classes of its own, which need not be installed.
+    name = type(error).__name__
+    if "Timeout" in name:
+        return "model_timeout"
+    if "Connect" in name or "Protocol" in name:
         return "model_unreachable"
-    if isinstance(error, InterruptError) or "checkpointer" in str(error):
+    if isinstance(error, InterruptError):
         return "tool_approval_unsupported"
     return "agent_failed"
