@@ -278,6 +278,16 @@ CALLS: Sequence[Call] = (
     ),
     Call("read_share", "text", "select from pgthreads.read_share(%(input)s) as r"),
     Call(
+        "read_share: stored",
+        "message",
+        "select from pgthreads.read_share(repeat('A', 43)) as r",
+        (
+            _APPEND,
+            _TENANT + "share_thread(t.owner, 'k') as s",
+            "update pgthreads.share set token_sha256 = sha256(convert_to(repeat('A', 43), 'UTF8'))",
+        ),
+    ),
+    Call(
         "search_titles",
         "text",
         _TENANT + "search_titles(t.owner, %(input)s) as s",

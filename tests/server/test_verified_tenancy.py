@@ -47,6 +47,18 @@ async def test_the_server_signs_its_tenants(server_dsn: str, admin_dsn: str, key
         assert service.rows(owner, [thread]) == [("dev",)]
 
 
+async def test_a_link_opens_its_thread_without_a_tenant(server_dsn: str, admin_dsn: str) -> None:
+    async with running_service(server_dsn, admin_dsn, tenant_key=KEY.hex()) as service:
+        await service.chat("linked", "hi", "u1")
+        async with await service.post(f"{THREADS}/linked/shares", {}) as response:
+            token = (await response.json())["token"]
+        headers = {"Authorization": f"Share {token}"}
+        async with await service.get("/api/v1/ai/shared", headers=headers) as response:
+            assert response.status == 200
+            shown = await response.json()
+        assert [each["role"] for each in shown["messages"]] == ["user", "assistant"]
+
+
 async def test_the_server_signs_the_tenants_of_all_who_listen(
     server_dsn: str, admin_dsn: str
 ) -> None:

@@ -10,11 +10,11 @@ set search_path = pg_catalog, pg_temp
 as $$
   select p_message - 'metadata'
     || jsonb_build_object('parts', coalesce((
-      select jsonb_agg(case
+      select to_jsonb(array_agg(case
         when jsonb_typeof(e.part) = 'object' then e.part
           - array['providerMetadata', 'callProviderMetadata', 'resultProviderMetadata']
         else e.part
-      end order by e.place)
+      end order by e.place))
       from jsonb_array_elements(p_message -> 'parts') with ordinality as e (part, place)
     ), '[]'))
     || case

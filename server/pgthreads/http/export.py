@@ -5,6 +5,7 @@ However long the thread is, one page of it is in memory.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from aiohttp import web
 
 from ..errors import BadRequestError, PgThreadsError, ThreadNotFoundError
 from ..message.markdown import heading, message_markdown
+from ..postgres.fairness import LARGE
 from ..postgres.nesting import loads
 from ..postgres.rows import ExportedMessage, ThreadState
 from ..turns.stream import PIECE
@@ -93,10 +95,17 @@ async def _markdown(
     yield heading(header.title or header.state_key).encode()
     async for rows in pages:
         for row in rows:
-            said_at = row.created_at.astimezone(UTC) if row.created_at else None
-            message = loads(row.message)
-            shown = message_markdown(message, f"{said_at:%Y-%m-%d %H:%M} UTC" if said_at else "")
-            yield shown.encode("utf-8", "replace")
+            # A large message takes a fraction of a second, in which others want to be served.
+            if len(row.message) > LARGE:
+                yield await asyncio.to_thread(_shown, row)
+            else:
+                yield _shown(row)
+
+
+def _shown(row: ExportedMessage) -> bytes:
+    said_at = row.created_at.astimezone(UTC) if row.created_at else None
+    shown = message_markdown(loads(row.message), f"{said_at:%Y-%m-%d %H:%M} UTC" if said_at else "")
+    return shown.encode("utf-8", "replace")
 
 
 async def _json(

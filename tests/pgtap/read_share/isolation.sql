@@ -1,6 +1,6 @@
 -- A token opens one thread, up to one message, and nothing else of its owner or of anybody.
 begin;
-select plan(47);
+select plan(49);
 \ir ../helpers.psql
 
 create function test.opens(p_token text, p_last int default null, p_before int default null)
@@ -46,6 +46,13 @@ select is(test.opens(:'token', 2), 'm3 m4 <4', 'a window');
 select is(test.opens(:'token', 2, 4), 'm1 m2 <2', 'the one before it');
 select is(test.opens(:'token', 2, 2), '', 'which ends with a system message');
 select is(test.opens(:'token', null, 100), 'm1 m2 m3 m4', 'none goes beyond the link');
+reset role;
+update pgthreads.config set max_page_bytes = 180;
+set local role tap_server;
+select is(test.opens(:'token'), 'm3 m4 <4', 'a page of limited bytes');
+reset role;
+update pgthreads.config set max_page_bytes = default;
+set local role tap_server;
 select test.refuses(
   format('select pgthreads.read_share(%L, 0)', :'token'), '22023', null, null, 'not a window'
 );
@@ -118,6 +125,9 @@ set local role tap_server;
 select set_config('app.current_user_id', '', true) \g /dev/null
 select is(test.opens(:'token'), 'm1 m2 m3 m4', 'verified tenancy lets the link open its thread');
 select is_empty($$ select from pgthreads.message $$, 'and nothing else');
+select test.refuses(
+  format('select pgthreads.set_tenant(%L)', :'token'), 'THTEN', null, null, 'it is no tenant''s'
+);
 reset role;
 update pgthreads.config set require_verified_tenant = false;
 
