@@ -127,12 +127,14 @@ async def test_a_refused_message_comes_back_with_its_files(service: Service, pag
     assert await page.run(CHIPS) == names
     assert await page.run(f"{LOG}.childElementCount") == 2
     await page.run(f"fetch('{THREADS}/{key}', {{ method: 'DELETE' }})")
+    await page.wait(f"{NOTICE}.includes('deleted') && {KEY} === ''")
+    assert await page.run(PROMPT) == "together too large"
+    assert await page.run(CHIPS) == names
     await page.click("#files li button")
     await page.wait(f"{CHIPS}.length === 1")
     await page.press("Enter")
-    await page.wait(f"{NOTICE}.includes('thread_deleted')")
-    assert await page.run(PROMPT) == "together too large"
-    assert await page.run(CHIPS) == ["two.txt"]
+    await shows(page, "Hello.")
+    assert await page.run(CHIPS) == []
 
 
 async def test_a_message_waits_for_the_end_of_the_answer(service: Service, page: Page) -> None:

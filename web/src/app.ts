@@ -55,7 +55,7 @@ const connection = new Connection(async () => {
 });
 const list = new ThreadList(api, {
   onChange: showTitle,
-  onDeleted: (key) => key === thread.key && void go(""),
+  onDeleted: (key) => void leaveDeleted(key),
   onError: (error) => notices.error(error),
   onTrouble: (error) => (isTemporary(error) ? connection.failed(error) : notices.error(error)),
 });
@@ -110,6 +110,18 @@ async function open(key: string, leaf?: string): Promise<void> {
   if (!isKey) notices.show("The address names no thread.", "Its part after # is not a state key.");
   await thread.load();
   showTitle();
+}
+
+/** Leaves a thread that is no more; what was typed goes on to the next one. Returns whether it was open. */
+async function leaveDeleted(key: string): Promise<boolean> {
+  if (key !== thread.key) return false;
+  const typed = composer.parts();
+  const waiting = outbox.list(key);
+  composer.clear();
+  for (const { message } of waiting) outbox.remove(key, message.id);
+  await go("");
+  composer.giveBack([...waiting.flatMap(({ message }) => message.parts), ...typed]);
+  return true;
 }
 
 /** Sends what waits in threads that are not open. */
@@ -269,9 +281,7 @@ else {
     },
     async onDeleted(key) {
       list.refreshSoon();
-      if (key !== thread.key) return;
-      await go("");
-      notices.show("This thread was deleted.", "");
+      if (await leaveDeleted(key)) notices.show("This thread was deleted.", "");
     },
     onReload() {
       list.refreshSoon();
