@@ -277,6 +277,8 @@ CALLS: Sequence[Call] = (
         _TENANT + "list_threads(t.owner, 50, %(input)s) as l",
     ),
     Call("read_share", "text", "select from pgthreads.read_share(%(input)s) as r"),
+    Call("changed_threads", "text", _TENANT + "changed_threads(t.owner, %(input)s) as c"),
+    _piece("change_cursor", "text"),
     Call(
         "read_share: stored",
         "message",
