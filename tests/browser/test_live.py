@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import psycopg
+
 from tests.browser.chromium import Browser, Page
 from tests.browser.steps import IDLE, KEY, LOG, act, ask, gated, shows
+from tests.database import free_port
+from tests.server.command import serving
 from tests.server.service import THREADS, Service, answers
+from tests.server.test_journal import BOT
 
 COUNT = f"{LOG}.querySelectorAll('.message').length"
 ROWS = "document.querySelectorAll('#threads li').length"
@@ -110,3 +120,28 @@ async def test_a_message_waits_for_the_answer_to_another_tab(
     for tab in (page, other):
         await shows(tab, "In its turn.")
         await tab.wait(f"{IDLE} && {COUNT} === 6")
+
+
+async def test_a_killed_server_leaves_what_there_is_of_the_answer(
+    tmp_path: Path, server_dsn: str, admin_dsn: str, browser: Browser
+) -> None:
+    (tmp_path / "bot.py").write_text(BOT)
+    with psycopg.connect(admin_dsn, autocommit=True) as admin:
+        admin.execute("update pgthreads.config set lease = '2 seconds'")
+    arguments = (
+        *("--executor", "bot:answer", "--heartbeat", "0.2", "--journal-interval", "0.05"),
+        *("--port", str(free_port())),
+    )
+    with serving(*arguments, cwd=tmp_path, PGTHREADS_DATABASE_URL=server_dsn) as server:
+        page = await browser.page(server.url)
+        await ask(page, "wait")
+        await shows(page, "What I know")
+        await asyncio.sleep(0.5)
+        os.kill(server.process.pid, signal.SIGKILL)
+    with serving(*arguments, cwd=tmp_path, PGTHREADS_DATABASE_URL=server_dsn):
+        await page.wait(f"{LOG}.innerText.includes('The server went away')", 40)
+        await page.wait(IDLE)
+        await shows(page, "What I know")
+        # Without a reload the thread goes on.
+        await ask(page, "and now?")
+        await page.wait(f"{IDLE} && {COUNT} === 4", 40)
