@@ -248,11 +248,11 @@ def soft_delete_thread(owner: str, key: str) -> Call:
 
 
 def update_thread(owner: str, *arguments: Any) -> Call:
-    """State key, title, metadata."""
+    """State key, title, metadata, archived."""
     return _call(
         owner,
         "update_thread",
-        "f.state_key, f.title, f.message_count, f.metadata",
+        "f.state_key, f.title, f.message_count, f.metadata, f.archived_at is not null",
         arguments,
         lambda view: [thread_model.update(view, owner, *arguments)],
         json=(2,),

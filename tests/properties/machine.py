@@ -103,7 +103,8 @@ class ThreadsMachine(ComparingMachine):
 
     @rule(at=some.places, title=some.titles, metadata=some.metadata)
     def update(self, at: some.Place, title: str | None, metadata: Json) -> None:
-        self.send(at, update_thread(self.owners[at.owner], at.key, title, metadata))
+        archived = some.ARCHIVED_WITH.get(title)
+        self.send(at, update_thread(self.owners[at.owner], at.key, title, metadata, archived))
 
     @rule(at=some.places, really=some.rarely)
     def delete(self, at: some.Place, really: bool) -> None:
@@ -422,16 +423,17 @@ class ThreadsMachine(ComparingMachine):
     @rule(owner=some.owners, limit=some.limits)
     def list_pages(self, owner: str, limit: int) -> None:
         """Read the list of committed threads, page by page."""
+        archived = {1: None, 2: True}.get(limit, False)
         name = self.owners[owner]
-        expected = listed(View(self.world, -1), name)
+        expected = listed(View(self.world, -1), name, archived)
         found: list[tuple[Any, ...]] = []
         cursor = None
         for _ in range(len(expected) + 1):
             rows = self.sessions.admin.execute(
                 "select l.state_key, l.title, l.message_count, l.metadata, l.running,"
                 " l.waiting, l.next_cursor from pgthreads.set_tenant(%s) as t(owner),"
-                " lateral pgthreads.list_threads(t.owner, %s, %s) as l",
-                (name, limit, cursor),
+                " lateral pgthreads.list_threads(t.owner, %s, %s, %s) as l",
+                (name, limit, cursor, archived),
             ).fetchall()
             found += [row[:-1] for row in rows]
             assert all(row[-1] is None for row in rows[:-1])

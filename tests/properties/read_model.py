@@ -99,13 +99,13 @@ def branches(view: View, owner: str, key: str) -> list[tuple[str, int, int]]:
     ]
 
 
-def listed(view: View, owner: str) -> dict[str, tuple[Any, ...]]:
+def listed(view: View, owner: str, archived: bool | None) -> dict[str, tuple[Any, ...]]:
     """What `list_threads` returns for each of the owner's threads, without times and order."""
     found = {}
     for item in view.items("thread", owner):
         key = item[2]
         thread = _visible(view, owner, key)
-        if thread is not None:
+        if thread is not None and archived in (None, thread.archived):
             turn_id = running_turn(view, owner, key)
             is_running = turn_id is not None and view.get(("turn", owner, key, turn_id)).live
             waits = open_answer(view, owner, key) is not None and not is_running

@@ -10,7 +10,7 @@ from tests.properties.world import Given, Message, OpenAnswer, Queue, Thread, Tu
 
 _THREADS = """
 select t.owner_user_id, t.state_key, t.updated_at, t.title, t.metadata, t.deleted_at is not null,
-  t.message_count,
+  t.archived_at is not null, t.message_count,
   coalesce((
     select json_agg(json_build_array(m.message_id, m.message, m.parent_seq, m.seq) order by m.seq)
     from pgthreads.message as m
@@ -45,7 +45,7 @@ Rows = tuple[
 def stored_rows(admin: psycopg.Connection[Any], owners: list[str]) -> Rows:
     """Return the owners' threads with the time of their last append, turns, and tickets."""
     threads: dict[tuple[str, ...], tuple[Any, Thread]] = {}
-    for owner, key, stamp, title, metadata, deleted, number, rows in admin.execute(
+    for owner, key, stamp, title, metadata, deleted, archived, number, rows in admin.execute(
         _THREADS, (owners,)
     ):
         assert [row[3] for row in rows] == list(range(1, number + 1))
@@ -53,7 +53,7 @@ def stored_rows(admin: psycopg.Connection[Any], owners: list[str]) -> Rows:
             Message(message_id, body, seq - 1 if parent is None else parent)
             for message_id, body, parent, seq in rows
         )
-        threads[owner, key] = stamp, Thread(messages, title, metadata, deleted)
+        threads[owner, key] = stamp, Thread(messages, title, metadata, deleted, archived)
     turns = {tuple(row[:3]): Turn(*row[3:]) for row in admin.execute(_TURNS, (owners,))}
     queues: dict[tuple[str, ...], Queue] = {}
     for owner, key, message_id, live in admin.execute(_TICKETS, (owners,)):

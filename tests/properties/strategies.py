@@ -102,6 +102,8 @@ _DEEP = json.loads("[" * 61 + "]" * 61)
 wild_usages = maybe(st.sampled_from([{"output_tokens": 3}, {"output_tokens": 5}, _DEEP]))
 limits = st.sampled_from([1, 2, 200])
 titles = maybe(st.sampled_from(["", " A title ", f"with {SECRET}", "x" * 201]))
+ARCHIVED_WITH: dict[str | None, bool] = {"": False, " A title ": True}
+"""What `archived` is beside a title; a draw of its own would make other rules less frequent."""
 changes = st.sampled_from(["none", "none", "shorter", "other", "unredacted"])
 metadata = maybe(
     st.sampled_from(

@@ -139,6 +139,7 @@ def append(
                 messages=(*thread.messages, *stored),
                 title=title,
                 metadata=merge(thread.metadata, metadata),
+                archived=thread.archived and (turn_id is not None or not new),
                 touched=thread.touched + 1,
             ),
         )
@@ -300,7 +301,12 @@ def require_thread(view: View, owner: str, key: str) -> Thread:
 
 
 def update(
-    view: View, owner: str, key: str, title: str | None = None, metadata: Json = None
+    view: View,
+    owner: str,
+    key: str,
+    title: str | None = None,
+    metadata: Json = None,
+    archived: bool | None = None,
 ) -> tuple[Any, ...]:
     """`update_thread`."""
     thread = require_thread(view, owner, key)
@@ -311,9 +317,10 @@ def update(
         thread,
         title=thread.title if trimmed is None else trimmed or None,
         metadata=merge(thread.metadata, metadata),
+        archived=thread.archived if archived is None else archived,
     )
     view.put(("thread", owner, key), changed)
-    return key, changed.title, len(changed.messages), changed.metadata
+    return key, changed.title, len(changed.messages), changed.metadata, changed.archived
 
 
 def soft_delete(view: View, owner: str, key: str) -> bool:

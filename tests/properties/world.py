@@ -63,6 +63,7 @@ class Thread:
     title: str | None = None
     metadata: Json = field(default_factory=dict)
     deleted: bool = False
+    archived: bool = False
     touched: int = field(default=0, compare=False)
 
     def seq_of(self, message_id: str | None) -> int | None:
