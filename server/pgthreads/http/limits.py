@@ -1,4 +1,4 @@
-"""Limits one user's requests per second and open answers in this worker.
+"""Limits one user's requests per second and answers under way in this worker.
 
 So one user cannot take the time of the others in this worker. Limits that have to hold for every
 caller are in the database: `config.max_turns_per_owner` and `config.max_queued_per_owner`.
@@ -65,7 +65,7 @@ class Limits:
 
     @contextmanager
     def stream(self, owner: str) -> Iterator[None]:
-        """Count an answer as open. Raises TooManyError if this user has too many open answers."""
+        """Count an answer as under way. Raises TooManyError if this user has too many of them."""
         if self._max_streams and self._streams[owner] >= self._max_streams:
             self._refused("streams")
             raise TooManyError(
