@@ -251,17 +251,23 @@ async def test_what_replaces_nothing_gives_no_room(
     assert len(json.dumps((await service.messages(key))[-1])) < 1 << 20
 
 
-async def test_what_is_left_out_of_a_full_message_is_cheap(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    measured: list[UIMessage] = []
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[UIMessage]:
+    """The messages that were made of drafts, for their size or to be stored."""
+    made: list[UIMessage] = []
     message = Draft.message
 
     def counted(draft: Draft) -> UIMessage:
-        measured.append(message(draft))
-        return measured[-1]
+        made.append(message(draft))
+        return made[-1]
 
     monkeypatch.setattr(Draft, "message", counted)
+    return made
+
+
+async def test_what_is_left_out_of_a_full_message_is_cheap(
+    service: Service, measured: list[UIMessage]
+) -> None:
     service.executor.script = says(
         ToolCallStart("c", "look", {}),
         ToolCallResult("c", "x" * 978_000),
@@ -273,4 +279,20 @@ async def test_what_is_left_out_of_a_full_message_is_cheap(
         Done(),
     )
     assert chunks_of(await service.chat("full", "hi"))[-1]["type"] == "finish"
+    assert len(measured) < 30
+
+
+async def test_metadata_that_replaces_itself_is_cheap(
+    service: Service, measured: list[UIMessage]
+) -> None:
+    service.executor.script = says(
+        MessageMetadata({"n": 10_000, "o": {"n": 1}}),
+        ToolCallStart("c", "look", {}),
+        ToolCallResult("c", "x" * 978_000),
+        TextDelta("y" * 65_900),
+        *[MessageMetadata({"n": number}) for number in range(5000)],
+        Done(),
+    )
+    assert chunks_of(await service.chat("metadata", "hi"))[-1]["type"] == "finish"
+    assert (await service.messages("metadata"))[-1]["metadata"] == {"n": 4999, "o": {"n": 1}}
     assert len(measured) < 30

@@ -6,7 +6,7 @@ the message, such as the progress of a tool, has a limit as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
 from ..events import (
@@ -73,7 +73,7 @@ class Sizes:
             case ToolApprovalRequest():
                 size = PART_SIZE + _size(*_values(event))
             case MessageMetadata(metadata):
-                size = _size(metadata)
+                size = sum(self._added_fact(key, value) for key, value in metadata.items())
             case SourceUrl() | SourceDocument() | FileOutput():
                 size = PART_SIZE + _size(*_values(event))
             case TextStart() | TextEnd() | ReasoningStart() | ReasoningEnd():
@@ -95,8 +95,17 @@ class Sizes:
                 self._replaceable["output", call_id] = json_size(output)
             case ToolCallResult(call_id):
                 self._replaceable.pop(("output", call_id), None)
+            case MessageMetadata(metadata):
+                for key, value in metadata.items():
+                    is_merged = isinstance(value, Mapping)
+                    self._replaceable["metadata", key] = 0 if is_merged else _size(key, value)
             case Data(id=str(), transient=False):
                 self._replaceable[_place(event)] = _data_size(event)
+
+    def _added_fact(self, key: str, value: JsonValue) -> int:
+        """What a key of the metadata adds. Objects are merged, and any other value replaces."""
+        known = 0 if isinstance(value, Mapping) else self._replaceable.get(("metadata", key), 0)
+        return _size(key, value) - known
 
     def may_pass(self, event: AiEvent, limit: int) -> bool:
         """Count what may not stay in the message. Return whether the stream has room for it."""
