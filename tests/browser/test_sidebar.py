@@ -142,6 +142,13 @@ async def test_a_model_is_chosen(
         await ask(page, "Hi")
         await shows(page, "Hello.")
         assert [request.model for request in executor.requests] == ["ollama:two"]
+        screen = {"width": 320, "height": 640, "deviceScaleFactor": 2, "mobile": True}
+        await page.send("Emulation.setDeviceMetricsOverride", **screen)
+        await page.send("Emulation.setTouchEmulationEnabled", enabled=True)
+        await page.wait("innerWidth === 320")
+        header = "document.querySelector('header')"
+        assert await page.run(f"{header}.scrollWidth <= 320")
+        assert await page.run("document.querySelector('#title').clientWidth > 60")
 
 
 async def test_no_title_is_more_than_text(service: Service, browser: Browser, owner: str) -> None:
