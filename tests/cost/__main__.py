@@ -12,7 +12,7 @@ import argparse
 import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pgthreads.postgres.migrate import migrate
@@ -62,6 +62,21 @@ def search(
     return found
 
 
+def worst(
+    dsn: str, call: Call, size: int, found: list[Found], key: Callable[[Found], float]
+) -> Found:
+    """Return what costs most after the candidates for that were measured again.
+
+    Of several costs of one input the lowest counts, because other programs only make it higher.
+    """
+    lowest = []
+    for each in sorted(found, key=key, reverse=True)[:3]:
+        again = (measure(dsn, call, DOMAINS[call.domain](each.genome, size)) for _ in range(2))
+        costs = [each, *(Found(each.genome, cost) for cost in again if cost is not None)]
+        lowest.append(min(costs, key=key))
+    return max(lowest, key=key)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cost", description=__doc__)
     parser.add_argument("calls", nargs="*", help="names of functions; all if there is none")
@@ -89,7 +104,10 @@ def main() -> int:
                 print(f"??    {call.name}: nothing that comes before it was accepted")
                 above += 1
                 continue
-            slow, large = max(found, key=Found.seconds), max(found, key=Found.memory)
+            slow, large = (
+                worst(database.admin_dsn, call, arguments.size, found, key)
+                for key in (Found.seconds, Found.memory)
+            )
             is_above = slow.seconds() > SECONDS_BAR or large.memory() > MEMORY_BAR
             above += is_above
             print(
