@@ -49,6 +49,7 @@ const composer = new Composer(outbox, {
   onNotice: (text, hint) => notices.show(text, hint),
 });
 const connection = new Connection(async () => {
+  live?.retry();
   await list.refresh();
   void sendOthers();
   if (await thread.resume()) await open(thread.key);
@@ -60,6 +61,7 @@ const list = new ThreadList(api, {
   onTrouble: (error) => (isTemporary(error) ? connection.failed(error) : notices.error(error)),
 });
 
+let live: Live | undefined;
 let thread = conversation("");
 
 function conversation(key: string, leaf?: string): Conversation {
@@ -274,7 +276,7 @@ else {
   void open(location.hash.slice(1));
   void sendOthers();
   void list.refresh();
-  new Live(api, {
+  live = new Live(api, {
     onThread({ stateKey }) {
       list.refreshSoon();
       if (stateKey === thread.key) thread.changed();

@@ -19,6 +19,7 @@ export class Live {
   private _lastId = "";
   private _listening: AbortController | null = null;
   private _attempt = 0;
+  private _resume: () => void = () => {};
 
   constructor(
     private readonly _api: Api,
@@ -27,6 +28,12 @@ export class Live {
     document.addEventListener("visibilitychange", () => this._follow());
     window.addEventListener("online", () => this._follow(true));
     this._follow();
+  }
+
+  /** The server can be reached again: does not wait any longer. */
+  retry(): void {
+    this._attempt = 0;
+    this._resume();
   }
 
   private _follow(anew = false): void {
@@ -53,7 +60,10 @@ export class Live {
       }
       const wait = Math.min(LONGEST_MS, FIRST_MS * 2 ** this._attempt) * (0.75 + Math.random() / 2);
       this._attempt += 1;
-      await new Promise((resume) => setTimeout(resume, wait));
+      await new Promise<void>((resume) => {
+        this._resume = resume;
+        setTimeout(resume, wait);
+      });
     }
   }
 
