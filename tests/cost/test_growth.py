@@ -13,7 +13,7 @@ from tests.cost.calls import CALLS
 from tests.cost.inputs import DOMAINS, Genome, history_of
 from tests.cost.meter import measure
 from tests.database import Database
-from tests.scaling import MOST, growth, spent_by
+from tests.scaling import MOST, growth, keep_memory, spent_by
 
 _SIZE = 100_000
 _CLEAN: LiteralString = "select pg_column_size(pgthreads.clean_json(%s))"
@@ -48,6 +48,7 @@ NUMBERS: dict[str, str] = {
 @pytest.fixture
 def connection(database: Database) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
+        keep_memory(connection)
         yield connection
 
 
