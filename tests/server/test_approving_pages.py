@@ -248,3 +248,16 @@ async def test_a_page_that_knows_no_approvals(service: Service, version: str) ->
     text = "This page cannot ask for approvals, so these tools were not run: `pay`."
     assert text in text_of(seen["messages"][1])
     assert set(states(seen["messages"][1]).values()) == {"output-error"}
+
+
+async def test_pages_that_say_nothing_where_none_can_ask(server_dsn: str, admin_dsn: str) -> None:
+    options: dict[str, Any] = {"version": "5", "chatId": "silent"}
+    async with running_service(
+        server_dsn, admin_dsn, executor=Bot(), heartbeat=0.2, approvals=False
+    ) as service:
+        seen = await chat(service.url, [{"prompt": "pay"}], **options)
+        went_well(seen, 1)
+        assert "these tools were not run: `pay`" in text_of(seen["messages"][1])
+        newer = {"version": "6", "chatId": "newer", "body": {"approvals": True}}
+        seen = await chat(service.url, [{"prompt": "pay"}], **newer)
+        assert "approval-requested" in states(seen["messages"][1]).values()

@@ -15,7 +15,7 @@ from ..turns.begin import ChatRequest
 from ..turns.respond import Continuation
 from ..turns.turn import Ending, LiveTurn
 from .app_keys import LIMITS, METRICS, OWNER, RUNTIME, SETTINGS, STATE_KEY
-from .bodies import read_object
+from .bodies import is_given, read_object
 from .chat_body import ChatBody, chat_request, continuation, state_key_of
 from .sending import Sender
 from .state_keys import require_state_key
@@ -60,7 +60,8 @@ async def _answer(request: web.Request) -> web.StreamResponse:
 
 def _asked(request: web.Request, body: ChatBody) -> ChatRequest | Continuation:
     """Return what is asked for: the answer to a message, or to go on with an answer."""
-    if _OLD_SDK.search(request.headers.get("User-Agent", "")):
+    may_ask = is_given(body.approvals) or request.app[SETTINGS].approvals
+    if not may_ask or _OLD_SDK.search(request.headers.get("User-Agent", "")):
         body.approvals = Raw(b"false")
     key = state_key_of(body)
     if key is not None:

@@ -59,6 +59,14 @@ class TurnSettings(DatabaseSettings):
         click.FloatRange(0, 3600),
         default=30.0,
     )
+    approvals: bool = setting(
+        "Whether pages can ask a person to approve a call of a tool, unless a request says"
+        " otherwise. Pages of AI SDK 5 cannot, and most of them do not say what they are:"
+        " --no-approvals ends their answers with a text that says so.",
+        bool,
+        default=True,
+        is_flag=True,
+    )
     on_stale: str = setting(
         "What to do with a message from a page that does not show the end of the thread, unless the"
         " request says otherwise: append it at the end, begin a branch after the last message that"
