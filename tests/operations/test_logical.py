@@ -19,7 +19,7 @@ from tests.operations.test_backup import assert_it_lives, counts
 
 PUBLISHED = (
     "thread, message, turn, open_answer, tool_response, late_answer, retention, config,"
-    " approval_policy, redaction_rule, tenant_key, tenant_secret, usage_total"
+    " approval_policy, redaction_rule, share, tenant_key, tenant_secret, usage_total"
 )
 OF_ITS_OWN = ("migration", "redaction_screen", "verification")
 """Tables that each database has for itself; a migration fills the screen of the rules again."""

@@ -119,8 +119,7 @@ export class Conversation {
 
   private async _catchUp(): Promise<void> {
     if (!this._isStale || this._key === "" || this._leaf !== undefined || this._edited !== null) return;
-    if (this._isCatchingUp || this._isLoading || this._isStreaming || this._isSending) return;
-    if (this._hasLeft || this._isBroken) return;
+    if (this._isCatchingUp || this._isLoading || this._isBusy || this._hasLeft || this._isBroken) return;
     this._isStale = false;
     this._isCatchingUp = true;
     try {
@@ -138,11 +137,11 @@ export class Conversation {
 
   private async _readChanges(): Promise<void> {
     const tail = await this._with.api.readThread(this._key, { last: 2, signal: this._leave.signal });
-    if (this._hasLeft || this._isStreaming) return;
+    if (this._isTooLate()) return;
     const isNew = !this._endsWith(tail.messages);
     if (isNew) {
       const found = await this._read();
-      if (this._hasLeft || this._isStreaming || found === null) return;
+      if (this._isTooLate() || found === null) return;
       if (!this._goOnTo(found.messages)) {
         this.onOther();
         return;
@@ -159,7 +158,20 @@ export class Conversation {
       return;
     }
     const response = await this._with.api.resume(this._key, this._leave.signal);
-    if (response !== null && !this._hasLeft) await this._show(response);
+    if (response === null) return;
+    if (this._isTooLate()) void response.body?.cancel();
+    else await this._show(response);
+  }
+
+  /** Whether what was just read is older than what the page shows; then it is read again later. */
+  private _isTooLate(): boolean {
+    if (this._isBusy) this._isStale = true;
+    return this._isBusy || this._hasLeft;
+  }
+
+  /** Whether something is being sent, or an answer streams. */
+  private get _isBusy(): boolean {
+    return this._isSending || this._isStreaming;
   }
 
   private _endsWith(messages: Message[]): boolean {
