@@ -75,6 +75,8 @@ select pgthreads.apply_migration('0034_changes', :'migration');
 select pgthreads.apply_migration('0036_archive', :'migration');
 \set migration `cat "$PGTHREADS_DB/migrations/0037_shares.sql"`
 select pgthreads.apply_migration('0037_shares', :'migration');
+\set migration `cat "$PGTHREADS_DB/migrations/0038_twilio_keys.sql"`
+select pgthreads.apply_migration('0038_twilio_keys', :'migration');
 select exists (
   select from pgthreads.migration as m where m.name = '1001_message_search'
 ) or coalesce(current_setting('pgthreads.optional', true) = 'search', false) as with_search \gset

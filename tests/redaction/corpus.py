@@ -236,6 +236,7 @@ _STAY: dict[str, Make] = {
     "paths with numbers": lambda r: "https://a.example/posts/" + any_card(r),
     "years": lambda r: " ".join(str(r.randint(1990, 2030)) for _ in range(12)),
     "base64": lambda r: base64.b64encode(r.randbytes(60)).decode(),
+    "base64 that begins like a key": lambda r: f"{some(r, _ALNUM, 8)}/SK{some(r, _ALNUM, 60)}+",
     "base64, URL": lambda r: base64.urlsafe_b64encode(r.randbytes(60)).decode(),
     "minified code": lambda r: "".join(
         r.choice(["a.b(c),", "!function(){", "return e[0x1f]}", "var t=4e3,n=5.25e-7;", "u=u||{};"])
