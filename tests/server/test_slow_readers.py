@@ -12,7 +12,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pgthreads.events import AiEvent, Done, ExecutorRequest, TextDelta
+from pgthreads.events import (
+    AiEvent,
+    Done,
+    ExecutorRequest,
+    TextDelta,
+    ToolApprovalRequest,
+    ToolCallResult,
+    ToolCallStart,
+)
 from pgthreads.turns.stream import PIECE, TurnStream
 from tests.server.service import CHAT, THREADS, Service, body_of, chunks_of, running_service
 
@@ -100,6 +108,49 @@ async def test_who_reads_nothing_of_a_stream_costs_little_and_is_cut_off(service
     # The turn and its other readers are not affected.
     goes_on.set()
     assert chunks_of(await posted.read())[-1]["type"] == "finish"
+
+
+async def test_who_reads_nothing_of_what_has_waited_costs_little(service: Service) -> None:
+    """A stream that goes on with a long answer begins with all of it."""
+    goes_on = asyncio.Event()
+
+    async def script(request: ExecutorRequest) -> AsyncIterator[AiEvent]:
+        if request.answer is None:
+            yield TextDelta(LONG)
+            yield ToolCallStart("c", "pay", {})
+            yield ToolApprovalRequest("c", "p")
+            yield Done("tool-calls")
+        else:
+            await goes_on.wait()
+            yield ToolCallResult("c", "paid")
+            yield Done()
+
+    service.executor.script = script
+    await service.chat("waited", "hi")
+    answer = (await service.messages("waited"))[1]
+    asked = answer["parts"][-1]
+    said = asked | {"state": "approval-responded", "approval": {"id": "p", "approved": True}}
+    page = [{"id": answer["id"], "role": "assistant", "parts": [said]}]
+    posted = await service.post(CHAT, {"id": "waited", "messages": page, "messageId": answer["id"]})
+    clients = [connect(service, f"GET {CHAT}/waited/stream")]
+    await asyncio.sleep(0.4)
+    tracemalloc.start()
+    try:
+        used = []
+        for _ in range(2):
+            clients += [connect(service, f"GET {CHAT}/waited/stream") for _ in range(READERS)]
+            await asyncio.sleep(0.4)
+            assert await open_streams(service) >= READERS
+            used.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+        for client in clients:
+            client.close()
+        goes_on.set()
+    assert used[1] - used[0] < READERS * 64 * 1024
+    assert chunks_of(await posted.read())[-1]["type"] == "finish"
+    parts = (await service.messages("waited"))[1]["parts"]
+    assert [part["output"] for part in parts if "output" in part] == ["paid"]
 
 
 async def test_who_reads_slowly_gets_everything(service: Service) -> None:

@@ -17,7 +17,6 @@ from aiohttp import web
 
 from ..postgres.rows import ThreadChange
 from ..turns.changes import READY, Listener
-from ..turns.stream import PIECE
 from .app_keys import LIMITS, METRICS, OWNER, RUNTIME, STATE_KEY
 from .sending import Sender
 
@@ -71,10 +70,7 @@ async def _stream(request: web.Request, listener: Listener) -> web.StreamRespons
                     cursor = listener.cursor
                     frames = b"".join(_frame(each, cursor) for each in changes)
                     # Without data it is no event, but the client takes note of the id.
-                    rest = memoryview(frames or f": keep-alive\nid: {cursor or ''}\n\n".encode())
-                    while rest:
-                        await sender.write(rest[:PIECE])
-                        rest = rest[PIECE:]
+                    await sender.write(frames or f": keep-alive\nid: {cursor or ''}\n\n".encode())
                     if time() >= until or request.method == "HEAD":
                         break
             await sender.end()

@@ -19,7 +19,6 @@ from ..message.markdown import heading, message_markdown
 from ..postgres.fairness import LARGE
 from ..postgres.nesting import loads
 from ..postgres.rows import ExportedMessage, ThreadState
-from ..turns.stream import PIECE
 from .app_keys import LIMITS, OWNER, THREADS
 from .sending import Sender
 from .threads import thread_header
@@ -76,10 +75,7 @@ async def _send(
     try:
         async with Sender(request, response) as sender:
             async for piece in pieces:
-                rest = memoryview(piece)
-                while rest:
-                    await sender.write(rest[:PIECE])
-                    rest = rest[PIECE:]
+                await sender.write(piece)
             await sender.end()
     except ConnectionError:
         pass

@@ -67,8 +67,17 @@ class Sender:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def write(self, data: bytes | memoryview) -> None:
-        """Send at most `PIECE` bytes. Wait until the client has taken most of the earlier ones."""
+    async def write(self, data: bytes | bytearray) -> None:
+        """Send data, however long it is, in pieces. Wait until the client has taken most of it."""
+        if len(data) <= PIECE:
+            await self._write(data)
+            return
+        rest = memoryview(data)
+        while rest:
+            await self._write(rest[:PIECE])
+            rest = rest[PIECE:]
+
+    async def _write(self, data: bytes | bytearray | memoryview) -> None:
         self._writing = True
         try:
             await self._response.write(data)
@@ -129,9 +138,6 @@ async def send_in_pieces(request: web.Request, handler: Handler) -> web.StreamRe
         return response
     with suppress(ConnectionError):
         async with Sender(request, response) as sender:
-            rest = memoryview(body)
-            while rest:
-                await sender.write(rest[:PIECE])
-                rest = rest[PIECE:]
+            await sender.write(body)
             await sender.end()
     return response

@@ -6,6 +6,7 @@ import asyncio
 import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..events import UIMessage
 from ..message.wire import Shown, beginning, open_calls, replay, rest
@@ -68,9 +69,12 @@ class LiveTurn:
         self.ended = ended
         self.begun = begun
 
-    @property
+    @cached_property
     def before(self) -> bytes:
-        """What comes before the stream, for a client that does not show what was begun."""
+        """What comes before the stream, for clients that do not show what was begun.
+
+        It may be long, so all of them share it.
+        """
         return b"" if self.begun is None else beginning(self.begun)
 
     def reading(self) -> AbstractContextManager[None]:
